@@ -1,0 +1,1 @@
+"""68 facial landmarks that survive occlusion, each with its visibility."""

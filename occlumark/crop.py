@@ -1,0 +1,130 @@
+"""The crop transform: the one object that moves a photo, its points and its boxes into the network's crop and back.
+
+Coordinates, here and in the whole package: a point is (x, y), float, in pixels, origin at the image's top-left
+corner, so the first pixel's centre is (0.5, 0.5). A box is (x0, y0, x1, y1) in the same. Sizes are (height, width).
+Nothing is rounded before drawing.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """How a crop is cut from a face box. Training, evaluation and detection share it.
+
+    Not in the paper: it gives 224 x 224 and no more (docs/paper.md, "The crop").
+    """
+
+    size: int = 224
+    """Side of the square crop in pixels. Paper: section 5, implementation details."""
+    scale: float = 1.3
+    """Side of the crop over the longer side of the face's tight landmark box, 1 to 3. Ours."""
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or self.size % 32:
+            raise ValueError(f"crop size is a multiple of 32, at least 32, not {self.size}")
+        if not 1 <= self.scale <= 3:
+            raise ValueError(f"crop scale is between 1 and 3, not {self.scale}")
+
+
+class CropTransform:
+    """A similarity, perhaps with a mirroring, from a photo to a square crop of it.
+
+    Args:
+        matrix: (2, 3), photo pixels to crop pixels.
+        size: side of the crop in pixels.
+    """
+
+    def __init__(self, matrix: np.ndarray, size: int) -> None:
+        self.matrix = np.asarray(matrix, dtype=np.float64)
+        self.size = size
+        if self.matrix.shape != (2, 3) or not np.isfinite(self.matrix).all():
+            raise ValueError(f"a crop matrix is (2, 3) and finite, not {self.matrix.shape}")
+
+    @classmethod
+    def from_box(
+        cls, box: np.ndarray, config: CropConfig, *, angle_deg: float = 0.0, mirror: bool = False
+    ) -> "CropTransform":
+        """The crop around a face box: centred on it, its side the box's longer side times config.scale.
+
+        Args:
+            box: (4,) x0, y0, x1, y1 in photo pixels, x0 < x1 and y0 < y1.
+            config: the crop's size and scale.
+            angle_deg: rotation of the picture about the box's centre, clockwise as seen, degrees.
+            mirror: swap left and right in the crop; the caller reorders the landmarks (markup.MIRROR).
+
+        Raises:
+            ValueError: the box is not finite or has no area.
+        """
+        x0, y0, x1, y1 = (float(v) for v in box)
+        side = max(x1 - x0, y1 - y0)
+        if not (np.isfinite([x0, y0, x1, y1]).all() and x0 < x1 and y0 < y1):
+            raise ValueError(f"a box is x0, y0, x1, y1 with x0 < x1 and y0 < y1, not {[x0, y0, x1, y1]}")
+        zoom = config.size / (side * config.scale)
+        cos, sin = zoom * np.cos(np.deg2rad(angle_deg)), zoom * np.sin(np.deg2rad(angle_deg))
+        linear = np.array([[cos, -sin], [sin, cos]])
+        if mirror:
+            linear[0] *= -1
+        centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+        shift = config.size / 2 - linear @ centre
+        return cls(np.column_stack([linear, shift]), config.size)
+
+    @property
+    def zoom(self) -> float:
+        """Crop pixels per photo pixel."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+
+    def to_crop(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 2) in photo pixels, moved to crop pixels."""
+        return np.asarray(points) @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def to_photo(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 2) in crop pixels, moved to photo pixels: the inverse of to_crop."""
+        inverse = np.linalg.inv(self.matrix[:, :2])
+        return (np.asarray(points) - self.matrix[:, 2]) @ inverse.T
+
+    def cut(self, photo: np.ndarray) -> np.ndarray:
+        """The crop's pixels, bilinear; black where the crop leaves the photo.
+
+        A face much larger than the crop is first averaged down by a whole factor, so that nothing aliases.
+
+        Args:
+            photo: (height, width, 3) uint8.
+
+        Returns:
+            (size, size, 3) uint8.
+        """
+        matrix, region = self.matrix.copy(), photo
+        factor = int(1 / self.zoom)
+        if factor >= 2:
+            region, corner = self._visible_region(photo, factor)
+            # photo = region * factor + corner, so region -> crop is matrix after that map
+            matrix[:, 2] += matrix[:, :2] @ corner
+            matrix[:, :2] *= factor
+        # OpenCV puts a pixel's centre on whole numbers, we on halves.
+        matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
+        return cv2.warpAffine(region, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR)
+
+    def _visible_region(self, photo: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+        """The part of the photo under the crop, averaged down by factor, and its top-left corner in the photo."""
+        corners = self.to_photo(np.array([[0, 0], [self.size, 0], [0, self.size], [self.size, self.size]]))
+        height, width = photo.shape[:2]
+        low = np.floor(corners.min(axis=0)).astype(int) - 2 * factor
+        high = np.ceil(corners.max(axis=0)).astype(int) + 2 * factor
+        x0, y0 = np.clip(low, 0, [width - 1, height - 1])
+        x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height])
+        part = photo[y0:y1, x0:x1]
+        rows, columns = -(-part.shape[0] // factor), -(-part.shape[1] // factor)
+        # The last row and column of blocks may hang over the photo's edge: repeat the edge under them.
+        part = cv2.copyMakeBorder(
+            part,
+            0,
+            rows * factor - part.shape[0],
+            0,
+            columns * factor - part.shape[1],
+            cv2.BORDER_REPLICATE,
+        )
+        return cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA), np.array([x0, y0], float)
