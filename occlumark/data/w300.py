@@ -1,0 +1,130 @@
+"""The 300W layout: folders of photos with a .pts beside each, and a table of the official detector boxes."""
+
+import csv
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from occlumark.data.pts import read_pts
+from occlumark.data.sample import Problem, Sample
+from occlumark.errors import AnnotationError
+from occlumark.photo import PHOTO_SUFFIXES
+
+_COMMON_SUFFIXES = (".jpg", ".jpeg", ".png")  # tried first: one look at the disk per photo
+_SUFFIXES = (*_COMMON_SUFFIXES, *sorted(PHOTO_SUFFIXES - set(_COMMON_SUFFIXES)))
+BOX_FILE = "detector_boxes.csv"
+_BOX_COLUMNS = ["set", "file", "x0", "y0", "x1", "y1"]
+_FACE_NUMBER = re.compile(r"(.+)_(\d+)")
+
+
+def read_w300(roots: Sequence[Path]) -> tuple[list[Sample], list[Problem]]:
+    """Read every annotated face below some folders.
+
+    The photo of `name.pts` is `name.jpg` (or another suffix) beside it; that of `name_2.pts` may also be
+    `name.jpg`. Official boxes come from the nearest `detector_boxes.csv` at or above each root. A face below
+    two of the roots is read once.
+
+    Args:
+        roots: folders.
+
+    Returns:
+        The samples in the order of roots and paths, and every .pts that cannot be used, with the reason.
+
+    Raises:
+        AnnotationError: a root that is no folder, or a box table that is not one.
+    """
+    # Absolute, but symbolic links stay: a linked folder keeps its name and the boxes above it.
+    folders = [Path(os.path.abspath(root)) for root in roots]  # noqa: PTH100
+    samples: list[Sample] = []
+    problems: list[Problem] = []
+    seen: set[Path] = set()
+    common = Path(os.path.commonpath(folders)) if folders else Path()
+    for root in folders:
+        boxes = _nearest_boxes(root)
+        for annotation in _annotations(root):
+            if annotation in seen:
+                continue
+            seen.add(annotation)
+            try:
+                samples.append(_read_sample(annotation, common, boxes))
+            except AnnotationError as error:
+                problems.append(Problem(annotation.relative_to(common).as_posix(), str(error)))
+    return samples, problems
+
+
+def _annotations(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise AnnotationError(f"{root} is no folder; give a folder of photos with .pts files beside them")
+    return sorted(path for path in root.rglob("*") if path.suffix.lower() == ".pts" and path.is_file())
+
+
+def _read_sample(annotation: Path, common: Path, boxes: dict[Path, np.ndarray]) -> Sample:
+    photo, number = _photo_of(annotation)
+    name = photo.relative_to(common).as_posix()
+    return Sample(
+        name=f"{name}#{number}" if number else name,
+        photo=photo,
+        landmarks=read_pts(annotation),
+        official_box=boxes.get(photo),
+    )
+
+
+def _photo_of(annotation: Path) -> tuple[Path, str]:
+    """The photo beside an annotation, and the face's number where the photo does not carry it."""
+    stems = [(annotation.stem, "")]
+    if match := _FACE_NUMBER.fullmatch(annotation.stem):
+        stems.append((match[1], match[2]))
+    for stem, number in stems:
+        for suffix in _SUFFIXES:
+            for candidate in (f"{stem}{suffix}", f"{stem}{suffix.upper()}"):
+                photo = annotation.with_name(candidate)
+                if photo.is_file():
+                    return photo, number
+    raise AnnotationError(f"{annotation} has no photo beside it; expected {annotation.stem}.jpg or .png")
+
+
+def _nearest_boxes(root: Path) -> dict[Path, np.ndarray]:
+    for folder in (root, *root.parents):
+        table = folder / BOX_FILE
+        if table.is_file():
+            return read_boxes(table)
+    return {}
+
+
+def read_boxes(table: Path) -> dict[Path, np.ndarray]:
+    """Read a `detector_boxes.csv`: set, file, x0, y0, x1, y1, in 1-based pixels.
+
+    A set is a folder, relative to the table's own.
+
+    Returns:
+        For each photo's path its box, (4,) x0, y0, x1, y1, the first pixel's centre at (0.5, 0.5).
+
+    Raises:
+        AnnotationError: other columns, or a row without four finite numbers, x0 < x1 and y0 < y1.
+    """
+    boxes = {}
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            if rows.fieldnames != _BOX_COLUMNS:
+                raise AnnotationError(f"{table}: expected the columns {','.join(_BOX_COLUMNS)}")
+            for row in rows:
+                boxes[table.parent / row["set"] / row["file"]] = _read_box(table, rows.line_num, row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AnnotationError(f"cannot read {table}: {error}") from error
+    return boxes
+
+
+def _read_box(table: Path, line: int, row: dict[str, str]) -> np.ndarray:
+    try:
+        box = np.array([float(row[key]) for key in ("x0", "y0", "x1", "y1")]) - 0.5
+    except (TypeError, ValueError) as error:
+        raise AnnotationError(f"{table}, line {line}: expected four numbers x0, y0, x1, y1") from error
+    if not (np.isfinite(box).all() and box[0] < box[2] and box[1] < box[3]):
+        raise AnnotationError(
+            f"{table}, line {line}: expected x0 < x1 and y0 < y1, came {(box + 0.5).tolist()}"
+        )
+    return box
