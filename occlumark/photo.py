@@ -1,0 +1,222 @@
+"""Photos as people have them, read into one form: (height, width, 3) uint8 RGB, upright."""
+
+import glob
+import os
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occlumark.errors import PhotoError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: Pixels above which a photo is refused before it is decoded; 100 megapixels are 300 MB as RGB.
+MAX_PIXELS = 100_000_000
+
+#: What a folder is searched for. A file named by the user may be called anything.
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"}
+)
+
+# Pillow's other formats are no photos, and one of them (EPS) runs a program.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000")
+
+_ORIENTATION_TAG = 0x0112
+
+# What Pillow's decoders raise for bytes that are not what they promise.
+_BROKEN = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
+
+# Pillow keeps its size limit, and Python its warning filters, in globals: one photo is read at a time.
+_pillow_globals = threading.Lock()
+
+
+def read_photo(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read a photo file.
+
+    EXIF orientation is applied. Grey becomes RGB, 16 bit is scaled to 8, palette and CMYK are converted, and
+    what is transparent is laid on white. Of an animation the first picture is read.
+
+    Args:
+        path: a JPEG, PNG, WebP, BMP, TIFF, GIF, PPM or JPEG 2000 file, whatever its name.
+        max_pixels: a photo with more pixels (width times height) is refused before it is decoded.
+
+    Returns:
+        (height, width, 3) uint8, RGB.
+
+    Raises:
+        PhotoError: no such file, not a photo, truncated, or too large.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with _quiet_pillow(), _open(path) as image:
+            _check_size(path, image.size, max_pixels)
+            image.load()
+            return np.ascontiguousarray(_turn_upright(_rgb(image), _orientation(image)))
+    except MemoryError as error:
+        raise PhotoError(f"cannot read {path}: it does not fit into memory") from error
+    except _BROKEN as error:
+        raise PhotoError(f"cannot read {path}: {_one_line(error)}") from error
+
+
+def find_photos(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The photo files that files, folders and glob patterns name, in the order given, each source's sorted.
+
+    Folders are searched with all their subfolders for PHOTO_SUFFIXES; names that start with a dot are left
+    out. A name that is neither a file, a folder nor a pattern is kept, so that reading it reports the error
+    beside the other photos. No photo is opened.
+
+    Raises:
+        PhotoError: a folder or a pattern without any photo, or a folder that cannot be listed.
+    """
+    photos: list[Path] = []
+    for source in [os.fspath(source) for source in sources]:
+        if Path(source).is_dir():
+            photos += _photos_under(source)
+        elif glob.has_magic(source) and not Path(source).exists():
+            photos += _photos_matching(source)
+        else:
+            photos.append(Path(source))
+    return photos
+
+
+def _photos_under(folder: str) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise PhotoError(f"cannot list folder {error.filename}: {error.strerror}") from error
+
+    found = [
+        os.path.join(parent, name)  # noqa: PTH118 - ten times faster than Path over a large tree
+        for parent, _, names in os.walk(folder, onerror=fail)
+        for name in names
+        if _is_photo_name(name)
+    ]
+    if not found:
+        raise PhotoError(f"no photo in folder {folder}: looked for {', '.join(sorted(PHOTO_SUFFIXES))}")
+    return [Path(name) for name in sorted(found)]
+
+
+def _photos_matching(pattern: str) -> list[Path]:
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - the pattern may be absolute
+    found = [Path(match) for match in matches if _is_photo_name(Path(match).name) and Path(match).is_file()]
+    if not found:
+        raise PhotoError(f"no photo matches {pattern}: looked for {', '.join(sorted(PHOTO_SUFFIXES))}")
+    return found
+
+
+def _is_photo_name(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not name.startswith(".")  # noqa: PTH122
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise PhotoError(f"cannot read {path}: it is a folder, not a photo")
+        if not path.exists():
+            raise PhotoError(f"cannot read {path}: no such file")
+        if not path.is_file():
+            raise PhotoError(f"cannot read {path}: it is no ordinary file")
+        if path.stat().st_size == 0:
+            raise PhotoError(f"cannot read {path}: the file is empty")
+    except (OSError, ValueError) as error:
+        raise PhotoError(f"cannot read {path}: {_one_line(error)}") from error
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """No warnings, and no size limit of Pillow's own: ours is checked between header and pixels."""
+    from PIL import Image
+
+    with _pillow_globals, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _open(path: Path) -> "Image":
+    """Read the header alone."""
+    from PIL import Image
+
+    try:
+        return Image.open(path, formats=_FORMATS)
+    except Image.UnidentifiedImageError as error:
+        raise PhotoError(f"cannot read {path}: not a photo ({', '.join(_FORMATS)})") from error
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise PhotoError(
+            f"{path} has {width} x {height} = {width * height / 1e6:.1f} megapixels, more than the limit of "
+            f"{max_pixels / 1e6:g}; raise it (--max-megapixels, max_pixels) or reduce the photo"
+        )
+
+
+def _rgb(image: "Image") -> "Image":
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):
+        return _from_deep_grey(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _from_deep_grey(image: "Image") -> "Image":
+    """16-bit grey, 0..65535, to RGB; Pillow's own conversion would clip it at 255."""
+    from PIL import Image
+
+    values = np.asarray(image)
+    if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
+        raise ValueError("32 bits a pixel are not supported; save it with 8 or 16 bits")
+    # 65535 = 255 * 257; rounded to the nearest.
+    grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _orientation(image: "Image") -> int:
+    """EXIF orientation, 1 to 8; 1, upright, where the EXIF data says nothing or is broken."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except _BROKEN:
+        return 1  # the picture itself is whole
+    return value if value in range(1, 9) else 1
+
+
+def _turn_upright(image: "Image", orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation: first the axes swapped (5 to 8), then the edges that point the wrong way."""
+    pixels = np.asarray(image)
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _one_line(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())

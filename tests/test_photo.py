@@ -1,0 +1,307 @@
+"""Every format is written here with Pillow, from pixels that are known."""
+
+import os
+import struct
+import threading
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from occlumark.errors import PhotoError
+from occlumark.photo import find_photos, read_photo
+
+RAMP = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
+GREY = np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8)
+
+
+def save(path: Path, pixels: np.ndarray, mode: str | None = None, **options) -> Path:
+    image = Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(path, **options)
+    return path
+
+
+def grey_as_rgb(pixels: np.ndarray) -> np.ndarray:
+    return np.repeat(pixels[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm", "webp", "gif"])
+def test_lossless_formats_give_their_pixels(tmp_path, suffix):
+    pixels = RAMP if suffix != "gif" else grey_as_rgb(GREY)
+    options = {"lossless": True} if suffix == "webp" else {}
+    photo = read_photo(save(tmp_path / f"photo.{suffix}", pixels, **options))
+    assert photo.dtype == np.uint8 and photo.flags.c_contiguous
+    np.testing.assert_array_equal(photo, pixels)
+
+
+def test_jpeg_rgb(tmp_path):
+    flat = np.full((16, 16, 3), (200, 100, 50), np.uint8)
+    photo = read_photo(save(tmp_path / "photo.JPG", flat, quality=95))
+    assert np.abs(photo.astype(int) - flat).max() <= 3
+
+
+def test_grey(tmp_path):
+    np.testing.assert_array_equal(read_photo(save(tmp_path / "g.png", GREY)), grey_as_rgb(GREY))
+
+
+def test_one_bit(tmp_path):
+    bits = np.zeros((6, 8), bool)
+    bits[2, 3] = True
+    photo = read_photo(save(tmp_path / "b.png", bits))
+    np.testing.assert_array_equal(photo, grey_as_rgb(bits * np.uint8(255)))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, suffix):
+    deep = np.array([[0, 256, 257, 385, 386, 32768, 65535]], np.uint16)
+    photo = read_photo(save(tmp_path / f"deep.{suffix}", deep))
+    np.testing.assert_array_equal(photo[0, :, 0], [0, 1, 1, 1, 2, 128, 255])
+
+
+def test_sixteen_bit_colour(tmp_path):
+    photo = read_photo(write_png(tmp_path / "rgb16.png", depth=16, colour=2, row=b"\xff\xff\x80\x00\x01\x01"))
+    np.testing.assert_array_equal(photo[0, 0], [255, 128, 1])
+
+
+def test_float_pixels_are_refused(tmp_path):
+    with pytest.raises(PhotoError, match="8 or 16 bits"):
+        read_photo(save(tmp_path / "f.tif", np.ones((4, 4), np.float32)))
+
+
+def test_transparent_is_laid_on_white(tmp_path):
+    pixels = np.zeros((1, 3, 4), np.uint8)
+    pixels[0, :, 0] = 200
+    pixels[0, :, 3] = (255, 0, 51)  # opaque, clear, one fifth
+    photo = read_photo(save(tmp_path / "rgba.png", pixels))
+    np.testing.assert_array_equal(photo[0], [[200, 0, 0], [255, 255, 255], [244, 204, 204]])
+
+
+def test_grey_with_alpha(tmp_path):
+    pixels = np.array([[[10, 255], [10, 0]]], np.uint8)
+    photo = read_photo(save(tmp_path / "la.png", pixels))
+    np.testing.assert_array_equal(photo[0], [[10] * 3, [255] * 3])
+
+
+def test_palette_with_and_without_transparency(tmp_path):
+    image = Image.fromarray(np.array([[0, 1, 2]], np.uint8)).convert("L")
+    image = Image.frombytes("P", (3, 1), image.tobytes())
+    image.putpalette([250, 0, 0, 0, 250, 0, 0, 0, 250])
+    image.save(tmp_path / "p.png")
+    image.save(tmp_path / "t.png", transparency=1)
+    expected = [[250, 0, 0], [0, 250, 0], [0, 0, 250]]
+    np.testing.assert_array_equal(read_photo(tmp_path / "p.png")[0], expected)
+    expected[1] = [255, 255, 255]
+    np.testing.assert_array_equal(read_photo(tmp_path / "t.png")[0], expected)
+
+
+def test_palette_with_alpha_per_entry_does_not_warn(tmp_path):
+    image = Image.frombytes("P", (2, 1), bytes([0, 1]))
+    image.putpalette([100, 0, 0, 0, 100, 0])
+    image.save(tmp_path / "t.png", transparency=bytes([255, 0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(read_photo(tmp_path / "t.png")[0], [[100, 0, 0], [255, 255, 255]])
+
+
+def test_cmyk_jpeg(tmp_path):
+    cyan = np.zeros((16, 16, 4), np.uint8)
+    cyan[..., 0] = 255
+    Image.frombytes("CMYK", (16, 16), cyan.tobytes()).save(tmp_path / "cmyk.jpg", quality=95)
+    photo = read_photo(tmp_path / "cmyk.jpg").astype(int)
+    assert np.abs(photo - [0, 255, 255]).max() <= 6
+
+
+def test_ycck_jpeg(tmp_path):
+    """The Adobe marker's last byte says how the four channels are stored: 2 is YCCK."""
+    Image.new("CMYK", (16, 16), (0, 0, 0, 0)).save(tmp_path / "cmyk.jpg")
+    data = (tmp_path / "cmyk.jpg").read_bytes()
+    at = data.index(b"Adobe") + 11
+    assert data[at] == 0
+    (tmp_path / "ycck.jpg").write_bytes(data[:at] + b"\x02" + data[at + 1 :])
+    assert read_photo(tmp_path / "ycck.jpg").shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_exif_orientation_is_applied_as_pillow_does(tmp_path, orientation, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / f"turned.{suffix}", RAMP, exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(read_photo(path), expected)
+
+
+def test_orientation_six_is_a_quarter_turn_clockwise(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = read_photo(save(tmp_path / "turned.png", RAMP, exif=exif))
+    np.testing.assert_array_equal(photo, np.rot90(RAMP, -1))
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0MM"])
+def test_broken_exif_does_not_spoil_the_photo(tmp_path, exif):
+    assert read_photo(save(tmp_path / "broken_exif.jpg", RAMP, exif=exif)).shape == (6, 8, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1)])
+def test_tiny_and_thin(tmp_path, shape):
+    assert read_photo(save(tmp_path / "thin.png", np.zeros((*shape, 3), np.uint8))).shape == (*shape, 3)
+
+
+def write_png(path: Path, *, depth: int, colour: int, row: bytes, width: int = 1, height: int = 1) -> Path:
+    """A PNG by hand: what Pillow cannot write, or what it would take long to."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    data = zlib.compress(b"\0" + row)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+    return path
+
+
+@pytest.mark.parametrize("side", [10_000, 14_143, 30_000])
+def test_huge_photo_is_refused_by_its_header(tmp_path, side):
+    """There are no pixels in the file: an attempt to decode it would say truncated."""
+    path = write_png(tmp_path / "huge.png", depth=8, colour=2, row=b"", width=side + 1, height=side)
+    with warnings.catch_warnings(), pytest.raises(PhotoError) as caught:
+        warnings.simplefilter("error")
+        read_photo(path)
+    assert f"{side + 1} x {side}" in str(caught.value) and "--max-megapixels" in str(caught.value)
+
+
+def test_pixel_limit_counts_exactly_and_can_be_raised(tmp_path):
+    path = save(tmp_path / "photo.png", RAMP)
+    assert read_photo(path, max_pixels=48).shape == (6, 8, 3)
+    with pytest.raises(PhotoError, match="megapixels"):
+        read_photo(path, max_pixels=47)
+
+
+def test_pillows_own_limit_is_neither_used_nor_changed(tmp_path, monkeypatch):
+    path = save(tmp_path / "photo.png", RAMP)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_photo(path).shape == (6, 8, 3)
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+def jpeg_bytes() -> bytes:
+    import io
+
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"hello, I am a text file\n", "not a photo"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a photo"),
+        (jpeg_bytes()[:1500], "truncated"),
+        (jpeg_bytes()[:20], "cannot read"),
+        (b"\x89PNG\r\n\x1a\n", "cannot read"),
+    ],
+)
+def test_bad_files_are_one_line(tmp_path, content, message):
+    path = tmp_path / "bad.jpg"
+    path.write_bytes(content)
+    with pytest.raises(PhotoError, match=message) as caught:
+        read_photo(path)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif", "gif", "bmp", "jp2"])
+def test_truncated_files_of_every_format(tmp_path, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = save(tmp_path / f"whole.{suffix}", noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(PhotoError, match="cannot read"):
+        read_photo(path)
+
+
+def test_missing_file_folder_and_pipe(tmp_path):
+    with pytest.raises(PhotoError, match="no such file"):
+        read_photo(tmp_path / "none.jpg")
+    with pytest.raises(PhotoError, match="is a folder"):
+        read_photo(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(PhotoError, match="no ordinary file"):
+        read_photo(tmp_path / "pipe.jpg")
+
+
+def test_a_name_that_no_file_system_takes():
+    with pytest.raises(PhotoError, match="cannot read"):
+        read_photo("x" * 5000)
+    with pytest.raises(PhotoError, match="cannot read"):
+        read_photo("a\0b.jpg")
+
+
+def test_threads_read_together(tmp_path):
+    path = save(tmp_path / "photo.png", RAMP)
+    limit, filters, read = Image.MAX_IMAGE_PIXELS, list(warnings.filters), []
+    threads = [threading.Thread(target=lambda: read.append(read_photo(path))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(read) == 8 and limit == Image.MAX_IMAGE_PIXELS and filters == list(warnings.filters)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in [
+        "b.jpg",
+        "a.PNG",
+        "notes.txt",
+        "sub/c.webp",
+        "sub/.hidden.jpg",
+        "empty/readme.md",
+        "od[d].jpg",
+    ]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def names(photos: list[Path], root: Path) -> list[str]:
+    return [str(photo.relative_to(root)) for photo in photos]
+
+
+def test_folders_are_searched_with_subfolders_and_sorted(tree):
+    assert names(find_photos([tree]), tree) == ["a.PNG", "b.jpg", "od[d].jpg", "sub/c.webp"]
+
+
+def test_globs_take_photos_only(tree):
+    assert names(find_photos([str(tree / "*")]), tree) == ["a.PNG", "b.jpg", "od[d].jpg"]
+    assert names(find_photos([str(tree / "**" / "*.webp")]), tree) == ["sub/c.webp"]
+
+
+def test_named_files_are_kept_in_order_whatever_they_are_called(tree):
+    sources = [tree / "notes.txt", tree / "od[d].jpg", tree / "missing.jpg", tree / "b.jpg"]
+    assert find_photos(sources) == sources
+
+
+def test_folder_or_glob_without_photos_is_an_error(tree):
+    with pytest.raises(PhotoError, match=r"no photo in folder .*empty"):
+        find_photos([tree / "b.jpg", tree / "empty"])
+    with pytest.raises(PhotoError, match="no photo matches"):
+        find_photos([str(tree / "*.tiff")])
+
+
+def test_a_folder_that_cannot_be_listed_is_not_skipped(tree, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PhotoError, match="Permission denied"):
+        find_photos([tree])
