@@ -1,0 +1,56 @@
+"""ResNet-18 up to and including the first block of layer4: the feature maps Z of the paper's Figure 1.
+
+Parameter names are torchvision's, so that published ImageNet weights load by name.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class BasicBlock(nn.Module):
+    """ResNet-18's residual unit: two 3 x 3 convolutions and a shortcut (He et al., 2016)."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or c_in != c_out:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out)
+            )
+
+    def forward(self, x: Float[Tensor, "B C_in H W"]) -> Float[Tensor, "B C_out h w"]:
+        """The unit's output, after the last ReLU."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(x)) + shortcut)
+
+
+class Backbone(nn.Module):
+    """Everything of ResNet-18 before its last residual unit.
+
+    Paper: section 3, "we modify the last residual unit of ResNet-18".
+    """
+
+    channels = 512
+    stride = 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.layer1 = nn.Sequential(BasicBlock(64, 64), BasicBlock(64, 64))
+        self.layer2 = nn.Sequential(BasicBlock(64, 128, 2), BasicBlock(128, 128))
+        self.layer3 = nn.Sequential(BasicBlock(128, 256, 2), BasicBlock(256, 256))
+        self.layer4 = nn.Sequential(BasicBlock(256, 512, 2))
+
+    def forward(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 512 H/32 W/32"]:
+        """Z, from crops normalised by ImageNet's mean and standard deviation."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))

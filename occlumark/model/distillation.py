@@ -1,0 +1,40 @@
+"""The distillation module: features weighted, place by place, by how likely the face shows there.
+
+Paper: section 3.2.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from occlumark.model.backbone import BasicBlock
+from occlumark.model.layers import one_k_one
+
+
+@dataclass(frozen=True)
+class DistillationConfig:
+    """Width of Pathway D. Not in the paper, which only says it "needs less channels" (docs/paper.md)."""
+
+    width: int = 64
+    """Channels inside Pathway D, at least 1. Ours."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"a width is at least 1, not {self.width}")
+
+
+class Distillation(nn.Module):
+    """Pathway C, a residual block giving A, and Pathway D, a thin 1-3-1 giving the map P."""
+
+    def __init__(self, c_in: int, config: DistillationConfig) -> None:
+        super().__init__()
+        self.pathway_c = BasicBlock(c_in, c_in)
+        self.pathway_d = nn.Sequential(
+            one_k_one(c_in, config.width, 3), nn.Conv2d(config.width, 1, 1), nn.Sigmoid()
+        )
+
+    def forward(self, Z: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B 1 H W"]]:
+        """The clean features P * A, and P in 0..1, high where the face shows."""
+        P = self.pathway_d(Z)
+        return P * self.pathway_c(Z), P

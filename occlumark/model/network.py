@@ -1,0 +1,136 @@
+"""The occlusion-adaptive deep network: the paper's Figure 1, whole, with the switches of its Table 4."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from occlumark.markup import N_LANDMARKS
+from occlumark.model.backbone import Backbone, BasicBlock
+from occlumark.model.distillation import Distillation, DistillationConfig
+from occlumark.model.geometry import GeometryAware, GeometryConfig
+from occlumark.model.low_rank import LowRank, LowRankConfig
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Which modules the network has. All three: the paper's ODN; none: its BRNet, plain ResNet-18 regression."""
+
+    geometry_aware: bool = True
+    """The geometry-aware module (GM)."""
+    distillation: bool = True
+    """The distillation module (DM). Without it the last residual unit stays as ResNet-18 has it."""
+    low_rank: bool = True
+    """The low-rank module's matrix M (LM). Without it the hybrid features are regressed by W_fc alone."""
+    gm: GeometryConfig = field(default_factory=GeometryConfig)
+    """Widths of the geometry-aware module."""
+    dm: DistillationConfig = field(default_factory=DistillationConfig)
+    """Widths of the distillation module."""
+    lm: LowRankConfig = field(default_factory=LowRankConfig)
+    """Down-sampling before M."""
+
+    @property
+    def is_plain(self) -> bool:
+        """True for BRNet, the baseline without any module."""
+        return not (self.geometry_aware or self.distillation or self.low_rank)
+
+
+class Prediction(NamedTuple):
+    """What the network says of a batch of crops."""
+
+    landmarks: Float[Tensor, "B L 2"]
+    """In crop pixels."""
+    P: Float[Tensor, "B 1 H W"] | None
+    """How likely the face shows, place by place; None without the distillation module."""
+
+
+class OcclusionAdaptiveNetwork(nn.Module):
+    """ODN.
+
+    Args:
+        config: the modules.
+        crop_size: side of the square input in pixels, a multiple of 32. Paper: 224.
+        mean_face: (68, 2), crop pixels; the output for X = 0 at the start of training.
+            Not in the paper: without a start value the bias has to travel the whole crop first.
+    """
+
+    def __init__(self, config: NetworkConfig, crop_size: int = 224, mean_face: np.ndarray | None = None) -> None:
+        super().__init__()
+        self.config, self.crop_size = config, crop_size
+        self.backbone = Backbone()
+        channels, grid = Backbone.channels, crop_size // Backbone.stride
+        self.geometry = GeometryAware(channels, config.gm) if config.geometry_aware else None
+        self.distillation = Distillation(channels, config.dm) if config.distillation else None
+        self.last_unit = None if config.distillation else BasicBlock(channels, channels)
+        hybrid = channels + (config.gm.channels if config.geometry_aware else 0)
+        self.low_rank: LowRank | None = None
+        self.regression: nn.Linear | None = None
+        if config.is_plain:
+            self.regression = nn.Linear(channels, 2 * N_LANDMARKS)
+            nn.init.normal_(self.regression.weight, std=channels**-0.5 * 0.05)
+        else:
+            self.low_rank = LowRank(hybrid, grid, 2 * N_LANDMARKS, config.lm, shared_matrix=config.low_rank)
+        if mean_face is None:
+            mean_face = np.full((N_LANDMARKS, 2), crop_size / 2)
+        bias = self.regression.bias if self.regression is not None else self.low_rank.bias  # type: ignore[union-attr]
+        with torch.no_grad():
+            bias.copy_(torch.as_tensor(mean_face.reshape(-1) / crop_size, dtype=torch.float32))
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255, persistent=False)
+
+    def forward(self, crops: UInt8[Tensor, "B H W 3"]) -> Prediction:
+        """Landmarks and P of RGB crops, as they come from CropTransform.cut."""
+        # NHWC bytes, permuted, are channels_last already: the layout that the CPU's bf16 kernels want.
+        Z = self.backbone((crops.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+        P = None
+        if self.distillation is not None:
+            clean, P = self.distillation(Z)
+        else:
+            clean = self.last_unit(Z)  # type: ignore[misc]
+        if self.regression is not None:
+            pooled = clean.mean((2, 3))
+            with torch.autocast(pooled.device.type, enabled=False):
+                S = self.regression(pooled.float())
+        else:
+            hybrid = clean if self.geometry is None else torch.cat([self.geometry(Z), clean], 1)
+            S = self.low_rank(hybrid)  # type: ignore[misc]
+        return Prediction(S.unflatten(1, (N_LANDMARKS, 2)) * self.crop_size, None if P is None else P.float())
+
+    @property
+    def M(self) -> nn.Parameter | None:
+        """The shared structural matrix, or None without the low-rank module."""
+        return None if self.low_rank is None else self.low_rank.M
+
+    @property
+    def W_fc(self) -> nn.Parameter:
+        """The regression coefficients of the fully connected layer."""
+        if self.low_rank is not None:
+            return self.low_rank.W_fc
+        return self.regression.weight  # type: ignore[union-attr]
+
+    def load_imagenet(self, weights: dict[str, Tensor]) -> None:
+        """Start from ImageNet: the backbone, and layer4.1 for Pathway C (or the last residual unit).
+
+        Args:
+            weights: ResNet-18's state dict by torchvision's names.
+
+        Raises:
+            KeyError: a name is missing.
+        """
+        last = self.distillation.pathway_c if self.distillation is not None else self.last_unit
+        _load_prefixed(self.backbone, weights, "")
+        _load_prefixed(last, weights, "layer4.1.")  # type: ignore[arg-type]
+
+
+def _load_prefixed(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:
+    own = module.state_dict()
+    # num_batches_tracked is a counter that nothing here reads, and files leave it out
+    module.load_state_dict(
+        {name: weights[prefix + name] if "num_batches" not in name else own[name] for name in own}
+    )
