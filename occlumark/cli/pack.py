@@ -1,0 +1,73 @@
+"""`occlumark pack`: the crops of annotated photos in one file, for training."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from occlumark.errors import AnnotationError, ConfigError
+
+_DESCRIPTION = """\
+Cut the faces out of annotated photos and write them to one file, from which training reads.
+
+A face is a NAME.pts of 68 points beside NAME.jpg (or .png, ...), anywhere below the folders. A face that
+cannot be used is left out and listed on stderr, and the exit code is then 1; the file is whole all the same.
+"""
+_EXAMPLE = """\
+example:
+  occlumark pack 300w/afw 300w/lfpw/trainset 300w/helen/trainset --out train.pack
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser(
+        "pack",
+        help="write the crops of annotated photos to one file, for training",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files"
+    )
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the pack to write")
+    parser.add_argument(
+        "--size", type=int, default=320, help="side of a crop in pixels (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--extent",
+        type=float,
+        default=1.9,
+        help="side of a crop over the longer side of the face's tight landmark box (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pack, print the number of faces, list what was left out."""
+    from occlumark.data.pack import PackConfig, write_pack
+    from occlumark.data.w300 import read_w300
+
+    try:
+        config = PackConfig(size=args.size, extent=args.extent)
+    except ValueError as error:
+        raise ConfigError(f"--size or --extent: {error}") from error
+    samples, problems = read_w300(args.folders)
+    if not samples:
+        raise nothing_annotated(args.folders, [problem.reason for problem in problems])
+    packed, unreadable = write_pack(samples, args.out, config)
+    problems += unreadable
+    print(f"packed {packed} faces of {config.size} x {config.size} pixels into {args.out}")
+    for problem in problems:
+        print(f"occlumark: left out {problem.name}: {problem.reason}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def nothing_annotated(folders: list[Path], reasons: list[str]) -> AnnotationError:
+    """The error for folders without one usable face."""
+    where = ", ".join(map(str, folders))
+    if not reasons:
+        return AnnotationError(
+            f"no .pts file below {where}; expected photos with a .pts of 68 points beside each"
+        )
+    return AnnotationError(f"no usable face below {where}, {len(reasons)} unusable; the first: {reasons[0]}")

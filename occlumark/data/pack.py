@@ -1,0 +1,261 @@
+"""The pack: every crop of a training set in one memory-mapped file, so that training reads no JPEG.
+
+The file is a valid safetensors file. Its header has a fixed room, padded with spaces, because the number of
+faces is known only at the end; the crops come first and are streamed, the small arrays follow.
+"""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from tqdm import tqdm
+
+from occlumark.crop import CropConfig, CropTransform
+from occlumark.data.sample import Problem, Sample
+from occlumark.errors import CheckpointError, OcclumarkError, PhotoError
+from occlumark.markup import N_LANDMARKS
+from occlumark.photo import read_photo
+
+FORMAT = 1
+_HEADER_ROOM = 4096
+_DTYPES: dict[str, np.dtype[Any]] = {"U8": np.dtype("u1"), "F32": np.dtype("<f4")}
+
+
+@dataclass(frozen=True)
+class PackConfig:
+    """How the crops of a pack are cut: larger and wider than the network's, as augmentation needs room."""
+
+    size: int = 320
+    """Side of a packed crop in pixels, a multiple of 32. Ours."""
+    extent: float = 1.9
+    """Side of a packed crop over the longer side of the face's tight landmark box, 1 to 3. Ours."""
+
+    def __post_init__(self) -> None:
+        self.crop  # noqa: B018 - CropConfig checks the ranges
+
+    @property
+    def crop(self) -> CropConfig:
+        """The same as a crop's configuration."""
+        return CropConfig(size=self.size, scale=self.extent)
+
+
+@dataclass(frozen=True, eq=False)
+class Pack:
+    """An opened pack of n faces. The arrays lie on the disk and are read where they are touched."""
+
+    config: PackConfig
+    crops: np.ndarray
+    """(n, size, size, 3) uint8, RGB."""
+    landmarks: np.ndarray
+    """(n, 68, 2) float32, pixels of the packed crop."""
+    tight_boxes: np.ndarray
+    """(n, 4) float32, x0, y0, x1, y1 in pixels of the packed crop."""
+    official_boxes: np.ndarray
+    """(n, 4) float32, as tight_boxes; NaN where the data set has no box."""
+    zooms: np.ndarray
+    """(n,) float32, packed pixels per photo pixel: above 1 the crop was enlarged."""
+    names: list[str]
+    """The samples' names."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "Pack":
+        """Map a pack into memory. Reads its header and names alone.
+
+        Raises:
+            CheckpointError: no such file, truncated, altered, of another format or not a pack.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                config, count, layout = _read_header(path, file, path.stat().st_size)
+        except OSError as error:
+            raise CheckpointError(f"cannot read pack {path}: {error.strerror or error}") from error
+        arrays: dict[str, Any] = {
+            name: np.memmap(path, _DTYPES[entry["dtype"]], "r", _data_start(entry), tuple(entry["shape"]))
+            for name, entry in layout.items()
+        }
+        try:
+            names = json.loads(bytes(arrays.pop("names")))
+        except ValueError as error:
+            raise CheckpointError(f"pack {path} is altered: its names are no JSON; pack again") from error
+        if not isinstance(names, list) or len(names) != count:
+            raise CheckpointError(f"pack {path} is altered: expected {count} names; pack again")
+        return cls(config=config, names=names, **arrays)
+
+
+def write_pack(
+    samples: Sequence[Sample], path: str | os.PathLike[str], config: PackConfig = PackConfig()
+) -> tuple[int, list[Problem]]:
+    """Cut every sample's crop from its photo, around its tight box, and write them all to one file.
+
+    One photo is held at a time. The file takes its name only when it is whole: until then it is
+    `path.partial`, which is removed when packing stops early.
+
+    Args:
+        samples: the faces, in the order of the pack.
+        path: the file to write.
+        config: size and extent of the crops.
+
+    Returns:
+        The number of faces packed, and those left out because their photo cannot be read.
+
+    Raises:
+        OcclumarkError: not enough room on the disk, the file cannot be written, or no photo can be read.
+    """
+    path = Path(path)
+    rows: list[_Row] = []
+    problems: list[Problem] = []
+    with _written_whole(path) as file:
+        _check_room(path, len(samples), config)
+        file.write(b" " * _HEADER_ROOM)
+        for sample in tqdm(samples, "packing", unit="face", disable=None):
+            try:
+                photo = read_photo(sample.photo)
+            except PhotoError as error:
+                problems.append(Problem(sample.name, str(error)))
+                continue
+            transform = CropTransform.from_box(sample.tight_box, config.crop)
+            file.write(transform.cut(photo).data)
+            rows.append(_Row.of(sample, transform))
+        if not rows:
+            reason = f"; the first: {problems[0].reason}" if problems else ""
+            raise OcclumarkError(f"nothing to pack: no face of {len(samples)} has a readable photo{reason}")
+        _write_small_arrays(file, rows, config)
+    return len(rows), problems
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """What a pack holds of one face besides its crop."""
+
+    name: str
+    landmarks: np.ndarray
+    tight_box: np.ndarray
+    official_box: np.ndarray
+    zoom: float
+
+    @classmethod
+    def of(cls, sample: Sample, transform: CropTransform) -> "_Row":
+        official = np.full(4, np.nan) if sample.official_box is None else sample.official_box
+        moved = [sample.landmarks, sample.tight_box.reshape(2, 2), official.reshape(2, 2)]
+        landmarks, tight, official = (transform.to_crop(points).astype("<f4") for points in moved)
+        return cls(sample.name, landmarks, tight.ravel(), official.ravel(), transform.zoom)
+
+
+def _write_small_arrays(file: BinaryIO, rows: list[_Row], config: PackConfig) -> None:
+    names = json.dumps([row.name for row in rows]).encode()
+    for array in (
+        np.stack([row.landmarks for row in rows]),
+        np.stack([row.tight_box for row in rows]),
+        np.stack([row.official_box for row in rows]),
+        np.array([row.zoom for row in rows], "<f4"),
+    ):
+        file.write(array.data)
+    file.write(names)
+    file.seek(0)
+    file.write(_header(config, len(rows), len(names)))
+
+
+def _layout(config: PackConfig, count: int, names_bytes: int) -> dict[str, dict[str, Any]]:
+    """The safetensors entries, in the order of the file."""
+    kinds: list[tuple[str, str, list[int]]] = [
+        ("crops", "U8", [count, config.size, config.size, 3]),
+        ("landmarks", "F32", [count, N_LANDMARKS, 2]),
+        ("tight_boxes", "F32", [count, 4]),
+        ("official_boxes", "F32", [count, 4]),
+        ("zooms", "F32", [count]),
+        ("names", "U8", [names_bytes]),
+    ]
+    layout, start = {}, 0
+    for name, dtype, shape in kinds:
+        end = start + math.prod(shape) * _DTYPES[dtype].itemsize
+        layout[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+        start = end
+    return layout
+
+
+def _header(config: PackConfig, count: int, names_bytes: int) -> bytes:
+    """The first _HEADER_ROOM bytes of a pack."""
+    about: dict[str, Any] = {"format": FORMAT, "kind": "pack", "faces": count, "names_bytes": names_bytes}
+    about["config"] = asdict(config)
+    about["digest"] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    content = {"__metadata__": {"occlumark": json.dumps(about)}, **_layout(config, count, names_bytes)}
+    text = json.dumps(content).encode().ljust(_HEADER_ROOM - 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _data_start(entry: dict[str, Any]) -> int:
+    return _HEADER_ROOM + int(entry["data_offsets"][0])
+
+
+def _read_header(
+    path: Path, file: BinaryIO, file_bytes: int
+) -> tuple[PackConfig, int, dict[str, dict[str, Any]]]:
+    """Check a pack's header and size. A header is right when it is the one that we would write ourselves."""
+    found = file.read(_HEADER_ROOM)
+    try:
+        about = json.loads(json.loads(found[8:])["__metadata__"]["occlumark"])
+        kind, version = about["kind"], about["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is not a pack; write one with: occlumark pack DIR --out FILE"
+        ) from error
+    if (kind, version) != ("pack", FORMAT):
+        raise CheckpointError(
+            f"{path}: expected a pack of format {FORMAT}, came {kind} of format {version}; pack again"
+        )
+    try:
+        config, count, names_bytes = (
+            PackConfig(**about["config"]),
+            int(about["faces"]),
+            int(about["names_bytes"]),
+        )
+        expected = _header(config, count, names_bytes)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"pack {path} has an altered header; pack again") from error
+    if found != expected:
+        raise CheckpointError(f"pack {path} has an altered header; pack again")
+    layout = _layout(config, count, names_bytes)
+    expected_bytes = _HEADER_ROOM + layout["names"]["data_offsets"][1]
+    if file_bytes != expected_bytes:
+        raise CheckpointError(
+            f"pack {path} is not whole: expected {expected_bytes} bytes, came {file_bytes}; pack again"
+        )
+    return config, count, layout
+
+
+def _check_room(path: Path, count: int, config: PackConfig) -> None:
+    needed = _HEADER_ROOM + count * (config.size**2 * 3 + 1024)
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise OcclumarkError(
+            f"no room for {path}: {count} faces need {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free; "
+            "make room, or choose another --out or a smaller --size"
+        )
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears under its name only when the block ends well; else nothing of it stays."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise OcclumarkError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)

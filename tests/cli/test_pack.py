@@ -1,0 +1,71 @@
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from occlumark.cli import pack as command
+from occlumark.data.pack import Pack
+from occlumark.errors import AnnotationError, ConfigError
+
+
+def occlumark(*words: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    args = parser.parse_args([str(word) for word in words])
+    return int(args.run(args))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a", "b"):
+        points = np.random.default_rng(0).uniform(20, 80, (68, 2))
+        np.savetxt(folder / f"{name}.pts", points)
+        cv2.imwrite(str(folder / f"{name}.jpg"), np.zeros((100, 100, 3), np.uint8))
+    return folder
+
+
+def test_packs_and_says_how_many(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert occlumark("pack", photos, "--out", tmp_path / "x.pack", "--size", "64", "--extent", "1.5") == 0
+    pack = Pack.open(tmp_path / "x.pack")
+    assert len(pack) == 2 and (pack.config.size, pack.config.extent) == (64, 1.5)
+    assert capsys.readouterr().out == f"packed 2 faces of 64 x 64 pixels into {tmp_path / 'x.pack'}\n"
+
+
+def test_the_unusable_is_listed_and_the_exit_code_is_1(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "b.jpg").write_bytes(b"")
+    (photos / "c.pts").write_text("1 2\n" * 67)
+    (photos / "c.jpg").write_bytes(b"")
+    assert occlumark("pack", photos, "--out", tmp_path / "x.pack", "--size", "64") == 1
+    assert len(Pack.open(tmp_path / "x.pack")) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("occlumark: left out")]
+    assert len(lines) == 2
+    assert "c.pts" in lines[0] and "67" in lines[0] and "b.jpg" in lines[1] and "empty" in lines[1]
+
+
+def test_nothing_usable_writes_nothing(photos: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(AnnotationError, match=r"no \.pts file below"):
+        occlumark("pack", empty, "--out", tmp_path / "x.pack")
+    for name in ("a", "b"):
+        (photos / f"{name}.pts").write_text("nan nan\n" * 68)
+    with pytest.raises(AnnotationError, match=r"2 unusable; the first: .*not finite"):
+        occlumark("pack", photos, "--out", tmp_path / "x.pack")
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_a_size_out_of_range(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="multiple of 32"):
+        occlumark("pack", photos, "--out", tmp_path / "x.pack", "--size", "100")
+
+
+def test_help_carries_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        occlumark("pack", "--help")
+    assert "occlumark pack 300w/afw" in capsys.readouterr().out

@@ -1,0 +1,170 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from occlumark.crop import CropTransform
+from occlumark.data import pack as pack_module
+from occlumark.data.pack import Pack, PackConfig, write_pack
+from occlumark.data.sample import Sample
+from occlumark.data.w300 import read_w300
+from occlumark.errors import CheckpointError, OcclumarkError
+from occlumark.photo import read_photo
+
+AddFace = Callable[..., np.ndarray]
+SMALL = PackConfig(size=64, extent=1.5)
+
+
+@pytest.fixture
+def samples(tmp_path: Path, add_face: AddFace) -> list[Sample]:
+    for number, name in enumerate(["a", "b_1", "b_2"]):
+        add_face(tmp_path / "photos" / f"{name}.pts", f"{name}.png", shift=number)
+    (tmp_path / "photos" / "detector_boxes.csv").write_text("set,file,x0,y0,x1,y1\n.,b_1.png,20,30,80,90\n")
+    return read_w300([tmp_path / "photos"])[0]
+
+
+@pytest.fixture
+def packed(tmp_path: Path, samples: list[Sample]) -> Path:
+    write_pack(samples, tmp_path / "faces.pack", SMALL)
+    return tmp_path / "faces.pack"
+
+
+def test_what_goes_in_comes_out(samples: list[Sample], packed: Path) -> None:
+    pack = Pack.open(packed)
+    assert len(pack) == 3 and pack.config == SMALL and pack.crops.shape == (3, 64, 64, 3)
+    assert pack.names == ["a.png", "b_1.png", "b_2.png"]
+    for i, sample in enumerate(samples):
+        transform = CropTransform.from_box(sample.tight_box, SMALL.crop)
+        np.testing.assert_array_equal(pack.crops[i], transform.cut(read_photo(sample.photo)))
+        np.testing.assert_allclose(transform.to_photo(pack.landmarks[i]), sample.landmarks, atol=1e-4)
+        tight = transform.to_photo(pack.tight_boxes[i].reshape(2, 2)).ravel()
+        np.testing.assert_allclose(tight, sample.tight_box, atol=1e-4)
+        assert pack.zooms[i] == pytest.approx(transform.zoom)
+        # By the crop's definition: centred, its longer side 64 / 1.5.
+        x0, y0, x1, y1 = pack.tight_boxes[i]
+        np.testing.assert_allclose([x0 + x1, y0 + y1, max(x1 - x0, y1 - y0)], [64, 64, 64 / 1.5], rtol=1e-5)
+    assert np.isnan(pack.official_boxes[[0, 2]]).all()
+    official = CropTransform.from_box(samples[1].tight_box, SMALL.crop).to_photo(
+        pack.official_boxes[1].reshape(2, 2)
+    )
+    np.testing.assert_allclose(official.ravel(), [19.5, 29.5, 79.5, 89.5], atol=1e-4)
+
+
+def test_crops_are_rgb(tmp_path: Path, add_face: AddFace) -> None:
+    add_face(tmp_path / "red.pts", "red.png")
+    red = np.zeros((120, 100, 3), np.uint8)
+    red[..., 2] = 255  # OpenCV writes blue, green, red
+    cv2.imwrite(str(tmp_path / "red.png"), red)
+    write_pack(read_w300([tmp_path])[0], tmp_path / "red.pack", SMALL)
+    np.testing.assert_array_equal(Pack.open(tmp_path / "red.pack").crops[0, 32, 32], [255, 0, 0])
+
+
+def test_the_file_is_safetensors_and_lies_on_the_disk(packed: Path) -> None:
+    pack, tensors = Pack.open(packed), load_file(packed)
+    for name in ("crops", "landmarks", "tight_boxes", "official_boxes", "zooms"):
+        array = getattr(pack, name)
+        assert isinstance(array, np.memmap) and not array.flags.writeable
+        np.testing.assert_array_equal(tensors[name], array)
+    assert json.loads(tensors["names"].tobytes()) == pack.names
+
+
+def test_a_bad_photo_is_left_out_and_listed(tmp_path: Path, samples: list[Sample]) -> None:
+    samples[1].photo.write_text("no photo")
+    count, problems = write_pack(samples, tmp_path / "faces.pack", SMALL)
+    assert count == 2 and [problem.name for problem in problems] == ["b_1.png"]
+    assert str(samples[1].photo) in problems[0].reason
+    assert Pack.open(tmp_path / "faces.pack").names == ["a.png", "b_2.png"]
+
+
+def test_nothing_to_pack(tmp_path: Path, samples: list[Sample]) -> None:
+    samples[0].photo.write_text("no photo")
+    with pytest.raises(OcclumarkError, match="nothing to pack"):
+        write_pack(samples[:1], tmp_path / "faces.pack", SMALL)
+    with pytest.raises(OcclumarkError, match="nothing to pack"):
+        write_pack([], tmp_path / "faces.pack", SMALL)
+    assert not list(tmp_path.glob("faces*"))
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_an_interrupted_pack_leaves_nothing_and_the_old_one_whole(
+    monkeypatch: pytest.MonkeyPatch, samples: list[Sample], packed: Path, stop: BaseException
+) -> None:
+    before, calls = packed.read_bytes(), []
+
+    def read_one_then_stop(path: Path) -> np.ndarray:
+        calls.append(path)
+        if len(calls) == 2:
+            assert packed.with_name("faces.pack.partial").is_file()
+            raise stop
+        return read_photo(path)
+
+    monkeypatch.setattr(pack_module, "read_photo", read_one_then_stop)
+    with pytest.raises((KeyboardInterrupt, OcclumarkError)) as caught:
+        write_pack(samples, packed, SMALL)
+    if isinstance(stop, OSError):
+        assert str(caught.value) == f"cannot write {packed}: No space left on device"
+    assert packed.read_bytes() == before and not list(packed.parent.glob("*.partial"))
+
+
+def test_too_little_room_is_found_before_the_first_photo(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, samples: list[Sample]
+) -> None:
+    monkeypatch.setattr(pack_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
+    monkeypatch.setattr(pack_module, "read_photo", lambda _: pytest.fail("a photo was read"))
+    with pytest.raises(OcclumarkError, match=r"no room .*: 3 faces need 0 MB, 0 MB are free"):
+        write_pack(samples, tmp_path / "faces.pack", SMALL)
+    assert not list(tmp_path.glob("faces*"))
+
+
+def test_a_folder_that_does_not_exist(tmp_path: Path, samples: list[Sample]) -> None:
+    with pytest.raises(OcclumarkError, match=r"cannot write .*none/faces.pack: No such file"):
+        write_pack(samples, tmp_path / "none" / "faces.pack", SMALL)
+
+
+def _altered(content: bytes, old: bytes, new: bytes) -> bytes:
+    assert content.count(old) >= 1 and len(old) == len(new)
+    return content.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda b: b[:-1], "is not whole"),
+        (lambda b: b + b"\0", "is not whole"),
+        (lambda b: b[:5000], "is not whole"),
+        (lambda b: b[:1000], "is not a pack|altered"),
+        (lambda b: b"", "is not a pack"),
+        (lambda b: b"\xff\xd8" + b[2:], "altered header"),
+        (lambda b: _altered(b, b'\\"extent\\": 1.5', b'\\"extent\\": 1.4'), "altered header"),
+        (lambda b: _altered(b, b'\\"faces\\": 3', b'\\"faces\\": 4'), "altered header"),
+        (lambda b: _altered(b, b'\\"size\\": 64', b'\\"size\\": 65'), "altered header"),
+        (lambda b: _altered(b, b"[3, 68, 2]", b"[2, 68, 3]"), "altered header"),
+        (lambda b: _altered(b, b'\\"format\\": 1', b'\\"format\\": 9'), "expected a pack of format 1"),
+        (
+            lambda b: _altered(b, b'\\"kind\\": \\"pack\\"', b'\\"kind\\": \\"pick\\"'),
+            "expected a pack of format 1",
+        ),
+        (lambda b: _altered(b, b'["a.png"', b'["a.png '), "names are no JSON"),
+    ],
+)
+def test_a_damaged_pack_is_refused(packed: Path, damage: Callable[[bytes], bytes], message: str) -> None:
+    packed.write_bytes(damage(packed.read_bytes()))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        Pack.open(packed)
+    assert str(packed) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_such_pack(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="No such file"):
+        Pack.open(tmp_path / "none.pack")
+
+
+@pytest.mark.parametrize("values", [{"size": 100}, {"extent": 0.9}, {"extent": 3.5}])
+def test_config_out_of_range(values: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="crop"):
+        PackConfig(**values)
