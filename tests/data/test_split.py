@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from occlumark.data.split import photo_identity, split_validation
+
+NAMES = [f"lfpw/trainset/image_{i:04}.jpg" for i in range(2000)]
+
+
+@pytest.mark.parametrize(
+    ("name", "identity"),
+    [
+        ("helen/trainset/100032540_1.jpg", "100032540"),
+        ("afw/1051618982_12.jpg", "1051618982"),
+        ("ibug/image_092 _01.jpg", "image_092 "),
+        ("lfpw/trainset/image_0001.jpg", "image_0001"),
+        ("lfpw/trainset/image_0871.png", "image_0871"),
+        ("own/crowd.jpg#2", "crowd"),
+        ("own/face_1.jpg", "face_1"),
+    ],
+)
+def test_identity_of_a_photo(name: str, identity: str) -> None:
+    assert photo_identity(name) == identity
+
+
+def test_both_parts_together_are_everything_and_the_share_is_met() -> None:
+    train, validation = split_validation(NAMES, 0.1, seed=0)
+    np.testing.assert_array_equal(np.sort(np.concatenate([train, validation])), np.arange(2000))
+    assert len(validation) == pytest.approx(200, abs=3 * np.sqrt(2000 * 0.1 * 0.9))
+
+
+def test_order_and_company_do_not_matter() -> None:
+    chosen = {NAMES[i] for i in split_validation(NAMES, 0.1, seed=3)[1]}
+    shuffled = list(np.random.default_rng(0).permutation(NAMES))[:500]
+    again = {shuffled[i] for i in split_validation(shuffled, 0.1, seed=3)[1]}
+    assert again == chosen & set(shuffled)
+    assert chosen != {NAMES[i] for i in split_validation(NAMES, 0.1, seed=4)[1]}
+
+
+def test_faces_of_one_photo_stay_together() -> None:
+    names = [f"afw/{1000 + i // 4}_{i % 4 + 1}.jpg" for i in range(2000)]
+    _, validation = split_validation(names, 0.3, seed=0)
+    assert 0 < len(validation) < 2000
+    np.testing.assert_array_equal(np.bincount(validation // 4)[np.unique(validation // 4)], 4)
+
+
+def test_no_share_chooses_none_and_a_bad_one_is_refused() -> None:
+    assert len(split_validation(NAMES, 0, seed=0)[1]) == 0
+    for share in (-0.1, 1, float("nan")):
+        with pytest.raises(ValueError, match="validation share"):
+            split_validation(NAMES, share, seed=0)
