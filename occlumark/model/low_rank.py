@@ -37,7 +37,9 @@ class LowRank(nn.Module):
         shared_matrix: False leaves M out (the ablation without the low-rank module): S = W_fc^T X.
     """
 
-    def __init__(self, c_in: int, grid: int, outputs: int, config: LowRankConfig, shared_matrix: bool) -> None:
+    def __init__(
+        self, c_in: int, grid: int, outputs: int, config: LowRankConfig, shared_matrix: bool
+    ) -> None:
         super().__init__()
         # Not in the paper: a 3 x 3 convolution of stride 2 keeps where a feature stood, which pooling forgets.
         self.reduce = conv_bn_relu(c_in, config.channels, 3, stride=2)

@@ -60,7 +60,9 @@ class OcclusionAdaptiveNetwork(nn.Module):
             Not in the paper: without a start value the bias has to travel the whole crop first.
     """
 
-    def __init__(self, config: NetworkConfig, crop_size: int = 224, mean_face: np.ndarray | None = None) -> None:
+    def __init__(
+        self, config: NetworkConfig, crop_size: int = 224, mean_face: np.ndarray | None = None
+    ) -> None:
         super().__init__()
         self.config, self.crop_size = config, crop_size
         self.backbone = Backbone()

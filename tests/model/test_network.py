@@ -1,0 +1,116 @@
+"""The whole network: shapes, gradients, the switches of Table 4, ImageNet's weights."""
+
+import numpy as np
+import pytest
+import torch
+
+from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
+from occlumark.model.objective import ObjectiveConfig, objective
+
+ABLATIONS = {
+    "BRNet": (False, False, False),
+    "GM+DM": (True, True, False),
+    "DM+LM": (False, True, True),
+    "GM+LM": (True, False, True),
+    "ODN": (True, True, True),
+}
+
+
+def crops(n: int, size: int = 64, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (n, size, size, 3), dtype=torch.uint8, generator=generator)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_each_switch_removes_what_it_names_and_nothing_is_left_untrained(name):
+    geometry_aware, distillation, low_rank = ABLATIONS[name]
+    network = OcclusionAdaptiveNetwork(NetworkConfig(geometry_aware, distillation, low_rank), 64)
+    prediction = network(crops(2))
+    prediction.landmarks.square().mean().backward()
+    names = {parameter for parameter, _ in network.named_parameters()}
+    assert any(n.startswith("geometry.") for n in names) == geometry_aware
+    assert any(n.startswith("distillation.") for n in names) == distillation
+    assert ("low_rank.M" in names) == low_rank == (network.M is not None)
+    assert (prediction.P is not None) == distillation
+    idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert idle == []
+
+
+def test_plain_network_is_resnet_18():
+    """11,176,512 weights of torchvision's ResNet-18 without its classifier, and a 136-way regression."""
+    network = OcclusionAdaptiveNetwork(NetworkConfig(False, False, False))
+    assert sum(p.numel() for p in network.parameters()) == 11_176_512 + 512 * 136 + 136
+
+
+def test_shapes_at_the_papers_size():
+    network = OcclusionAdaptiveNetwork(NetworkConfig()).eval()
+    with torch.no_grad():
+        prediction = network(crops(1, 224))
+        Z = network.backbone(torch.randn(1, 3, 224, 224))
+    assert Z.shape == (1, 512, 7, 7)
+    assert prediction.landmarks.shape == (1, 68, 2)
+    assert prediction.P.shape == (1, 1, 7, 7)
+
+
+def test_untrained_network_predicts_near_the_mean_face():
+    mean_face = np.random.default_rng(0).uniform(0, 64, (68, 2))
+    network = OcclusionAdaptiveNetwork(NetworkConfig(), 64, mean_face)
+    with torch.no_grad():
+        network.W_fc.zero_()
+        landmarks = network(crops(2)).landmarks
+    np.testing.assert_allclose(landmarks[1].numpy(), mean_face, atol=1e-4)
+
+
+def test_one_batch_overfits():
+    torch.manual_seed(0)
+    network = OcclusionAdaptiveNetwork(NetworkConfig(), 64)
+    truth = torch.rand(4, 68, 2) * 64
+    optimiser = torch.optim.AdamW(network.parameters(), 1e-3)
+    config = ObjectiveConfig(data="l1", alpha=0.0)
+    for _ in range(40):
+        terms = objective(config, network, network(crops(4)), truth, None)
+        optimiser.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimiser.step()
+    assert (network(crops(4)).landmarks - truth).abs().mean() < 2.5  # a random guess is off by 16 px
+
+
+def imagenet_like() -> dict[str, torch.Tensor]:
+    """ResNet-18's names with values that tell tensors apart."""
+    plain = OcclusionAdaptiveNetwork(NetworkConfig(False, False, False), 64)
+    weights = {
+        name.removeprefix("backbone."): v for name, v in plain.state_dict().items() if "backbone" in name
+    }
+    weights |= {
+        name.replace("last_unit", "layer4.1"): v
+        for name, v in plain.state_dict().items()
+        if "last_unit" in name
+    }
+    return {
+        n: torch.randn_like(v) if v.is_floating_point() else v for n, v in weights.items() if "num_b" not in n
+    }
+
+
+@pytest.mark.parametrize("distillation", [True, False])
+def test_imagenet_weights_reach_the_backbone_and_pathway_c(distillation):
+    weights = imagenet_like()
+    network = OcclusionAdaptiveNetwork(NetworkConfig(distillation=distillation), 64)
+    network.load_imagenet(weights)
+    last = network.distillation.pathway_c if distillation else network.last_unit
+    assert torch.equal(network.backbone.conv1.weight, weights["conv1.weight"])
+    assert torch.equal(network.backbone.layer4[0].bn2.running_var, weights["layer4.0.bn2.running_var"])
+    assert torch.equal(last.conv2.weight, weights["layer4.1.conv2.weight"])
+
+
+def test_a_missing_imagenet_name_is_named():
+    weights = imagenet_like()
+    del weights["layer3.1.bn1.bias"]
+    with pytest.raises(KeyError, match=r"layer3\.1\.bn1\.bias"):
+        OcclusionAdaptiveNetwork(NetworkConfig(), 64).load_imagenet(weights)
+
+
+def test_published_weights_load_by_name(shared):
+    from safetensors.torch import load_file
+
+    weights = load_file(shared / "weights" / "resnet18_imagenet_fp16.safetensors")
+    OcclusionAdaptiveNetwork(NetworkConfig()).load_imagenet(weights)
