@@ -1,0 +1,155 @@
+"""A face as it is returned: where it is, its landmarks, what of it is hidden."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from occlumark.crop import CropTransform
+from occlumark.errors import AnnotationError
+from occlumark.markup import N_LANDMARKS
+
+#: Landmarks with a visibility below are taken for hidden where the caller says nothing else.
+HIDDEN_BELOW = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face of a photo. All arrays are read-only; all coordinates are photo pixels."""
+
+    box: np.ndarray
+    """(4,) x0, y0, x1, y1: the box the face was found by."""
+    score: float
+    """How sure the face finder is, 0..1; 1 for a box given by the caller."""
+    landmarks: np.ndarray
+    """(68, 2)"""
+    visibility: np.ndarray
+    """(68,) 0..1, low where the landmark is hidden."""
+    occlusion_map: np.ndarray
+    """(h, w) 0..1, high where the face is hidden. It covers the crop evenly."""
+    crop: CropTransform
+    """The crop the network saw; it carries the occlusion map to the photo."""
+
+    def __post_init__(self) -> None:
+        shapes = {"box": (4,), "landmarks": (N_LANDMARKS, 2), "visibility": (N_LANDMARKS,)}
+        for name in ("box", "landmarks", "visibility", "occlusion_map"):
+            values = np.array(getattr(self, name), dtype=np.float64)
+            expected = shapes.get(name)
+            if values.shape != expected if expected else values.ndim != 2 or not values.size:
+                raise ValueError(f"{name} has shape {expected or '(h, w)'}, not {values.shape}")
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} has numbers that are not finite")
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+
+    def hidden(self, below: float = HIDDEN_BELOW) -> np.ndarray:
+        """Which landmarks are hidden.
+
+        Args:
+            below: the visibility under which a landmark counts as hidden, 0..1.
+
+        Returns:
+            (68,) bool.
+        """
+        return self.visibility < below
+
+    def occlusion_at(self, points: np.ndarray) -> np.ndarray:
+        """How hidden the face is at points of the photo, bilinear in the occlusion map.
+
+        Args:
+            points: (..., 2), photo pixels.
+
+        Returns:
+            (...,) 0..1; NaN outside the crop, which the network did not see.
+        """
+        in_crop = self.crop.to_crop(points)
+        rows, columns = self.occlusion_map.shape
+        # The first cell's centre is at half a cell; beyond the outermost centres the map goes on as it ends.
+        x = np.clip(in_crop[..., 0] * columns / self.crop.size - 0.5, 0, columns - 1)
+        y = np.clip(in_crop[..., 1] * rows / self.crop.size - 0.5, 0, rows - 1)
+        x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
+        x1, y1 = np.minimum(x0 + 1, columns - 1), np.minimum(y0 + 1, rows - 1)
+        top = self.occlusion_map[y0, x0] * (1 - x + x0) + self.occlusion_map[y0, x1] * (x - x0)
+        bottom = self.occlusion_map[y1, x0] * (1 - x + x0) + self.occlusion_map[y1, x1] * (x - x0)
+        inside = ((in_crop >= 0) & (in_crop <= self.crop.size)).all(axis=-1)
+        return np.where(inside, top * (1 - y + y0) + bottom * (y - y0), np.nan)
+
+    def occlusion_on(self, height: int, width: int) -> np.ndarray:
+        """The occlusion map laid on the photo.
+
+        Args:
+            height: the photo's.
+            width: the photo's.
+
+        Returns:
+            (height, width) float32, 0..1; NaN outside the crop.
+        """
+        rows, columns = self.occlusion_map.shape
+        to_map = np.diag([columns, rows]) / self.crop.size @ self.crop.matrix
+        # OpenCV puts a pixel's centre on whole numbers, we on halves.
+        to_map[:, 2] += to_map[:, :2] @ np.array([0.5, 0.5]) - 0.5
+        laid = cv2.warpAffine(
+            self.occlusion_map.astype(np.float32),
+            to_map,
+            (width, height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        xs, ys = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]
+        for row in self.crop.matrix:
+            in_crop = xs * row[0] + ys * row[1] + row[2]
+            laid[(in_crop < 0) | (in_crop > self.crop.size)] = np.nan
+        return laid
+
+    def to_json(self) -> dict[str, Any]:
+        """The face as plain numbers and lists, for `json.dumps`; nothing is rounded."""
+        return {
+            "box": self.box.tolist(),
+            "score": self.score,
+            "landmarks": self.landmarks.tolist(),
+            "visibility": self.visibility.tolist(),
+            "occlusion_map": self.occlusion_map.tolist(),
+            "crop": {"matrix": self.crop.matrix.tolist(), "size": self.crop.size},
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Face":
+        """The face that to_json gave.
+
+        Raises:
+            AnnotationError: a key is missing, or a value is of the wrong kind, shape or range.
+        """
+        try:
+            crop = values["crop"]
+            return cls(
+                box=_numbers(values["box"]),
+                score=_score(values["score"]),
+                landmarks=_numbers(values["landmarks"]),
+                visibility=_fractions("visibility", values["visibility"]),
+                occlusion_map=_fractions("occlusion_map", values["occlusion_map"]),
+                crop=CropTransform(_numbers(crop["matrix"]), int(crop["size"])),
+            )
+        except KeyError as error:
+            raise AnnotationError(f"a face in JSON has no key {error}") from error
+        except (TypeError, ValueError) as error:
+            raise AnnotationError(f"a face in JSON does not hold what it should: {error}") from error
+
+
+def _numbers(values: Any) -> np.ndarray:
+    return np.array(values, dtype=np.float64)
+
+
+def _fractions(name: str, values: Any) -> np.ndarray:
+    numbers = _numbers(values)
+    if not ((numbers >= 0) & (numbers <= 1)).all():
+        raise ValueError(f"{name} is in 0..1")
+    return numbers
+
+
+def _score(value: Any) -> float:
+    if not 0 <= value <= 1 or math.isnan(value):
+        raise ValueError(f"score is in 0..1, not {value}")
+    return float(value)

@@ -1,0 +1,116 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from occlumark.crop import CropConfig, CropTransform
+from occlumark.errors import AnnotationError
+from occlumark.face import Face
+
+
+def make_face(seed: int = 0, box=(40.0, 50.0, 90.0, 110.0), occlusion_map=None) -> Face:
+    random = np.random.default_rng(seed)
+    return Face(
+        box=np.array(box),
+        score=0.75,
+        landmarks=random.uniform(40, 110, (68, 2)).astype(np.float32),
+        visibility=random.uniform(0, 1, 68).astype(np.float32),
+        occlusion_map=random.uniform(0, 1, (7, 7)) if occlusion_map is None else np.asarray(occlusion_map),
+        crop=CropTransform.from_box(np.array(box), CropConfig(), angle_deg=20),
+    )
+
+
+def test_json_round_trip_is_exact():
+    face = make_face()
+    again = Face.from_json(json.loads(json.dumps(face.to_json(), allow_nan=False)))
+    for name in ("box", "score", "landmarks", "visibility", "occlusion_map"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(face, name))
+    np.testing.assert_array_equal(again.crop.matrix, face.crop.matrix)
+    assert again.crop.size == face.crop.size
+
+
+def test_json_has_what_the_command_promises():
+    values = make_face().to_json()
+    assert len(values["box"]) == 4 and values["score"] == 0.75
+    assert [len(point) for point in values["landmarks"]] == [2] * 68
+    assert len(values["visibility"]) == 68
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("landmarks", [[1, 2]] * 67, r"landmarks has shape \(68, 2\), not \(67, 2\)"),
+        ("landmarks", [[1, float("nan")]] * 68, "landmarks has numbers that are not finite"),
+        ("landmarks", [[1, 2]] * 67 + [[1]], "does not hold"),
+        ("landmarks", "text", "does not hold"),
+        ("visibility", [2] * 68, "visibility is in 0..1"),
+        ("visibility", [0.5] * 29, r"visibility has shape \(68,\)"),
+        ("occlusion_map", [0.5], "occlusion_map has shape"),
+        ("occlusion_map", [[-1.0]], "occlusion_map is in 0..1"),
+        ("score", 1.5, "score is in 0..1"),
+        ("score", None, "does not hold"),
+        ("box", None, "does not hold"),
+        ("crop", {"matrix": [[1, 0, 0]], "size": 224}, "crop matrix"),
+        ("crop", {"size": 224}, "no key 'matrix'"),
+        ("crop", 5, "does not hold"),
+    ],
+)
+def test_from_json_says_what_is_wrong(key, value, message):
+    values = copy.deepcopy(make_face().to_json())
+    values[key] = value
+    with pytest.raises(AnnotationError, match=message) as caught:
+        Face.from_json(values)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["box", "score", "landmarks", "visibility", "occlusion_map", "crop"])
+def test_from_json_names_the_missing_key(key):
+    values = make_face().to_json()
+    del values[key]
+    with pytest.raises(AnnotationError, match=f"no key '{key}'"):
+        Face.from_json(values)
+
+
+def test_wrong_shapes_are_a_value_error():
+    with pytest.raises(ValueError, match=r"box has shape \(4,\), not \(2,\)"):
+        make_face_with_box = make_face()
+        Face(
+            np.zeros(2),
+            1.0,
+            make_face_with_box.landmarks,
+            make_face_with_box.visibility,
+            make_face_with_box.occlusion_map,
+            make_face_with_box.crop,
+        )
+
+
+def test_arrays_are_read_only_copies():
+    face = make_face()
+    with pytest.raises(ValueError, match="read-only"):
+        face.landmarks[0] = 0
+
+
+def test_hidden_by_threshold():
+    face = make_face()
+    np.testing.assert_array_equal(face.hidden(), face.visibility < 0.5)
+    assert face.hidden(0).sum() == 0 and face.hidden(1.1).all()
+
+
+def test_occlusion_at_cell_centres_between_them_and_outside():
+    rows, columns = np.mgrid[0:7, 0:7]
+    face = make_face(occlusion_map=(rows * 7 + columns) / 48)
+    cell = face.crop.size / 7
+    in_crop = np.array([[2.5, 3.5], [3.0, 3.5], [2.5, 4.0], [0.1, 0.2], [-0.1, 3.5]]) * cell
+    expected = np.array([3 * 7 + 2, 3 * 7 + 2.5, 3.5 * 7 + 2, 0, np.nan]) / 48
+    np.testing.assert_allclose(face.occlusion_at(face.crop.to_photo(in_crop)), expected, atol=1e-9)
+
+
+def test_occlusion_on_the_photo_is_occlusion_at_its_pixels():
+    face = make_face()
+    laid = face.occlusion_on(140, 120)
+    ys, xs = np.mgrid[0:140, 0:120] + 0.5
+    expected = face.occlusion_at(np.stack([xs, ys], axis=-1))
+    assert laid.shape == (140, 120) and 0.2 < np.isfinite(laid).mean() < 0.8
+    # OpenCV interpolates between 32nds of a pixel.
+    np.testing.assert_allclose(laid, expected, atol=0.04)
