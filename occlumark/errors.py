@@ -19,3 +19,7 @@ class ConfigError(OcclumarkError):
 
 class CheckpointError(OcclumarkError):
     """A checkpoint, pack or weights file that is truncated, altered, of another kind or not ours."""
+
+
+class BoxError(OcclumarkError, ValueError):
+    """A face box that is inverted, not finite or outside its photo, wherever it came from."""

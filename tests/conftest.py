@@ -1,8 +1,10 @@
 """Shapes are checked while testing: every jaxtyping annotation of the network becomes a runtime check."""
 
 import importlib.util
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 if importlib.util.find_spec("torch"):
@@ -23,3 +25,68 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the research data in {SHARED.name}/ beside the repository")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def dot_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file of the exported form whose answers can be worked out by hand.
+
+    All 68 landmarks lie at the centre of the crop's red light, the visibility is the crop's mean red, 0..1, and the
+    occlusion map is the mean red of each of 7 x 7 cells.
+    """
+    onnx = pytest.importorskip("onnx", reason="needs onnx (the train extra) to write a network")
+    helper, floats, size = onnx.helper, onnx.TensorProto.FLOAT, 224
+
+    def constant(name: str, values: list, kind: str = "int64") -> onnx.TensorProto:
+        return onnx.numpy_helper.from_array(np.array(values, dtype=kind), name)
+
+    centres = np.arange(size) + 0.5
+    constants = [
+        constant("white", 255, "float32"),
+        constant("tiny", 1e-6, "float32"),
+        constant("xs", centres.reshape(1, 1, -1, 1), "float32"),
+        constant("ys", centres.reshape(1, -1, 1, 1), "float32"),
+        constant("rows_and_columns", [1, 2]),
+        constant("zero", [0]),
+        constant("one", [1]),
+        constant("channels", [3]),
+        constant("points", [1, 68, 1]),
+        constant("values", [1, 68]),
+    ]
+    nodes = [
+        helper.make_node("Slice", ["crops", "zero", "one", "channels"], ["red_bytes"]),
+        helper.make_node("Cast", ["red_bytes"], ["red_numbers"], to=floats),
+        helper.make_node("Div", ["red_numbers", "white"], ["red"]),
+        helper.make_node("ReduceSum", ["red", "rows_and_columns"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["sum", "tiny"], ["light"]),
+        helper.make_node("Mul", ["red", "xs"], ["red_x"]),
+        helper.make_node("Mul", ["red", "ys"], ["red_y"]),
+        helper.make_node("ReduceSum", ["red_x", "rows_and_columns"], ["sum_x"], keepdims=0),
+        helper.make_node("ReduceSum", ["red_y", "rows_and_columns"], ["sum_y"], keepdims=0),
+        helper.make_node("Concat", ["sum_x", "sum_y"], ["sums"], axis=1),
+        helper.make_node("Div", ["sums", "light"], ["centre"]),
+        helper.make_node("Unsqueeze", ["centre", "one"], ["one_point"]),
+        helper.make_node("Tile", ["one_point", "points"], ["landmarks"]),
+        helper.make_node("ReduceMean", ["red", "rows_and_columns"], ["mean"], keepdims=0),
+        helper.make_node("Tile", ["mean", "values"], ["visibility"]),
+        helper.make_node("Transpose", ["red"], ["red_plane"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["red_plane"], ["cells"], kernel_shape=[32, 32], strides=[32, 32]),
+        helper.make_node("Squeeze", ["cells", "one"], ["occlusion_map"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "dot",
+        [helper.make_tensor_value_info("crops", onnx.TensorProto.UINT8, ["batch", size, size, 3])],
+        [
+            helper.make_tensor_value_info("landmarks", floats, ["batch", 68, 2]),
+            helper.make_tensor_value_info("visibility", floats, ["batch", 68]),
+            helper.make_tensor_value_info("occlusion_map", floats, ["batch", 7, 7]),
+        ],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    metadata = {"format": 1, "model": "dot", "markup": 68, "crop": {"size": size, "scale": 1.3}}
+    helper.set_model_props(model, {"occlumark": json.dumps(metadata)})
+    path = tmp_path_factory.mktemp("dot_network") / "dot.onnx"
+    onnx.save(model, path)
+    return path

@@ -1,0 +1,146 @@
+"""Photo in, faces out."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from occlumark.crop import CropTransform
+from occlumark.errors import BoxError
+from occlumark.face import Face
+from occlumark.finder import CascadeFinder, FaceFinder
+from occlumark.landmarker import Landmarker, packaged_weights
+from occlumark.markup import tight_box
+from occlumark.photo import MAX_PIXELS, read_photo
+
+#: How often a face is cropped: a second time from the landmarks found the first time, and so on.
+#: Not in the paper: it crops once.
+PASSES = 1
+
+# A next pass needs landmarks whose tight box is about as large as the box they were found from.
+_SIZE_RATIOS = (0.5, 2.0)
+
+# A box longer than this many photos is a slip, and its crop would be empty.
+_MAX_BOX_IN_PHOTOS = 10
+
+
+class Detector:
+    """Finds the faces of photos and their landmarks, on the CPU, with ONNX Runtime.
+
+    Args:
+        model: name of a network that the package carries.
+        weights: an ONNX file that `occlumark export` wrote, instead.
+        face_finder: called with a photo, returns (box, score) pairs (see finder.FaceFinder); None: CascadeFinder().
+        threads: of the network; None: the CPU's, at most 4.
+        passes: how often a face is cropped, at least 1.
+
+    Raises:
+        CheckpointError: the weights are missing, truncated, altered, not ours, or of another markup.
+        ValueError: threads or passes below 1.
+    """
+
+    def __init__(
+        self,
+        model: str = "odn",
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        face_finder: FaceFinder | None = None,
+        threads: int | None = None,
+        passes: int = PASSES,
+    ) -> None:
+        if passes < 1:
+            raise ValueError(f"passes is at least 1, not {passes}")
+        path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
+        self._landmarker = Landmarker(path, sha256=sha256, threads=threads)
+        self._face_finder = face_finder or CascadeFinder()
+        self.passes = passes
+
+    def detect(
+        self,
+        photo: str | os.PathLike[str] | np.ndarray,
+        boxes: Sequence[Sequence[float]] | np.ndarray | None = None,
+        *,
+        max_pixels: int = MAX_PIXELS,
+    ) -> list[Face]:
+        """Find the landmarks of every face.
+
+        Args:
+            photo: a file, or (height, width, 3) uint8, RGB.
+            boxes: (n, 4) x0, y0, x1, y1 of faces, photo pixels, best as the landmarks' tight boxes; None: the face
+                finder's. They may reach out of the photo.
+            max_pixels: a file with more pixels is refused before it is decoded.
+
+        Returns:
+            One Face a box, in the order of the boxes; empty where there is no face.
+
+        Raises:
+            PhotoError: the file cannot be read.
+            BoxError: a box is inverted, not finite or outside the photo.
+            ValueError: the array is no such photo.
+        """
+        pixels = _check_photo(photo) if isinstance(photo, np.ndarray) else read_photo(photo, max_pixels)
+        found = self._face_finder(pixels) if boxes is None else [(np.asarray(box), 1.0) for box in boxes]
+        if not found:
+            return []
+        checked = np.stack([check_box(box, *pixels.shape[:2]) for box, _ in found])
+        return self._landmarks(pixels, checked, [float(score) for _, score in found])
+
+    def _landmarks(self, photo: np.ndarray, boxes: np.ndarray, scores: list[float]) -> list[Face]:
+        crops = [CropTransform.from_box(box, self._landmarker.crop) for box in boxes]
+        for last in [False] * (self.passes - 1) + [True]:
+            prediction = self._landmarker.predict(np.stack([crop.cut(photo) for crop in crops]))
+            landmarks = [crop.to_photo(points) for crop, points in zip(crops, prediction.landmarks, strict=True)]
+            if not last:
+                crops = [self._next_crop(*each) for each in zip(crops, boxes, landmarks, strict=True)]
+        return [
+            Face(*each)
+            for each in zip(
+                boxes, scores, landmarks, prediction.visibility, prediction.occlusion_maps, crops, strict=True
+            )
+        ]
+
+    def _next_crop(self, crop: CropTransform, box: np.ndarray, landmarks: np.ndarray) -> CropTransform:
+        """The crop around the landmarks, unless they cannot be a face of the box's size."""
+        tight = tight_box(landmarks)
+        sides = tight[2:] - tight[:2]
+        smallest, largest = _SIZE_RATIOS
+        if sides.min() > 0 and smallest <= sides.max() / (box[2:] - box[:2]).max() <= largest:
+            return CropTransform.from_box(tight, self._landmarker.crop)
+        return crop
+
+
+def check_box(box: Sequence[float] | np.ndarray, height: int, width: int) -> np.ndarray:
+    """A face box, checked against its photo.
+
+    Args:
+        box: x0, y0, x1, y1 in photo pixels.
+        height: the photo's.
+        width: the photo's.
+
+    Returns:
+        (4,) float64.
+
+    Raises:
+        BoxError: it is not four finite numbers, is inverted, lies outside the photo, or is far larger than it.
+    """
+    values = np.asarray(box, dtype=np.float64)
+    if values.shape != (4,):
+        raise BoxError(f"a box is four numbers x0, y0, x1, y1, not an array of shape {values.shape}")
+    x0, y0, x1, y1 = values.tolist()
+    said = f"box {x0:g} {y0:g} {x1:g} {y1:g}"
+    if not np.isfinite(values).all():
+        raise BoxError(f"{said} is not four finite numbers")
+    if not (x0 < x1 and y0 < y1):
+        raise BoxError(f"{said} is inverted: expected x0 < x1 and y0 < y1")
+    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+        raise BoxError(f"{said} is outside the photo of {width} x {height} pixels")
+    if max(x1 - x0, y1 - y0) > _MAX_BOX_IN_PHOTOS * max(height, width):
+        raise BoxError(f"{said} is more than {_MAX_BOX_IN_PHOTOS} times as large as the photo of {width} x {height}")
+    return values
+
+
+def _check_photo(photo: np.ndarray) -> np.ndarray:
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+        raise ValueError(f"a photo is (height, width, 3) uint8, RGB, not {photo.shape} {photo.dtype}")
+    return photo

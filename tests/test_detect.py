@@ -1,0 +1,221 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import occlumark
+from occlumark import Detector
+from occlumark.crop import CropConfig, CropTransform
+from occlumark.detect import check_box
+from occlumark.errors import BoxError, PhotoError
+
+BOX = [60.0, 40.0, 160.0, 150.0]
+
+
+@pytest.fixture(scope="module")
+def detector(dot_network):
+    return Detector(weights=dot_network, threads=1)
+
+
+def photo_with_dots(*dots: tuple[int, int]) -> np.ndarray:
+    """(200, 300, 3), black, with a red square of 4 x 4 around each (x, y)."""
+    photo = np.zeros((200, 300, 3), np.uint8)
+    for x, y in dots:
+        photo[y - 2 : y + 2, x - 2 : x + 2, 0] = 255
+    return photo
+
+
+def test_landmarks_come_back_in_photo_pixels(detector):
+    (face,) = detector.detect(photo_with_dots((100, 80)), [BOX])
+    np.testing.assert_allclose(face.landmarks, np.tile([100, 80], (68, 1)), atol=0.02)
+    np.testing.assert_array_equal(face.box, BOX)
+    assert face.score == 1
+
+
+def test_the_crop_is_the_one_of_training(detector):
+    photo = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    (face,) = detector.detect(photo, [BOX])
+    crop = CropTransform.from_box(np.array(BOX), CropConfig(224, 1.3))
+    np.testing.assert_array_equal(face.crop.matrix, crop.matrix)
+    red = crop.cut(photo)[..., 0] / 255
+    np.testing.assert_allclose(face.visibility, red.mean(), atol=1e-5)
+    np.testing.assert_allclose(face.occlusion_map, red.reshape(7, 32, 7, 32).mean(axis=(1, 3)), atol=1e-5)
+
+
+def test_many_faces_keep_their_order_and_equal_one_at_a_time(detector):
+    photo = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    boxes = [[10 * i, 5 * i, 10 * i + 60 + i, 5 * i + 50] for i in range(20)]
+    together = detector.detect(photo, boxes)
+    assert len(together) == 20
+    for box, face in zip(boxes, together, strict=True):
+        (alone,) = detector.detect(photo, [box])
+        np.testing.assert_array_equal(face.box, box)
+        np.testing.assert_allclose(face.landmarks, alone.landmarks, atol=1e-3)
+        np.testing.assert_allclose(face.occlusion_map, alone.occlusion_map, atol=1e-5)
+
+
+def test_a_photo_file_is_read(detector, tmp_path):
+    photo = photo_with_dots((100, 80))
+    Image.fromarray(photo).save(tmp_path / "dots.png")
+    (from_file,) = detector.detect(tmp_path / "dots.png", [BOX])
+    (from_array,) = detector.detect(photo, [BOX])
+    np.testing.assert_array_equal(from_file.landmarks, from_array.landmarks)
+    with pytest.raises(PhotoError, match="megapixels"):
+        detector.detect(str(tmp_path / "dots.png"), [BOX], max_pixels=100)
+
+
+def test_any_callable_finds_the_faces(dot_network):
+    seen = []
+
+    def finder(photo):
+        seen.append(photo.shape)
+        return [(np.array(BOX), 0.25), (np.array([1, 2, 30, 40]), 0.125)]
+
+    faces = Detector(weights=dot_network, face_finder=finder).detect(photo_with_dots())
+    assert seen == [(200, 300, 3)]
+    assert [face.score for face in faces] == [0.25, 0.125]
+    np.testing.assert_array_equal(faces[1].box, [1, 2, 30, 40])
+
+
+def test_no_face_is_an_empty_list(detector):
+    assert detector.detect(photo_with_dots()) == []
+    assert detector.detect(photo_with_dots(), []) == []
+    assert detector.detect(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+def test_the_sample_photo(detector, request):
+    (face,) = detector.detect(request.config.rootpath / "occlumark/samples/astronaut.jpg")
+    assert 0.9 < face.score <= 1
+
+
+def two_passes(dot_network, spread: float) -> list:
+    """Detect with landmarks that are spread around the dot, in crop pixels, as far as `spread`."""
+    detector = Detector(weights=dot_network, threads=1, passes=2)
+    predict = detector._landmarker.predict
+
+    def spread_landmarks(crops):
+        prediction = predict(crops)
+        offsets = np.linspace(-spread, spread, 68)[:, None] * [1, 0.5]
+        return prediction._replace(landmarks=prediction.landmarks + offsets)
+
+    detector._landmarker.predict = spread_landmarks
+    return detector.detect(photo_with_dots((100, 80)), [BOX])
+
+
+def test_second_pass_crops_around_the_first_landmarks(dot_network):
+    (face,) = two_passes(dot_network, spread=80)
+    zoom = 224 / (110 * 1.3)
+    tight = [100 - 80 / zoom, 80 - 40 / zoom, 100 + 80 / zoom, 80 + 40 / zoom]
+    expected = CropTransform.from_box(np.array(tight), CropConfig())
+    np.testing.assert_allclose(face.crop.matrix, expected.matrix, atol=0.05)
+    np.testing.assert_array_equal(face.box, BOX)
+    np.testing.assert_allclose(face.landmarks.mean(axis=0), [100, 80], atol=0.02)
+
+
+@pytest.mark.parametrize("spread", [0, 10, 1000])
+def test_second_pass_leaves_a_crop_whose_landmarks_are_no_face(dot_network, spread):
+    (face,) = two_passes(dot_network, spread)
+    np.testing.assert_array_equal(face.crop.matrix, CropTransform.from_box(np.array(BOX), CropConfig()).matrix)
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ([60, 40, float("nan"), 150], "not four finite numbers"),
+        ([60, 40, float("inf"), 150], "not four finite numbers"),
+        ([160, 40, 60, 150], "inverted"),
+        ([60, 40, 60, 150], "inverted"),
+        ([300, 40, 400, 150], "outside the photo of 300 x 200"),
+        ([-50, 40, 0, 150], "outside the photo"),
+        ([60, 200, 90, 230], "outside the photo"),
+        ([60, -9, 90, 0], "outside the photo"),
+        ([-4000, 0, 4000, 100], "more than 10 times as large"),
+        ([60, 40, 160], "four numbers"),
+    ],
+)
+def test_bad_boxes_are_refused(detector, box, message):
+    with pytest.raises(BoxError, match=message) as caught:
+        detector.detect(photo_with_dots(), [BOX, box])
+    assert isinstance(caught.value, ValueError) and "\n" not in str(caught.value)
+
+
+def test_one_flat_box_is_refused(detector):
+    with pytest.raises(BoxError, match="four numbers"):
+        detector.detect(photo_with_dots(), BOX)
+
+
+def test_a_box_may_reach_out_of_the_photo(detector):
+    for box in ([-20, -20, 1, 1], [299, 199, 330, 230], [-900, -900, 1200, 1200]):
+        assert len(detector.detect(photo_with_dots(), [box])) == 1
+    np.testing.assert_array_equal(check_box((-20, -20, 1, 1), 200, 300), [-20, -20, 1, 1])
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [
+        np.zeros((20, 20), np.uint8),
+        np.zeros((20, 20, 4), np.uint8),
+        np.zeros((20, 20, 3), np.float32),
+        np.zeros((0, 20, 3), np.uint8),
+    ],
+)
+def test_arrays_that_are_no_photo_are_refused(detector, photo):
+    with pytest.raises(ValueError, match=r"\(height, width, 3\) uint8"):
+        detector.detect(photo)
+
+
+@pytest.mark.parametrize("option", [{"threads": 0}, {"passes": 0}])
+def test_counts_below_one_are_refused(dot_network, option):
+    with pytest.raises(ValueError, match="at least 1"):
+        Detector(weights=dot_network, **option)
+
+
+def run_python(code: str, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_importing_prints_nothing_and_imports_nothing_heavy():
+    heavy = ["numpy", "cv2", "onnxruntime", "torch", "PIL", "tqdm"]
+    code = f"import sys, occlumark; occlumark.__version__; print([n for n in {heavy} if n in sys.modules])"
+    assert run_python(code) == "[]\n"
+
+
+def test_detecting_imports_no_torch(dot_network, request):
+    code = """
+import sys
+from occlumark import Detector
+faces = Detector(weights=sys.argv[1]).detect(sys.argv[2])
+print(len(faces), [name for name in ("torch", "onnx", "jaxtyping", "scipy") if name in sys.modules])
+"""
+    sample = request.config.rootpath / "occlumark/samples/astronaut.jpg"
+    assert run_python(code, str(dot_network), str(sample)) == "1 []\n"
+
+
+def test_public_names():
+    assert set(occlumark.__all__) <= set(dir(occlumark))
+    assert all(getattr(occlumark, name) for name in occlumark.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Dectector'"):
+        _ = occlumark.Dectector
+
+
+def test_memory_stays_flat(dot_network):
+    """Varying numbers of faces and sizes of photos: after a start, the peak grows no more."""
+    code = """
+import resource, sys
+import numpy as np
+from occlumark import Detector
+detector = Detector(weights=sys.argv[1], threads=1)
+def detect(n):
+    for i in range(n):
+        photo = np.zeros((200 + 37 * (i % 11), 300, 3), np.uint8)
+        detector.detect(photo, [[j, j, j + 90, j + 80] for j in range(1 + i % 17)])
+detect(40)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+detect(120)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    assert int(run_python(code, str(dot_network))) < 8 * 1024  # KiB
