@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from occlumark.errors import AnnotationError, ConfigError
+from occlumark.errors import ConfigError
 
 _DESCRIPTION = """\
 Cut the faces out of annotated photos and write them to one file, from which training reads.
@@ -27,13 +27,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files"
-    )
+    parser.add_argument("folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files")
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the pack to write")
-    parser.add_argument(
-        "--size", type=int, default=320, help="side of a crop in pixels (default: %(default)s)"
-    )
+    parser.add_argument("--size", type=int, default=320, help="side of a crop in pixels (default: %(default)s)")
     parser.add_argument(
         "--extent",
         type=float,
@@ -53,21 +49,9 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise ConfigError(f"--size or --extent: {error}") from error
     samples, problems = read_w300(args.folders)
-    if not samples:
-        raise nothing_annotated(args.folders, [problem.reason for problem in problems])
     packed, unreadable = write_pack(samples, args.out, config)
     problems += unreadable
     print(f"packed {packed} faces of {config.size} x {config.size} pixels into {args.out}")
     for problem in problems:
         print(f"occlumark: left out {problem.name}: {problem.reason}", file=sys.stderr)
     return 1 if problems else 0
-
-
-def nothing_annotated(folders: list[Path], reasons: list[str]) -> AnnotationError:
-    """The error for folders without one usable face."""
-    where = ", ".join(map(str, folders))
-    if not reasons:
-        return AnnotationError(
-            f"no .pts file below {where}; expected photos with a .pts of 68 points beside each"
-        )
-    return AnnotationError(f"no usable face below {where}, {len(reasons)} unusable; the first: {reasons[0]}")

@@ -9,8 +9,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from tqdm import tqdm
 
+from occlumark.atomic import written_whole
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import CheckpointError, OcclumarkError, PhotoError
@@ -108,7 +108,7 @@ def write_pack(
         config: size and extent of the crops.
 
     Returns:
-        The number of faces packed, and those left out because their photo cannot be read.
+        The number of faces packed, and those left out: the photo cannot be read, or the landmarks lie outside it.
 
     Raises:
         OcclumarkError: not enough room on the disk, the file cannot be written, or no photo can be read.
@@ -116,7 +116,7 @@ def write_pack(
     path = Path(path)
     rows: list[_Row] = []
     problems: list[Problem] = []
-    with _written_whole(path) as file:
+    with written_whole(path) as file:
         _check_room(path, len(samples), config)
         file.write(b" " * _HEADER_ROOM)
         for sample in tqdm(samples, "packing", unit="face", disable=None):
@@ -125,12 +125,15 @@ def write_pack(
             except PhotoError as error:
                 problems.append(Problem(sample.name, str(error)))
                 continue
+            if not _touches(sample.tight_box, photo):
+                problems.append(Problem(sample.name, "the landmarks lie outside the photo"))
+                continue
             transform = CropTransform.from_box(sample.tight_box, config.crop)
             file.write(transform.cut(photo).data)
             rows.append(_Row.of(sample, transform))
         if not rows:
             reason = f"; the first: {problems[0].reason}" if problems else ""
-            raise OcclumarkError(f"nothing to pack: no face of {len(samples)} has a readable photo{reason}")
+            raise OcclumarkError(f"nothing to pack: no face of {len(samples)} can be used{reason}")
         _write_small_arrays(file, rows, config)
     return len(rows), problems
 
@@ -199,18 +202,14 @@ def _data_start(entry: dict[str, Any]) -> int:
     return _HEADER_ROOM + int(entry["data_offsets"][0])
 
 
-def _read_header(
-    path: Path, file: BinaryIO, file_bytes: int
-) -> tuple[PackConfig, int, dict[str, dict[str, Any]]]:
+def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[PackConfig, int, dict[str, dict[str, Any]]]:
     """Check a pack's header and size. A header is right when it is the one that we would write ourselves."""
     found = file.read(_HEADER_ROOM)
     try:
         about = json.loads(json.loads(found[8:])["__metadata__"]["occlumark"])
         kind, version = about["kind"], about["format"]
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is not a pack; write one with: occlumark pack DIR --out FILE"
-        ) from error
+        raise CheckpointError(f"{path} is not a pack; write one with: occlumark pack DIR --out FILE") from error
     if (kind, version) != ("pack", FORMAT):
         raise CheckpointError(
             f"{path}: expected a pack of format {FORMAT}, came {kind} of format {version}; pack again"
@@ -235,6 +234,11 @@ def _read_header(
     return config, count, layout
 
 
+def _touches(box: np.ndarray, photo: np.ndarray) -> bool:
+    height, width = photo.shape[:2]
+    return bool(box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0)
+
+
 def _check_room(path: Path, count: int, config: PackConfig) -> None:
     needed = _HEADER_ROOM + count * (config.size**2 * 3 + 1024)
     free = shutil.disk_usage(path.parent).free
@@ -243,19 +247,3 @@ def _check_room(path: Path, count: int, config: PackConfig) -> None:
             f"no room for {path}: {count} faces need {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free; "
             "make room, or choose another --out or a smaller --size"
         )
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name only when the block ends well; else nothing of it stays."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise OcclumarkError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -34,14 +34,16 @@ def read_w300(roots: Sequence[Path]) -> tuple[list[Sample], list[Problem]]:
         The samples in the order of roots and paths, and every .pts that cannot be used, with the reason.
 
     Raises:
-        AnnotationError: a root that is no folder, or a box table that is not one.
+        AnnotationError: a root that is no folder or has no .pts below it, a box table that is not one, or no usable
+            face at all.
     """
-    # Absolute, but symbolic links stay: a linked folder keeps its name and the boxes above it.
-    folders = [Path(os.path.abspath(root)) for root in roots]  # noqa: PTH100
+    if not roots:
+        raise ValueError("at least one folder is needed")
+    folders = [_absolute(root) for root in roots]
     samples: list[Sample] = []
     problems: list[Problem] = []
     seen: set[Path] = set()
-    common = Path(os.path.commonpath(folders)) if folders else Path()
+    common = Path(os.path.commonpath(folders))
     for root in folders:
         boxes = _nearest_boxes(root)
         for annotation in _annotations(root):
@@ -52,13 +54,31 @@ def read_w300(roots: Sequence[Path]) -> tuple[list[Sample], list[Problem]]:
                 samples.append(_read_sample(annotation, common, boxes))
             except AnnotationError as error:
                 problems.append(Problem(annotation.relative_to(common).as_posix(), str(error)))
+    if not samples:
+        where, first = ", ".join(map(str, roots)), problems[0].reason
+        raise AnnotationError(f"no usable face below {where}, {len(problems)} unusable; the first: {first}")
     return samples, problems
+
+
+def name_prefixes(roots: Sequence[Path]) -> list[str]:
+    """What the names of read_w300(roots) begin with, for each root; "" where the root is the common parent."""
+    folders = [_absolute(root) for root in roots]
+    common = Path(os.path.commonpath(folders))
+    return ["" if folder == common else f"{folder.relative_to(common).as_posix()}/" for folder in folders]
+
+
+def _absolute(root: Path) -> Path:
+    # Symbolic links stay: a linked folder keeps its name and the boxes above it.
+    return Path(os.path.abspath(root))  # noqa: PTH100
 
 
 def _annotations(root: Path) -> list[Path]:
     if not root.is_dir():
         raise AnnotationError(f"{root} is no folder; give a folder of photos with .pts files beside them")
-    return sorted(path for path in root.rglob("*") if path.suffix.lower() == ".pts" and path.is_file())
+    found = sorted(path for path in root.rglob("*") if path.suffix.lower() == ".pts" and path.is_file())
+    if not found:
+        raise AnnotationError(f"no .pts file below {root}; expected photos with a .pts of 68 points beside each")
+    return found
 
 
 def _read_sample(annotation: Path, common: Path, boxes: dict[Path, np.ndarray]) -> Sample:
@@ -124,7 +144,5 @@ def _read_box(table: Path, line: int, row: dict[str, str]) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise AnnotationError(f"{table}, line {line}: expected four numbers x0, y0, x1, y1") from error
     if not (np.isfinite(box).all() and box[0] < box[2] and box[1] < box[3]):
-        raise AnnotationError(
-            f"{table}, line {line}: expected x0 < x1 and y0 < y1, came {(box + 0.5).tolist()}"
-        )
+        raise AnnotationError(f"{table}, line {line}: expected x0 < x1 and y0 < y1, came {(box + 0.5).tolist()}")
     return box

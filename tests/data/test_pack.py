@@ -49,9 +49,7 @@ def test_what_goes_in_comes_out(samples: list[Sample], packed: Path) -> None:
         x0, y0, x1, y1 = pack.tight_boxes[i]
         np.testing.assert_allclose([x0 + x1, y0 + y1, max(x1 - x0, y1 - y0)], [64, 64, 64 / 1.5], rtol=1e-5)
     assert np.isnan(pack.official_boxes[[0, 2]]).all()
-    official = CropTransform.from_box(samples[1].tight_box, SMALL.crop).to_photo(
-        pack.official_boxes[1].reshape(2, 2)
-    )
+    official = CropTransform.from_box(samples[1].tight_box, SMALL.crop).to_photo(pack.official_boxes[1].reshape(2, 2))
     np.testing.assert_allclose(official.ravel(), [19.5, 29.5, 79.5, 89.5], atol=1e-4)
 
 
@@ -79,6 +77,13 @@ def test_a_bad_photo_is_left_out_and_listed(tmp_path: Path, samples: list[Sample
     assert count == 2 and [problem.name for problem in problems] == ["b_1.png"]
     assert str(samples[1].photo) in problems[0].reason
     assert Pack.open(tmp_path / "faces.pack").names == ["a.png", "b_2.png"]
+
+
+def test_landmarks_outside_the_photo_are_left_out_and_listed(tmp_path: Path, add_face: AddFace) -> None:
+    add_face(tmp_path / "near.pts", shift=60)  # hangs over the photo's edge
+    add_face(tmp_path / "outside.pts", shift=-200)
+    count, problems = write_pack(read_w300([tmp_path])[0], tmp_path / "faces.pack", SMALL)
+    assert count == 1 and problems == [("outside.jpg", "the landmarks lie outside the photo")]
 
 
 def test_nothing_to_pack(tmp_path: Path, samples: list[Sample]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from occlumark.data.w300 import read_w300
+from occlumark.data.w300 import name_prefixes, read_boxes, read_w300
 from occlumark.errors import AnnotationError
 
 W300 = Path(__file__).parents[3] / "shared" / "data" / "300w"
@@ -52,6 +52,8 @@ def test_several_roots_share_names_below_their_common_parent(tmp_path: Path, add
     names = [sample.name for sample in read_w300(roots)[0]]
     expected = ["lfpw/testset/image_0001.jpg", "lfpw/trainset/image_0001.jpg", "afw/image_0001.jpg"]
     assert names == expected  # the testset, given twice, is read once
+    assert name_prefixes(roots) == ["lfpw/", "afw/", "lfpw/testset/"]
+    assert name_prefixes([tmp_path]) == name_prefixes([tmp_path / "x" / ".."]) == [""]
 
 
 def test_the_nearest_box_table_at_or_above_the_root(tmp_path: Path, add_face: AddFace) -> None:
@@ -80,12 +82,22 @@ def test_the_nearest_box_table_at_or_above_the_root(tmp_path: Path, add_face: Ad
 def test_a_box_table_that_is_none(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "detector_boxes.csv").write_text(text)
     with pytest.raises(AnnotationError, match=message):
-        read_w300([tmp_path])
+        read_boxes(tmp_path / "detector_boxes.csv")
 
 
 def test_a_root_that_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match="is no folder"):
         read_w300([tmp_path / "none"])
+
+
+def test_folders_without_a_face(tmp_path: Path, add_face: AddFace) -> None:
+    add_face(tmp_path / "faces" / "a.pts")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AnnotationError, match=r"no \.pts file below .*empty"):
+        read_w300([tmp_path / "faces", tmp_path / "empty"])
+    (tmp_path / "faces" / "a.pts").write_text("nan nan\n" * 68)
+    with pytest.raises(AnnotationError, match=r"1 unusable; the first: .*not finite"):
+        read_w300([tmp_path / "faces"])
 
 
 @needs_300w

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from occlumark.atomic import written_whole
+from occlumark.errors import OcclumarkError
+
+
+def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    with written_whole(path) as file:
+        file.write(b"abc")
+        assert not path.exists()
+        file.seek(0)
+        file.write(b"x")
+    assert path.read_bytes() == b"xbc" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, OSError(28, "No space left on device")])
+def test_stopped_early_the_old_file_stays(tmp_path: Path, stop: BaseException) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises((KeyboardInterrupt, ValueError, OcclumarkError)), written_whole(path) as file:
+        file.write(b"new")
+        raise stop
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    message = f"^cannot write {tmp_path}/none/a.bin: No such file or directory$"
+    with pytest.raises(OcclumarkError, match=message), written_whole(tmp_path / "none" / "a.bin"):
+        pass
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OcclumarkError, match="Is a directory"), written_whole(tmp_path / "folder"):
+        pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
