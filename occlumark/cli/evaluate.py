@@ -1,0 +1,123 @@
+"""`occlumark evaluate`: the error on annotated photos."""
+
+import argparse
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from occlumark.evaluate import Evaluation
+
+_DESCRIPTION = """\
+Detect the faces of annotated photos and print how far the landmarks are from their true places.
+
+A face is a NAME.pts of 68 points beside NAME.jpg (or .png, ...), anywhere below the folders. Official boxes are in
+the nearest detector_boxes.csv at or above a folder; a face without one is detected from its tight box and listed.
+Tight boxes are made of the true landmarks, so results from them are better than what a user gets: name the boxes
+beside every result.
+
+A face that cannot be used is in no number, is listed on stderr, and the exit code is then 1. One that the face
+finder misses (--box finder) is in no error either; it is counted and listed, and the exit code is 0.
+"""
+_EXAMPLE = """\
+example:
+  occlumark evaluate 300w/lfpw/testset 300w/helen/testset --box official
+  occlumark evaluate 300w/ibug --box finder --json --per-photo ibug.csv
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure the landmarks' error on annotated photos",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files")
+    add("--box", choices=("tight", "official", "finder"), default="tight", help="face boxes (default: %(default)s)")
+    add(
+        "--normaliser",
+        choices=("inter_ocular", "inter_pupil", "box_width"),
+        default="inter_ocular",
+        help="what an error is divided by (default: %(default)s)",
+    )
+    add("--json", action="store_true", help="print one JSON object, all fractions")
+    add("--per-photo", metavar="FILE.csv", type=Path, help="write each face's photo, error and box to a table")
+    add("--model", default="odn", help="a network of the package (default: %(default)s)")
+    add("--weights", metavar="FILE.onnx", type=Path, help="an exported network, instead")
+    add("--passes", metavar="N", type=_positive, default=None, help="how often a face is cropped (default: as detect)")
+    add("--threads", metavar="N", type=_positive, default=None, help="threads of the network (default: at most 4)")
+    add("--limit", metavar="N", type=_positive, default=None, help="N faces alone, evenly spaced")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, print the summaries, write the table."""
+    from occlumark.detect import PASSES, Detector
+    from occlumark.evaluate import evaluate
+
+    passes = PASSES if args.passes is None else args.passes
+    detector = Detector(args.model, weights=args.weights, threads=args.threads, passes=passes)
+    result = evaluate(args.folders, detector, args.box, args.normaliser, args.limit)
+    if args.per_photo:
+        _write_per_photo(result, args.per_photo)
+    print(json.dumps(result.to_json()) if args.json else _table(result))
+    for problem in result.skipped:
+        print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
+    return 1 if len(result.skipped) > len(result.missed) else 0
+
+
+def _write_per_photo(result: "Evaluation", path: Path) -> None:
+    from occlumark.atomic import written_whole
+
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["name", "error", "x0", "y0", "x1", "y1"])
+    for name, error, box in zip(result.names, result.errors.tolist(), result.boxes.tolist(), strict=True):
+        table.writerow([name, repr(error), *map(repr, box)])
+    with written_whole(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def _table(result: "Evaluation") -> str:
+    heads = ["set", "n", "NME x10^-2", "95 % interval", "FR.08 %", "FR.10 %", "AUC.08 %", "AUC.10 %", "skipped"]
+    rows = [heads, *(_row(name, part) for name, part in result.sets.items()), _row("all", result)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    lines.append(f"boxes: {result.box}; errors over {result.normaliser}")
+    if result.missed:
+        lines.append(f"missed by the face finder, in no number above: {len(result.missed)}")
+    if result.fallback:
+        lines.append(f"without an official box, detected from the tight one: {', '.join(result.fallback)}")
+    return "\n".join(lines)
+
+
+def _row(name: str, part: "Evaluation") -> list[str]:
+    low, high = part.nme_interval
+    shares = [part.failure_rate(0.08), part.failure_rate(0.10), part.auc(0.08), part.auc(0.10)]
+    return [
+        name,
+        str(part.n),
+        f"{100 * part.nme:.2f}",
+        f"{100 * low:.2f} to {100 * high:.2f}",
+        *(f"{100 * share:.2f}" for share in shares),
+        str(len(part.skipped)),
+    ]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, not {number}")
+    return number
