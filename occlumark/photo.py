@@ -26,6 +26,9 @@ PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"}
 )
 
+#: What write_photo writes.
+WRITTEN_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
 # Pillow's other formats are no photos, and one of them (EPS) runs a program.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000")
 
@@ -75,6 +78,32 @@ def read_photo(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np
         raise PhotoError(f"cannot read {path}: it does not fit into memory") from error
     except _BROKEN as error:
         raise PhotoError(f"cannot read {path}: {_one_line(error)}") from error
+
+
+def write_photo(path: Path, photo: np.ndarray) -> None:
+    """Write a picture, whole or not at all.
+
+    Args:
+        path: its suffix, one of WRITTEN_SUFFIXES, says the format. Replaced where it exists.
+        photo: (height, width, 3) uint8, RGB.
+
+    Raises:
+        PhotoError: the file cannot be written.
+        ValueError: another suffix.
+    """
+    from PIL import Image
+
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise ValueError(f"a picture's suffix is one of {', '.join(WRITTEN_SUFFIXES)}, not '{path.suffix}'")
+    partial = path.with_name(f"{path.name}.partial")
+    options = {"quality": 92} if path.suffix.lower() != ".png" else {}
+    try:
+        Image.fromarray(photo).save(partial, Image.registered_extensions()[path.suffix.lower()], **options)
+        os.replace(partial, path)
+    except OSError as error:
+        raise PhotoError(f"cannot write {path}: {_one_line(error)}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def find_photos(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from occlumark.errors import PhotoError
-from occlumark.photo import find_photos, read_photo
+from occlumark.photo import WRITTEN_SUFFIXES, find_photos, read_photo, write_photo
 
 RAMP = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
 GREY = np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8)
@@ -303,3 +303,35 @@ def test_a_folder_that_cannot_be_listed_is_not_skipped(tree, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(PhotoError, match="Permission denied"):
         find_photos([tree])
+
+
+@pytest.mark.parametrize("suffix", WRITTEN_SUFFIXES)
+def test_written_pictures_are_read_again(tmp_path, suffix):
+    path = tmp_path / f"picture{suffix}"
+    write_photo(path, np.full((16, 24, 3), (200, 100, 50), np.uint8))
+    assert np.abs(read_photo(path).astype(int) - (200, 100, 50)).max() <= 4
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_full_disk_or_an_interrupt_leaves_the_old_picture(tmp_path, monkeypatch, error):
+    path = tmp_path / "picture.png"
+    write_photo(path, RAMP)
+
+    def stop_half_way(self, target, *_, **__):
+        Path(target).write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(Image.Image, "save", stop_half_way)
+    expected = PhotoError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
+        write_photo(path, 255 - RAMP)
+    np.testing.assert_array_equal(read_photo(path), RAMP)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_pictures_that_cannot_be_written(tmp_path):
+    with pytest.raises(PhotoError, match="cannot write .*No such file or directory"):
+        write_photo(tmp_path / "none" / "picture.png", RAMP)
+    with pytest.raises(ValueError, match=r"one of .jpg"):
+        write_photo(tmp_path / "picture.eps", RAMP)

@@ -1,0 +1,118 @@
+"""Faces drawn on their photo: hidden landmarks look unlike visible ones, the occlusion map like a veil."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from occlumark.crop import CropTransform
+from occlumark.face import HIDDEN_BELOW, Face
+from occlumark.markup import CONTOURS
+
+_VISIBLE = (40, 220, 110)  # green, RGB
+_HIDDEN = (255, 190, 0)  # amber
+_BOX = (255, 255, 255)
+_INK = (0, 0, 0)
+_VEIL = np.array([255, 40, 160], np.float32)  # magenta, in no face
+
+# OpenCV draws at sixteenths of a pixel when told to shift by four bits.
+_SHIFT = 4
+
+
+def draw_faces(
+    photo: np.ndarray, faces: Iterable[Face], *, hidden_below: float = HIDDEN_BELOW, overlay: bool = False
+) -> np.ndarray:
+    """Draw boxes, contours and landmarks.
+
+    A visible landmark is a filled green dot, a hidden one a hollow amber ring; a contour is dashed between landmarks of
+    which one is hidden. Sizes follow the face, so that a small face is not covered and a large one is still drawn.
+
+    Args:
+        photo: (height, width, 3) uint8, RGB; left as it is.
+        faces: in the photo's pixels.
+        hidden_below: the visibility under which a landmark counts as hidden, 0..1.
+        overlay: lay the occlusion map under the drawing.
+
+    Returns:
+        The drawing, of the photo's shape.
+    """
+    faces = list(faces)
+    drawing = photo.copy()
+    if overlay:
+        for face in faces:
+            _draw_veil(drawing, face)
+    for face in faces:
+        _draw_face(drawing, face, hidden_below)
+    return drawing
+
+
+def _draw_veil(drawing: np.ndarray, face: Face) -> None:
+    """Tint the photo where the face is hidden, fully hidden by 70 %, and frame what the network saw."""
+    size = face.crop.size
+    corners = face.crop.to_photo(np.array([[0, 0], [size, 0], [size, size], [0, size]]))
+    # Only the part under the crop: photos may have a hundred megapixels.
+    limits = np.array(drawing.shape[1::-1])
+    x0, y0 = np.clip(np.floor(corners.min(axis=0)), 0, limits).astype(int)
+    x1, y1 = np.clip(np.ceil(corners.max(axis=0)), 0, limits).astype(int)
+    part = drawing[y0:y1, x0:x1]
+    if part.size:
+        matrix = face.crop.matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ [x0, y0]
+        on_part = replace(face, crop=CropTransform(matrix, size)).occlusion_on(*part.shape[:2])
+        strength = 0.7 * np.nan_to_num(on_part)[..., None]
+        part[:] = (part * (1 - strength) + _VEIL * strength).round()
+    cv2.polylines(drawing, [_fixed_point(corners)], True, _VEIL.tolist(), 1, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_face(drawing: np.ndarray, face: Face, hidden_below: float) -> None:
+    side = max(face.box[2:] - face.box[:2])
+    radius = float(np.clip(side / 70, 1.2, 40))
+    line = max(1, round(radius / 2.5))
+    hidden = face.hidden(hidden_below)
+    corners = face.box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
+    cv2.polylines(drawing, [_fixed_point(corners)], True, _BOX, line, cv2.LINE_AA, _SHIFT)
+    for first, last, closed in CONTOURS:
+        indices = [*range(first, last + 1), *([first] if closed else [])]
+        for a, b in itertools.pairwise(indices):
+            _draw_line(drawing, face.landmarks[a], face.landmarks[b], line, dashed=bool(hidden[a] or hidden[b]))
+    for point, is_hidden in zip(face.landmarks, hidden, strict=True):
+        if is_hidden:
+            _draw_ring(drawing, point, radius)
+        else:
+            _draw_dot(drawing, point, radius)
+
+
+def _draw_line(drawing: np.ndarray, start: np.ndarray, end: np.ndarray, line: int, *, dashed: bool) -> None:
+    parts = [(0.0, 1.0)] if not dashed else [(0.3, 0.45), (0.55, 0.7)]
+    colour = _HIDDEN if dashed else _VISIBLE
+    for a, b in parts:
+        ends = _fixed_point(np.array([start + a * (end - start), start + b * (end - start)]))
+        cv2.line(drawing, ends[0].tolist(), ends[1].tolist(), colour, line, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_dot(drawing: np.ndarray, point: np.ndarray, radius: float) -> None:
+    centre = _fixed_point(point).tolist()
+    cv2.circle(drawing, centre, _fixed(radius + 0.8), _INK, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    cv2.circle(drawing, centre, _fixed(radius), _VISIBLE, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_ring(drawing: np.ndarray, point: np.ndarray, radius: float) -> None:
+    """A little larger than a dot, so that it is seen to be hollow even in a small face."""
+    centre, outer = _fixed_point(point).tolist(), 1.25 * radius
+    thickness = max(1, round(radius / 2.5))
+    cv2.circle(drawing, centre, _fixed(outer + 0.5 * thickness), _INK, 1, cv2.LINE_AA, _SHIFT)
+    cv2.circle(drawing, centre, _fixed(outer), _HIDDEN, thickness, cv2.LINE_AA, _SHIFT)
+
+
+def _fixed(length: float) -> int:
+    return max(1, round(length * 2**_SHIFT))
+
+
+def _fixed_point(points: np.ndarray) -> np.ndarray:
+    """Points in OpenCV's fixed-point pixels, whose whole numbers are the pixels' centres.
+
+    Cut off far outside any photo, where OpenCV's arithmetic would overflow.
+    """
+    return ((np.clip(points, -1e5, 1e5) - 0.5) * 2**_SHIFT).round().astype(np.int32)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from occlumark.crop import CropConfig, CropTransform
+from occlumark.draw import draw_faces
+from occlumark.face import Face
+
+GREY = 100
+
+
+def photo(height: int = 400, width: int = 500) -> np.ndarray:
+    return np.full((height, width, 3), GREY, np.uint8)
+
+
+def make_face(box=(100, 80, 380, 360), hidden=(), occlusion=0.0) -> Face:
+    """Landmarks on a grid of 10 columns in the box, so that each stands alone."""
+    box = np.array(box, float)
+    side = box[2] - box[0]
+    landmarks = box[:2] + side * (np.stack(np.divmod(np.arange(68), 10)[::-1], axis=1) + 0.5) / 10
+    visibility = np.ones(68)
+    visibility[list(hidden)] = 0.2
+    crop = CropTransform.from_box(box, CropConfig())
+    return Face(box, 1.0, landmarks, visibility, np.full((7, 7), occlusion), crop)
+
+
+def colour_at(drawing: np.ndarray, point: np.ndarray) -> np.ndarray:
+    x, y = np.floor(point).astype(int)
+    return drawing[y, x].astype(int)
+
+
+def test_visible_landmarks_are_filled_and_hidden_ones_hollow():
+    face = make_face(hidden=[27, 68 - 1])  # the ends of two contours
+    drawing = draw_faces(photo(), [face])
+    dot, ring = colour_at(drawing, face.landmarks[30]), colour_at(drawing, face.landmarks[27])
+    assert dot[1] > 180 and dot[0] < 80  # green
+    np.testing.assert_allclose(ring, GREY, atol=10)  # the photo shows through
+    around = drawing[140:160, 300:320].astype(int).reshape(-1, 3)  # landmark 27 is at (310, 150)
+    assert ((around[:, 0] > 200) & (around[:, 2] < 60)).any()  # amber
+
+
+def test_threshold_decides_what_is_hidden():
+    face = make_face(hidden=[30])
+    assert colour_at(draw_faces(photo(), [face], hidden_below=0.1), face.landmarks[30])[1] > 180
+    assert colour_at(draw_faces(photo(), [face], hidden_below=0.3), face.landmarks[30])[1] < 180
+
+
+def test_the_photo_is_left_as_it_is():
+    original = photo()
+    drawing = draw_faces(original, [make_face(occlusion=1.0)], overlay=True)
+    assert (original == GREY).all() and drawing.shape == original.shape and drawing.dtype == np.uint8
+    np.testing.assert_array_equal(draw_faces(original, []), original)
+
+
+def test_overlay_tints_what_is_hidden_within_the_crop_alone():
+    box = (140, 100, 300, 260)  # the crop: 208 pixels from (116, 76)
+    plain, hidden = make_face(box), make_face(box, occlusion=1.0)
+    tinted = draw_faces(photo(), [hidden], overlay=True)
+    np.testing.assert_array_equal(tinted[90, 130], [208, 58, 142])  # 0.3 * 100 + 0.7 * (255, 40, 160)
+    np.testing.assert_array_equal(tinted[:70], GREY)
+    np.testing.assert_array_equal(tinted[:, 330:], GREY)
+    np.testing.assert_array_equal(draw_faces(photo(), [plain], overlay=True)[90, 130], [GREY] * 3)
+    np.testing.assert_array_equal(draw_faces(photo(), [hidden])[90, 130], [GREY] * 3)
+
+
+def test_dots_grow_with_the_face():
+    def green(box) -> int:
+        drawing = draw_faces(photo(), [make_face(box)]).astype(int)
+        return int(((drawing[..., 1] > 180) & (drawing[..., 0] < 80)).sum())
+
+    assert green((10, 10, 390, 390)) > 4 * green((10, 10, 100, 100)) > 0
+
+
+@pytest.mark.parametrize("box", [(-900, -900, 1200, 1200), (480, 390, 900, 800), (-50, -50, 1, 1), (0, 0, 1, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (400, 500), (1, 5000)])
+def test_faces_that_reach_out_of_the_photo(size, box):
+    assert draw_faces(photo(*size), [make_face(box, occlusion=0.5)], overlay=True).shape == (*size, 3)
+
+
+def test_landmarks_far_outside_do_not_overflow():
+    face = make_face()
+    far = Face(face.box, 1.0, face.landmarks * 1e12, face.visibility, face.occlusion_map, face.crop)
+    assert draw_faces(photo(), [far]).shape == (400, 500, 3)
