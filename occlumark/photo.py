@@ -26,8 +26,9 @@ PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"}
 )
 
+_WRITTEN_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 #: What write_photo writes.
-WRITTEN_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+WRITTEN_SUFFIXES = tuple(_WRITTEN_FORMATS)
 
 # Pillow's other formats are no photos, and one of them (EPS) runs a program.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000")
@@ -93,14 +94,15 @@ def write_photo(path: Path, photo: np.ndarray) -> None:
     """
     from PIL import Image
 
-    if path.suffix.lower() not in WRITTEN_SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in WRITTEN_SUFFIXES:
         raise ValueError(f"a picture's suffix is one of {', '.join(WRITTEN_SUFFIXES)}, not '{path.suffix}'")
     partial = path.with_name(f"{path.name}.partial")
-    options = {"quality": 92} if path.suffix.lower() != ".png" else {}
+    options = {} if suffix == ".png" else {"quality": 92}
     try:
-        Image.fromarray(photo).save(partial, Image.registered_extensions()[path.suffix.lower()], **options)
-        os.replace(partial, path)
-    except OSError as error:
+        Image.fromarray(photo).save(partial, _WRITTEN_FORMATS[suffix], **options)
+        partial.replace(path)
+    except (OSError, ValueError) as error:
         raise PhotoError(f"cannot write {path}: {_one_line(error)}") from error
     finally:
         partial.unlink(missing_ok=True)

@@ -331,7 +331,7 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_picture(tmp_path, monkeypatc
 
 
 def test_pictures_that_cannot_be_written(tmp_path):
-    with pytest.raises(PhotoError, match="cannot write .*No such file or directory"):
+    with pytest.raises(PhotoError, match=r"cannot write .*No such file or directory"):
         write_photo(tmp_path / "none" / "picture.png", RAMP)
     with pytest.raises(ValueError, match=r"one of .jpg"):
         write_photo(tmp_path / "picture.eps", RAMP)
