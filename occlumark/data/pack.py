@@ -114,7 +114,7 @@ def write_pack(
         OcclumarkError: not enough room on the disk, the file cannot be written, or no photo can be read.
     """
     path = Path(path)
-    rows: list[_Row] = []
+    small = _SmallArrays(len(samples))
     problems: list[Problem] = []
     with written_whole(path) as file:
         _check_room(path, len(samples), config)
@@ -130,44 +130,44 @@ def write_pack(
                 continue
             transform = CropTransform.from_box(sample.tight_box, config.crop)
             file.write(transform.cut(photo).data)
-            rows.append(_Row.of(sample, transform))
-        if not rows:
+            small.add(sample, transform)
+        if not small.names:
             reason = f"; the first: {problems[0].reason}" if problems else ""
             raise OcclumarkError(f"nothing to pack: no face of {len(samples)} can be used{reason}")
-        _write_small_arrays(file, rows, config)
-    return len(rows), problems
+        small.write(file, config)
+    return len(small.names), problems
 
 
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """What a pack holds of one face besides its crop."""
+class _SmallArrays:
+    """What a pack holds of its faces besides the crops.
 
-    name: str
-    landmarks: np.ndarray
-    tight_box: np.ndarray
-    official_box: np.ndarray
-    zoom: float
+    The room is taken at once: arrays kept one by one between the photos would leave the memory in splinters.
+    """
 
-    @classmethod
-    def of(cls, sample: Sample, transform: CropTransform) -> "_Row":
-        official = np.full(4, np.nan) if sample.official_box is None else sample.official_box
-        moved = [sample.landmarks, sample.tight_box.reshape(2, 2), official.reshape(2, 2)]
-        landmarks, tight, official = (transform.to_crop(points).astype("<f4") for points in moved)
-        return cls(sample.name, landmarks, tight.ravel(), official.ravel(), transform.zoom)
+    def __init__(self, most: int) -> None:
+        self.landmarks = np.empty((most, N_LANDMARKS, 2), "<f4")
+        self.tight_boxes = np.empty((most, 4), "<f4")
+        self.official_boxes = np.full((most, 4), np.nan, "<f4")
+        self.zooms = np.empty(most, "<f4")
+        self.names: list[str] = []
 
+    def add(self, sample: Sample, transform: CropTransform) -> None:
+        row = len(self.names)
+        self.landmarks[row] = transform.to_crop(sample.landmarks)
+        self.tight_boxes[row] = transform.to_crop(sample.tight_box.reshape(2, 2)).ravel()
+        if sample.official_box is not None:
+            self.official_boxes[row] = transform.to_crop(sample.official_box.reshape(2, 2)).ravel()
+        self.zooms[row] = transform.zoom
+        self.names.append(sample.name)
 
-def _write_small_arrays(file: BinaryIO, rows: list[_Row], config: PackConfig) -> None:
-    names = json.dumps([row.name for row in rows]).encode()
-    for array in (
-        np.stack([row.landmarks for row in rows]),
-        np.stack([row.tight_box for row in rows]),
-        np.stack([row.official_box for row in rows]),
-        np.array([row.zoom for row in rows], "<f4"),
-    ):
-        file.write(array.data)
-    file.write(names)
-    file.seek(0)
-    file.write(_header(config, len(rows), len(names)))
+    def write(self, file: BinaryIO, config: PackConfig) -> None:
+        """Append the arrays to the crops, then fill in the header."""
+        count, names = len(self.names), json.dumps(self.names).encode()
+        for array in (self.landmarks, self.tight_boxes, self.official_boxes, self.zooms):
+            file.write(array[:count].data)
+        file.write(names)
+        file.seek(0)
+        file.write(_header(config, count, len(names)))
 
 
 def _layout(config: PackConfig, count: int, names_bytes: int) -> dict[str, dict[str, Any]]:
