@@ -7,7 +7,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,8 @@ def write_photo(path: Path, photo: np.ndarray) -> None:
     """Write a picture, whole or not at all.
 
     Args:
-        path: its suffix, one of WRITTEN_SUFFIXES, says the format. Replaced where it exists.
+        path: its suffix, one of WRITTEN_SUFFIXES, says the format. Replaced where it exists; its folder is made where
+            it is missing.
         photo: (height, width, 3) uint8, RGB.
 
     Raises:
@@ -100,12 +101,14 @@ def write_photo(path: Path, photo: np.ndarray) -> None:
     partial = path.with_name(f"{path.name}.partial")
     options = {} if suffix == ".png" else {"quality": 92}
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(photo).save(partial, _WRITTEN_FORMATS[suffix], **options)
         partial.replace(path)
     except (OSError, ValueError) as error:
         raise PhotoError(f"cannot write {path}: {_one_line(error)}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def find_photos(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -1,0 +1,175 @@
+"""occlumark detect: photos in, every face's landmarks with their visibility out."""
+
+import argparse
+import itertools
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from occlumark.errors import OcclumarkError, PhotoError
+
+if TYPE_CHECKING:
+    from occlumark.detect import Detector
+    from occlumark.face import Face
+
+_EPILOG = """examples:
+  occlumark detect family.jpg --out family-faces.jpg
+  occlumark detect holiday/ --json > faces.jsonl
+  occlumark detect portrait.png --box 180 90 265 170 --overlay --out pictures/
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "detect",
+        help="find the faces of photos and their landmarks",
+        description="Find every face of one or more photos, its 68 landmarks and the visibility of each.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a file, a folder (with its subfolders) or a glob")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a photo, a line each")
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH", help="draw: a folder, or for one photo a .jpg, .png or .webp"
+    )
+    parser.add_argument("--overlay", action="store_true", help="draw the occlusion map as well (with --out)")
+    parser.add_argument(
+        "--box",
+        type=float,
+        nargs=4,
+        action="append",
+        metavar=("X0", "Y0", "X1", "Y1"),
+        help="a face's box in pixels of the upright photo, instead of finding faces; again for more faces (one photo)",
+    )
+    parser.add_argument(
+        "--max-megapixels",
+        type=positive_number,
+        default=100.0,
+        metavar="N",
+        help="refuse larger photos before they are decoded (default 100)",
+    )
+    add_network_options(parser)
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that builds a Detector."""
+    parser.add_argument("--model", default="odn", metavar="NAME", help="a packaged network (default odn)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead")
+    parser.add_argument("--threads", type=positive_count, metavar="N", help="of the network (default: up to 4)")
+    parser.add_argument("--passes", type=positive_count, metavar="N", help="how often a face is cropped, 1 or 2")
+
+
+def positive_number(text: str) -> float:
+    """An argument type: a number above zero."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
+    return value
+
+
+def positive_count(text: str) -> int:
+    """An argument type: a whole number, at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, not {text}")
+    return value
+
+
+def network_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What add_network_options parsed, as Detector's arguments."""
+    options = {name: getattr(args, name) for name in ("model", "weights", "threads", "passes")}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    from tqdm import tqdm
+
+    from occlumark.detect import Detector
+    from occlumark.photo import find_photos
+
+    photos = find_photos(args.photos)
+    pictures = _picture_paths(args, photos)
+    detector = Detector(**network_options(args))
+    failures = []
+    # disable=None: no bar where standard error is no terminal
+    for photo in tqdm(photos, unit="photo", disable=True if len(photos) == 1 else None, leave=False):
+        try:
+            lines, notes = _detect(photo, next(pictures), detector, args)
+        except OcclumarkError as error:
+            failures.append(str(error))
+            continue
+        for line in lines:
+            tqdm.write(line, file=sys.stdout)
+        for note in notes:
+            tqdm.write(note, file=sys.stderr)
+    for failure in failures:
+        print(f"occlumark: {failure}", file=sys.stderr)
+    if failures and len(photos) > 1:
+        print(f"occlumark: {len(failures)} of {len(photos)} photos failed", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _detect(
+    photo: Path, picture: Path | None, detector: "Detector", args: argparse.Namespace
+) -> tuple[list[str], list[str]]:
+    """One photo's lines for standard output, and notes for standard error."""
+    from occlumark.draw import draw_faces
+    from occlumark.photo import read_photo, write_photo
+
+    pixels = read_photo(photo, int(args.max_megapixels * 1e6))
+    faces = detector.detect(pixels, args.box)
+    if picture is not None:
+        write_photo(picture, draw_faces(pixels, faces, overlay=args.overlay))
+    notes = [] if faces else [f"occlumark: no face found in {photo}"]
+    if args.json:
+        height, width = pixels.shape[:2]
+        faces_json = [face.to_json() for face in faces]
+        return [json.dumps({"photo": str(photo), "width": width, "height": height, "faces": faces_json})], notes
+    return [_describe(photo, number, face) for number, face in enumerate(faces, 1)], notes
+
+
+def _describe(photo: Path, number: int, face: "Face") -> str:
+    box = " ".join(f"{value:.1f}" for value in face.box)
+    hidden = int(face.hidden().sum())
+    return (
+        f"{photo}: face {number}, box {box}, score {face.score:.2f}, {hidden} of {len(face.landmarks)} landmarks hidden"
+    )
+
+
+def _picture_paths(args: argparse.Namespace, photos: list[Path]) -> Iterator[Path | None]:
+    """Where each photo's picture goes, checked before anything is detected."""
+    from occlumark.photo import PHOTO_SUFFIXES, WRITTEN_SUFFIXES
+
+    if args.box and len(photos) != 1:
+        args.usage_error(f"--box goes with one photo, not {len(photos)}")
+    if args.out is None:
+        if args.overlay:
+            args.usage_error("--overlay draws: it goes with --out")
+        return itertools.repeat(None)
+    suffix = args.out.suffix.lower()
+    if args.out.is_dir() or suffix not in PHOTO_SUFFIXES:
+        return iter(_names_in_folder(args.out, photos))
+    if suffix not in WRITTEN_SUFFIXES:
+        args.usage_error(f"--out writes {', '.join(WRITTEN_SUFFIXES)}, not {suffix}")
+    if len(photos) != 1:
+        args.usage_error(f"--out {args.out} is one picture, but there are {len(photos)} photos; name a folder")
+    if args.out.exists() and args.out.samefile(photos[0]):
+        raise PhotoError(f"--out {args.out} is the photo itself; name another file")
+    return iter([args.out])
+
+
+def _names_in_folder(folder: Path, photos: list[Path]) -> list[Path]:
+    """`name-faces.jpg` for each photo, numbered where photos of several folders share a name."""
+    seen: Counter[str] = Counter()
+    names = []
+    for photo in photos:
+        seen[photo.stem] += 1
+        number = f"-{seen[photo.stem]}" if seen[photo.stem] > 1 else ""
+        names.append(folder / f"{photo.stem}-faces{number}.jpg")
+    return names

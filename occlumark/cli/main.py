@@ -1,0 +1,77 @@
+"""occlumark: the command line. Results go to standard output, everything else to standard error."""
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+import occlumark
+from occlumark.cli import demo, detect, evaluate, export, pack, train
+from occlumark.errors import OcclumarkError
+
+_COMMANDS = (detect, train, evaluate, export, pack, demo)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: after the program's name; None: the process's own.
+
+    Returns:
+        The exit code: 0, 1 after a user's mistake or a failed photo, 130 after Ctrl-C. Wrong usage exits with 2.
+    """
+    args = build_parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may be no text
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except OcclumarkError as error:
+        return _failed(args, error, str(error))
+    except BrokenPipeError:  # whoever reads our output has seen enough, as in `... | head`
+        _drop_stdout()
+        return 1
+    except OSError as error:
+        _drop_stdout()
+        return _failed(args, error, f"{error.filename or 'standard output'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        print("occlumark: interrupted", file=sys.stderr)
+        return 130
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="occlumark",
+        description="68 facial landmarks that survive occlusion, each with its visibility.",
+        epilog="example: occlumark detect family.jpg --json",
+    )
+    parser.add_argument("--version", action="version", version=f"occlumark {occlumark.__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    for parser_of_command in commands.choices.values():
+        # After the command as well; SUPPRESS keeps the value given before it.
+        parser_of_command.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+    return parser
+
+
+def _failed(args: argparse.Namespace, error: Exception, message: str) -> int:
+    if args.debug:
+        raise error
+    print(f"occlumark: {message}", file=sys.stderr)
+    return 1
+
+
+def _drop_stdout() -> None:
+    """Let what is still buffered go nowhere: Python's own flush at exit would fail again."""
+    with contextlib.suppress(io.UnsupportedOperation):  # a stream without a file has nothing to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,166 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from occlumark.cli.main import main
+from occlumark.face import Face
+from occlumark.photo import read_photo
+
+
+@pytest.fixture
+def astronaut(request, tmp_path):
+    return shutil.copy(request.config.rootpath / "occlumark/samples/astronaut.jpg", tmp_path / "astronaut.jpg")
+
+
+@pytest.fixture
+def run(dot_network, capsys):
+    def run_detect(*arguments) -> tuple[int, list[str], list[str]]:
+        code = main(["detect", *map(str, arguments), "--weights", str(dot_network), "--threads", "1"])
+        captured = capsys.readouterr()
+        return code, captured.out.splitlines(), captured.err.splitlines()
+
+    return run_detect
+
+
+def black(path, height=60, width=80):
+    Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(path)
+    return path
+
+
+def test_json_of_a_photo(run, astronaut):
+    code, (line,), notes = run(astronaut, "--json")
+    values = json.loads(line)
+    assert code == 0 and notes == []
+    assert (values["photo"], values["width"], values["height"]) == (str(astronaut), 512, 512)
+    (face,) = values["faces"]
+    assert len(face["box"]) == 4 and 0 < face["score"] <= 1
+    assert np.array(face["landmarks"]).shape == (68, 2) and len(face["visibility"]) == 68
+    assert Face.from_json(face).to_json() == face
+
+
+def test_a_readable_line_a_face(run, astronaut):
+    code, (line,), _ = run(astronaut)
+    assert code == 0 and line.startswith(f"{astronaut}: face 1, box 18") and line.endswith("68 landmarks hidden")
+
+
+def test_boxes_are_taken_as_given(run, astronaut):
+    boxes = ["--box", "190", "100", "262", "170.5", "--box", "-5", "0", "50", "60"]
+    code, (line,), _ = run(astronaut, "--json", *boxes)
+    faces = json.loads(line)["faces"]
+    assert code == 0
+    assert [face["box"] for face in faces] == [[190, 100, 262, 170.5], [-5, 0, 50, 60]]
+    assert [face["score"] for face in faces] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ("600 0 700 100", "box 600 0 700 100 is outside the photo of 512 x 512 pixels"),
+        ("262 100 190 170", "box 262 100 190 170 is inverted: expected x0 < x1 and y0 < y1"),
+        ("nan 100 190 170", "box nan 100 190 170 is not four finite numbers"),
+    ],
+)
+def test_bad_boxes_are_one_line(run, astronaut, tmp_path, box, message):
+    out = tmp_path / "out"
+    assert run(astronaut, "--box", *box.split(), "--out", out) == (1, [], [f"occlumark: {message}"])
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("size", [(60, 80), (1, 1), (1, 5000)])
+def test_no_face_is_an_empty_list_and_a_note(run, tmp_path, size):
+    path = black(tmp_path / "black.png", *size)
+    code, (line,), notes = run(path, "--json")
+    assert code == 0 and json.loads(line)["faces"] == []
+    assert notes == [f"occlumark: no face found in {path}"]
+
+
+def test_one_bad_photo_does_not_stop_the_rest(run, astronaut, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"text")
+    black(tmp_path / "z.png")
+    code, lines, notes = run(tmp_path, tmp_path / "none.jpg", "--json")
+    assert code == 1
+    assert [json.loads(line)["photo"] for line in lines] == [str(astronaut), str(tmp_path / "z.png")]
+    assert notes == [
+        f"occlumark: no face found in {tmp_path / 'z.png'}",
+        f"occlumark: cannot read {tmp_path / 'a.jpg'}: not a photo (JPEG, PNG, WEBP, BMP, TIFF, GIF, PPM, JPEG2000)",
+        f"occlumark: cannot read {tmp_path / 'none.jpg'}: no such file",
+        "occlumark: 2 of 4 photos failed",
+    ]
+
+
+def test_one_missing_photo_is_one_line(run, tmp_path):
+    assert run(tmp_path / "none.jpg") == (1, [], [f"occlumark: cannot read {tmp_path / 'none.jpg'}: no such file"])
+
+
+def test_a_folder_without_photos(run, tmp_path):
+    code, lines, (note,) = run(tmp_path)
+    assert (code, lines) == (1, []) and note.startswith(f"occlumark: no photo in folder {tmp_path}")
+
+
+def test_megapixel_limit(run, tmp_path):
+    path = black(tmp_path / "black.png", 100, 100)
+    assert run(path, "--max-megapixels", "0.01")[0] == 0
+    code, _, (note,) = run(path, "--max-megapixels", "0.0099")
+    assert code == 1 and "100 x 100" in note
+
+
+def test_picture_in_a_file(run, astronaut, tmp_path):
+    plain, overlay = tmp_path / "new" / "plain.png", tmp_path / "overlay.png"
+    assert run(astronaut, "--out", plain)[0] == run(astronaut, "--out", overlay, "--overlay")[0] == 0
+    photo, drawn, veiled = map(read_photo, (astronaut, plain, overlay))
+    assert drawn.shape == photo.shape and (drawn != photo).any()
+    # The box is drawn in white, its left edge at x = 185; far from the face nothing is drawn.
+    assert drawn[130, 185].min() > 200 > photo[130, 185].min()
+    np.testing.assert_array_equal(drawn[400:], photo[400:])
+    assert (veiled != drawn).any(axis=2).sum() > 5000
+
+
+def test_pictures_in_a_folder_never_meet(run, astronaut, tmp_path):
+    (tmp_path / "sub").mkdir()
+    shutil.copy(astronaut, tmp_path / "sub" / "astronaut.jpg")
+    before = astronaut.read_bytes()
+    assert run(tmp_path, "--out", tmp_path)[0] == 0
+    assert sorted(path.name for path in tmp_path.glob("*.jpg")) == [
+        "astronaut-faces-2.jpg",
+        "astronaut-faces.jpg",
+        "astronaut.jpg",
+    ]
+    assert astronaut.read_bytes() == before
+
+
+def test_the_photo_itself_is_not_overwritten(run, astronaut):
+    before = astronaut.read_bytes()
+    code, _, (note,) = run(astronaut, "--out", astronaut)
+    assert code == 1 and "is the photo itself" in note and astronaut.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["a.jpg", "b.jpg", "--box", "1", "2", "3", "4"],
+        ["a.jpg", "b.jpg", "--out", "faces.jpg"],
+        ["a.jpg", "--out", "faces.gif"],
+        ["a.jpg", "--overlay"],
+        ["a.jpg", "--box", "1", "2", "3"],
+        ["a.jpg", "--threads", "0"],
+        ["a.jpg", "--passes", "0"],
+        ["a.jpg", "--max-megapixels", "0"],
+        ["a.jpg", "--max-megapixels", "nan"],
+    ],
+)
+def test_wrong_usage_is_2(run, arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("occlumark detect: error: ")
+
+
+def test_unknown_model_and_broken_weights(astronaut, tmp_path, capsys):
+    (tmp_path / "text.onnx").write_text("text")
+    assert main(["detect", str(astronaut), "--weights", str(tmp_path / "text.onnx")]) == 1
+    assert main(["detect", str(astronaut), "--weights", str(tmp_path / "none.onnx")]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all(line.startswith("occlumark: ") for line in lines)

@@ -1,0 +1,116 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+import occlumark
+from occlumark.cli import detect
+from occlumark.cli.main import build_parser, main
+from occlumark.errors import OcclumarkError
+
+COMMANDS = ["detect", "train", "evaluate", "export", "pack", "demo"]
+
+
+def test_exactly_six_commands():
+    (commands,) = [action for action in build_parser()._actions if action.dest == "command"]
+    assert sorted(commands.choices) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_carries_an_example(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"occlumark {command} " in capsys.readouterr().out.split("example")[-1]
+
+
+@pytest.mark.parametrize("arguments", [[], ["detekt"], ["detect"], ["detect", "a.jpg", "--thread", "x"]])
+def test_wrong_usage_is_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2 and "usage: occlumark" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"occlumark {occlumark.__version__}\n"
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Let `occlumark detect` raise an error of the test's choice."""
+
+    def fail_with(error: BaseException) -> None:
+        def run(args):
+            raise error
+
+        monkeypatch.setattr(detect, "run", run)
+
+    return fail_with
+
+
+def test_a_users_mistake_is_one_line_and_1(failing, capsys):
+    failing(OcclumarkError("what was expected, what came"))
+    assert main(["detect", "a.jpg"]) == 1
+    assert capsys.readouterr() == ("", "occlumark: what was expected, what came\n")
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "detect", "a.jpg"], ["detect", "a.jpg", "--debug"]])
+def test_debug_shows_the_traceback(failing, arguments):
+    failing(OcclumarkError("a mistake"))
+    with pytest.raises(OcclumarkError, match="a mistake"):
+        main(arguments)
+
+
+def test_interrupt_is_one_line_and_130(failing, capsys):
+    failing(KeyboardInterrupt())
+    assert main(["detect", "a.jpg"]) == 130
+    assert capsys.readouterr() == ("", "occlumark: interrupted\n")
+
+
+def test_our_own_mistakes_keep_their_traceback(failing):
+    failing(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        main(["detect", "a.jpg"])
+
+
+def test_failing_output_is_one_line(failing, capsys):
+    failing(OSError(28, "No space left on device"))
+    assert main(["detect", "a.jpg"]) == 1
+    assert capsys.readouterr().err == "occlumark: standard output: No space left on device\n"
+
+
+def occlumark_command(*arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "occlumark", *arguments]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **options)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a full disk")  # noqa: PTH110
+def test_a_full_disk_behind_standard_output(dot_network, request):
+    sample = request.config.rootpath / "occlumark/samples/astronaut.jpg"
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = occlumark_command("detect", str(sample), "--weights", str(dot_network), stdout=full)
+    assert (done.returncode, done.stderr) == (1, "occlumark: standard output: No space left on device\n")
+
+
+def test_a_reader_that_has_gone(dot_network, request):
+    sample = request.config.rootpath / "occlumark/samples/astronaut.jpg"
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as gone:
+        done = occlumark_command("detect", str(sample), "--weights", str(dot_network), stdout=gone)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_help_imports_nothing_heavy():
+    code = """
+import sys
+from occlumark.cli.main import build_parser
+build_parser()
+heavy = ("torch", "onnxruntime", "cv2", "PIL", "tqdm", "jaxtyping")
+print([name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
