@@ -90,3 +90,21 @@ def dot_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("dot_network") / "dot.onnx"
     onnx.save(model, path)
     return path
+
+
+@pytest.fixture
+def symmetric_face() -> np.ndarray:
+    """(68, 2) landmarks of a face seen from the front, in a 224 px crop, symmetric about x = 112."""
+    around = np.deg2rad(np.linspace(180, 0, 17))
+    jaw = np.column_stack([112 + 88 * np.cos(around), 90 + 110 * np.sin(around)])
+    rest = [
+        *((36, 66), (48, 58), (62, 54), (77, 56), (91, 62), (133, 62), (147, 56), (162, 54), (176, 58), (188, 66)),
+        *((112, 84), (112, 98), (112, 112), (112, 126)),
+        *((94, 134), (103, 138), (112, 141), (121, 138), (130, 134)),
+        *((54, 86), (62, 80), (75, 80), (84, 87), (75, 91), (62, 91)),
+        *((140, 87), (149, 80), (162, 80), (170, 86), (162, 91), (149, 91)),
+        *((76, 160), (88, 154), (102, 151), (112, 153), (122, 151), (136, 154)),
+        *((148, 160), (136, 170), (122, 176), (112, 177), (102, 176), (88, 170)),
+        *((82, 161), (102, 159), (112, 160), (122, 159), (142, 161), (122, 165), (112, 166), (102, 165)),
+    ]
+    return np.concatenate([jaw, np.array(rest, float)])

@@ -1,0 +1,83 @@
+"""Occluders over training faces: what is put over a face, how often, and which landmarks it hides.
+
+Not in the paper: it augments by rotation, scale, translation and mirroring alone (docs/paper.md, "Occluders").
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+
+from occlumark.data import cutouts, occluders
+
+Kind = Literal["patch", "sunglasses", "hand", "hair", "mask"]
+
+
+@dataclass(frozen=True)
+class OccludeConfig:
+    """How often a training face gets an occluder, and of which kinds."""
+
+    probability: float = 0.35
+    """Share of faces that get one, 0 to 1. Ours."""
+    kinds: tuple[Kind, ...] = ("patch", "sunglasses", "hand", "hair")
+    """Kinds to choose from, each as likely as it is often named. Ours."""
+    masks: str = ""
+    """Folder of face-mask cut-outs, PNG with alpha; the kind "mask" needs it, nothing else reads it. Ours."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"occluder probability is between 0 and 1, not {self.probability}")
+        if not self.kinds or set(self.kinds) - set(get_args(Kind)):
+            raise ValueError(f"occluder kinds are some of {', '.join(get_args(Kind))}, not {self.kinds}")
+        if "mask" in self.kinds and not self.masks:
+            raise ValueError("the occluder kind 'mask' needs a folder of cut-outs in 'masks'")
+
+
+def occlude(
+    crop: np.ndarray, landmarks: np.ndarray, config: OccludeConfig, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put an occluder over a face, or leave the face as it is.
+
+    Args:
+        crop: (S, S, 3) uint8, RGB; not modified.
+        landmarks: (68, 2), crop pixels.
+        config: how often, and which kinds.
+        rng: the same state gives the same occluder.
+
+    Returns:
+        The composed crop, (S, S, 3) uint8, a new array unless nothing was put on; and how much of each pixel is
+        covered, (S, S) float32 in 0..1. Where that is 0 the crop is unchanged.
+
+    Raises:
+        ConfigError: config.masks holds no cut-out.
+    """
+    if rng.random() >= config.probability:
+        return crop, np.zeros(crop.shape[:2], np.float32)
+    kind = config.kinds[rng.integers(len(config.kinds))]
+    if kind == "mask":
+        paint, cover = cutouts.mask(crop, landmarks, config.masks, rng)
+    else:
+        paint, cover = occluders.DRAW[kind](crop, landmarks, rng)
+    light = cv2.resize(rng.integers(150, 250, (3, 3), np.uint8), crop.shape[:2], interpolation=cv2.INTER_LINEAR)
+    paint = cv2.multiply(paint, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), scale=1 / 210)
+    alpha = cv2.GaussianBlur(cover, (3, 3), 0.8).astype(np.float32) * np.float32(1 / 255)
+    return cv2.blendLinear(paint, crop, alpha, 1 - alpha), alpha
+
+
+def hidden_landmarks(alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Which landmarks an occluder hides: those whose pixel it covers by more than half.
+
+    Args:
+        alpha: (S, S), as occlude returns it.
+        landmarks: (68, 2), crop pixels.
+
+    Returns:
+        (68,) bool; False outside the crop.
+    """
+    columns, rows = np.floor(landmarks).astype(int).T
+    size = alpha.shape[0]
+    inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
+    hidden = np.zeros(len(landmarks), bool)
+    hidden[inside] = alpha[rows[inside], columns[inside]] > 0.5
+    return hidden
