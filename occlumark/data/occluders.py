@@ -79,7 +79,8 @@ def patch(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> 
         centre = rng.uniform(half, side - half)
         shape = np.zeros_like(cover)
         _fill(shape, centre + half * _outline(rng), (255,))
-        cv2.copyTo(_texture(crop, rng), shape, paint)
+        # one pixel further than the cover, whose softened edge would else mix in black
+        cv2.copyTo(_texture(crop, rng), cv2.dilate(shape, np.ones((3, 3), np.uint8)), paint)
         cv2.max(cover, shape, cover)
     return paint, cover
 
@@ -252,7 +253,7 @@ def hair(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> t
     reach = rng.uniform(-0.2, 0.5)
     spread = rng.uniform(0.3, 0.8)
     roots_x = centre + np.sort(rng.uniform(-spread, spread, count))
-    tips = np.column_stack([roots_x + sweep + rng.normal(0, 0.06, count), reach + rng.normal(0, 0.1, count)])
+    tips = np.column_stack([roots_x + sweep + rng.normal(0, 0.13, count), reach + rng.normal(0, 0.14, count)])
     tips[:, 1] += rng.choice([-1, 1]) * rng.uniform(0, 0.5) * (roots_x - centre) / spread
     roots = np.column_stack([roots_x * 1.1, rng.uniform(-1.6, -1.1, count)])
     bends = np.column_stack(
@@ -261,7 +262,7 @@ def hair(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> t
     t = np.linspace(0, 1, 9)[None, :, None]
     curves = roots[:, None] * (1 - t) ** 2 + 2 * bends[:, None] * t * (1 - t) + tips[:, None] * t**2
     lines = frame.at(curves.reshape(-1, 2)).reshape(count, 9, 2)
-    thickness = frame.unit * rng.uniform(0.012, 0.035)
+    thickness = frame.unit * rng.uniform(0.01, 0.028)
     if rng.random() < 0.5:
         _fill(cover, np.concatenate([lines[0], lines[1:-1:3, -1], lines[-1, ::-1]]), (255,))
     _stroke(cover, lines, (255,), thickness)
