@@ -1,0 +1,160 @@
+"""What light, cameras and files do to a crop: colour, grey, blur, lost resolution, noise, JPEG."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+#: Rec. 601 luma, as OpenCV's RGB to grey.
+_LUMA = np.array([0.299, 0.587, 0.114])
+#: Rotation of the hue is a rotation about the grey axis.
+_GREY_AXIS = np.full(3, 1 / np.sqrt(3))
+
+
+@dataclass(frozen=True)
+class ColourConfig:
+    """Random colour. Not in the paper: all of it (docs/paper.md, "Augmentation")."""
+
+    probability: float = 0.8
+    """Of any change of colour at all, 0 to 1."""
+    brightness: float = 0.25
+    """Largest shift of all values, as a share of the full range, 0 to 1."""
+    contrast: float = 0.3
+    """Largest relative change of the contrast, 0 to below 1."""
+    saturation: float = 0.4
+    """Largest relative change of the saturation, 0 to below 1."""
+    hue_deg: float = 8.0
+    """Largest turn of the hue, degrees, 0 to 180."""
+    tint_std: float = 0.04
+    """Standard deviation of each channel's gain, a colour cast, 0 to 0.3."""
+    gamma: float = 0.35
+    """Largest absolute log of the exponent on the values, 0 to 1."""
+    grey: float = 0.15
+    """Probability of a grey photo, 0 to 1, independent of `probability`."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.probability <= 1 and 0 <= self.grey <= 1):
+            raise ValueError("the probabilities of colour are in 0..1")
+        if not (0 <= self.contrast < 1 and 0 <= self.saturation < 1 and 0 <= self.brightness <= 1):
+            raise ValueError("brightness is in 0..1, contrast and saturation from 0 to below 1")
+        if not (0 <= self.hue_deg <= 180 and 0 <= self.tint_std <= 0.3 and 0 <= self.gamma <= 1):
+            raise ValueError("hue_deg is in 0..180, tint_std in 0..0.3, gamma in 0..1")
+
+
+@dataclass(frozen=True)
+class BlurConfig:
+    """Random loss of sharpness. Not in the paper: all of it (docs/paper.md, "Augmentation")."""
+
+    probability: float = 0.2
+    """Of one of: Gaussian blur, motion blur, lost resolution, evenly; 0 to 1."""
+    sigma: float = 2.2
+    """Largest standard deviation of Gaussian blur, pixels of the crop, 0.5 to 10."""
+    motion: int = 11
+    """Longest motion blur, pixels of the crop, 3 to 31."""
+    resolution: float = 0.25
+    """Smallest share of the crop's side that is left when resolution is lost, 0.1 to 1."""
+    noise: float = 0.1
+    """Probability of luminance noise, 0 to 1."""
+    noise_std: float = 10.0
+    """Largest standard deviation of that noise, in values of 0 to 255, 0 to 50."""
+    jpeg: float = 0.1
+    """Probability of JPEG artefacts, 0 to 1."""
+    jpeg_quality: int = 20
+    """Lowest JPEG quality, 5 to 95."""
+
+    def __post_init__(self) -> None:
+        if not all(0 <= p <= 1 for p in (self.probability, self.noise, self.jpeg)):
+            raise ValueError("the probabilities of blur, noise and JPEG are in 0..1")
+        if not (0.5 <= self.sigma <= 10 and 3 <= self.motion <= 31 and 0.1 <= self.resolution <= 1):
+            raise ValueError("sigma is in 0.5..10, motion in 3..31, resolution in 0.1..1")
+        if not (0 <= self.noise_std <= 50 and 5 <= self.jpeg_quality <= 95):
+            raise ValueError("noise_std is in 0..50, jpeg_quality in 5..95")
+
+
+def recolour(crop: np.ndarray, rng: np.random.Generator, config: ColourConfig) -> np.ndarray:
+    """The crop under another light: brightness, contrast, saturation, hue, tint and gamma, or grey.
+
+    Args:
+        crop: (H, W, 3) uint8 RGB, left as it is.
+        rng: the only source of randomness.
+        config: how strong.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    grey = rng.random() < config.grey
+    changed = rng.random() < config.probability
+    brightness, contrast, saturation, hue, gamma = rng.uniform(-1, 1, 5)
+    tint = rng.standard_normal(3).clip(-3, 3)
+    mixing = np.eye(3)
+    if changed:
+        mixing = _hue_turn(hue * config.hue_deg)
+        mixing = _towards_grey(1 + saturation * config.saturation) @ mixing
+        mixing = np.diag(1 + config.tint_std * tint) @ mixing
+    if grey:
+        mixing = np.tile(_LUMA, (3, 1)) @ mixing
+    if not np.array_equal(mixing, np.eye(3)):
+        crop = cv2.transform(crop, mixing)
+    if not changed:
+        return crop
+    values = (np.arange(256) / 255) ** np.exp(gamma * config.gamma)
+    values = (values - 0.5) * (1 + contrast * config.contrast) + 0.5 + brightness * config.brightness
+    return cv2.LUT(crop, np.rint(values * 255).clip(0, 255).astype(np.uint8))
+
+
+def degrade(crop: np.ndarray, rng: np.random.Generator, config: BlurConfig) -> np.ndarray:
+    """The crop as a worse camera would have it: blur or lost resolution, then noise, then JPEG.
+
+    Args:
+        crop: (H, W, 3) uint8 RGB, left as it is.
+        rng: the only source of randomness.
+        config: how often and how strong.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    if rng.random() < config.probability:
+        kind, strength = rng.integers(3), rng.random()
+        if kind == 0:
+            crop = cv2.GaussianBlur(crop, (0, 0), 0.5 + strength * (config.sigma - 0.5))
+        elif kind == 1:
+            crop = cv2.filter2D(crop, -1, _motion(3 + strength * (config.motion - 3), rng.uniform(0, np.pi)))
+        else:
+            crop = _lose_resolution(crop, 1 - strength * (1 - config.resolution))
+    if rng.random() < config.noise:
+        noise = rng.standard_normal(crop.shape[:2], np.float32) * rng.uniform(0, config.noise_std)
+        crop = cv2.add(crop, cv2.merge([noise] * 3), dtype=cv2.CV_8U)
+    if rng.random() < config.jpeg:
+        quality = int(rng.integers(config.jpeg_quality, 96))
+        # The encoder takes the channels for BGR; the colour planes then differ a little from a real file's.
+        data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        crop = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    return crop
+
+
+def _hue_turn(angle_deg: float) -> np.ndarray:
+    """(3, 3): Rodrigues' rotation of colours about the grey axis."""
+    return cv2.Rodrigues(_GREY_AXIS * np.deg2rad(angle_deg))[0]
+
+
+def _towards_grey(saturation: float) -> np.ndarray:
+    """(3, 3): 0 makes colours grey, 1 leaves them, more makes them stronger."""
+    return saturation * np.eye(3) + (1 - saturation) * np.tile(_LUMA, (3, 1))
+
+
+def _motion(length: float, angle: float) -> np.ndarray:
+    """A kernel of one straight stroke through its centre, of sum 1."""
+    size = int(np.ceil(length)) | 1
+    kernel = np.zeros((size, size), np.uint8)
+    middle, reach = size // 2, (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
+    start, end = (np.rint((middle + sign * reach) * 16).astype(int).tolist() for sign in (-1, 1))
+    cv2.line(kernel, start, end, 255, 1, cv2.LINE_AA, 4)
+    # The mean of a stroke and its half turn has its centre of mass in the middle: blur moves no landmark.
+    even = kernel.astype(np.float32) + kernel[::-1, ::-1]
+    return even / even.sum()
+
+
+def _lose_resolution(crop: np.ndarray, share: float) -> np.ndarray:
+    height, width = crop.shape[:2]
+    small = (max(1, round(width * share)), max(1, round(height * share)))
+    return cv2.resize(cv2.resize(crop, small, interpolation=cv2.INTER_AREA), (width, height))
