@@ -1,0 +1,129 @@
+"""What happens to a training face before the network sees it: one geometric transform, occluders, colour, blur."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from occlumark.crop import CropConfig, CropTransform
+from occlumark.data.box_jitter import BoxJitterConfig, jittered_box
+from occlumark.data.colour import BlurConfig, ColourConfig, degrade, recolour
+from occlumark.data.occlude import OccludeConfig, occlude
+from occlumark.markup import MIRROR
+
+
+@dataclass(frozen=True)
+class GeometryConfig:
+    """Random similarity and mirroring, on top of the box's own jitter.
+
+    Paper: section 5, implementation details: rotation, scale, translation and flip, without their ranges.
+    """
+
+    rotation_std_deg: float = 12.0
+    """Standard deviation of the rotation in the picture's plane, degrees, 0 to 90."""
+    rotation_max_deg: float = 35.0
+    """No rotation goes further, degrees, 0 to 180."""
+    zoom: float = 0.06
+    """Largest relative enlargement or reduction of the face, evenly, 0 to 0.5."""
+    shift: float = 0.02
+    """Largest shift of the crop each way, evenly, in sides of the box, 0 to 0.5."""
+    mirror: float = 0.5
+    """Probability of swapping left and right, 0 to 1."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.rotation_std_deg <= 90 and 0 <= self.rotation_max_deg <= 180):
+            raise ValueError("rotation_std_deg is in 0..90, rotation_max_deg in 0..180")
+        if not (0 <= self.zoom <= 0.5 and 0 <= self.shift <= 0.5 and 0 <= self.mirror <= 1):
+            raise ValueError("zoom and shift are in 0..0.5, mirror in 0..1")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Everything done to a training face. Every probability or range of 0 switches its part off."""
+
+    box: BoxJitterConfig = field(default_factory=BoxJitterConfig)
+    """Face boxes as detectors give them."""
+    geometry: GeometryConfig = field(default_factory=GeometryConfig)
+    """The paper's four: rotation, scale, translation, flip."""
+    occlude: OccludeConfig = field(default_factory=OccludeConfig)
+    """Things before the face."""
+    colour: ColourConfig = field(default_factory=ColourConfig)
+    """Light and colour."""
+    blur: BlurConfig = field(default_factory=BlurConfig)
+    """Loss of sharpness."""
+
+
+def augment(
+    pack_crop: np.ndarray,
+    landmarks: np.ndarray,
+    tight_box: np.ndarray,
+    official_box: np.ndarray | None,
+    crop_config: CropConfig,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One training face, changed at random. The same generator gives the same face.
+
+    Args:
+        pack_crop: (S, S, 3) uint8 RGB, the packed crop, wider than what the network sees.
+        landmarks: (68, 2) pixels of the packed crop.
+        tight_box: (4,) pixels of the packed crop, the smallest box around the landmarks.
+        official_box: (4,) in the same pixels, the data set's detector box, or None.
+        crop_config: the crop that the network sees.
+        config: what is changed and how much.
+        rng: the only source of randomness.
+
+    Returns:
+        crop: (size, size, 3) uint8 RGB.
+        landmarks: (68, 2) pixels of that crop, in the markup's order also when mirrored.
+    """
+    box = jittered_box(tight_box, official_box, rng, config.box)
+    transform, mirrored = random_transform(box, crop_config, config.geometry, rng)
+    crop, points = transform.cut(pack_crop), transform.to_crop(landmarks)
+    if mirrored:
+        points = points[MIRROR]
+    crop, _alpha = occlude(crop, points, config.occlude, rng)
+    crop = recolour(crop, rng, config.colour)
+    return degrade(crop, rng, config.blur), points
+
+
+def random_transform(
+    box: np.ndarray, crop_config: CropConfig, config: GeometryConfig, rng: np.random.Generator
+) -> tuple[CropTransform, bool]:
+    """A crop transform around a box, turned, zoomed, shifted and perhaps mirrored at random.
+
+    Args:
+        box: (4,) x0, y0, x1, y1, pixels.
+        crop_config: the crop's size and scale.
+        config: the ranges.
+        rng: the only source of randomness.
+
+    Returns:
+        The transform, and whether it mirrors: then the caller reorders the landmarks by markup.MIRROR.
+    """
+    angle = config.rotation_std_deg * rng.standard_normal()
+    angle = float(np.clip(angle, -config.rotation_max_deg, config.rotation_max_deg))
+    low, high = np.asarray(box[:2], float), np.asarray(box[2:], float)
+    # 1 / (1 + zoom) to 1 + zoom, evenly in the logarithm
+    half = (high - low) / 2 * (1 + config.zoom) ** rng.uniform(-1, 1)
+    centre = (low + high) / 2 + (high - low).max() * config.shift * rng.uniform(-1, 1, 2)
+    mirrored = bool(rng.random() < config.mirror)
+    moved = np.concatenate([centre - half, centre + half])
+    return CropTransform.from_box(moved, crop_config, angle_deg=angle, mirror=mirrored), mirrored
+
+
+def plain_crop(
+    pack_crop: np.ndarray, landmarks: np.ndarray, box: np.ndarray, crop_config: CropConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """The crop around a box with nothing changed, as validation and detection see a face.
+
+    Args:
+        pack_crop: (S, S, 3) uint8 RGB.
+        landmarks: (68, 2) pixels of the packed crop.
+        box: (4,) x0, y0, x1, y1 in the same pixels.
+        crop_config: the crop's size and scale.
+
+    Returns:
+        The (size, size, 3) uint8 crop and the (68, 2) landmarks in its pixels.
+    """
+    transform = CropTransform.from_box(box, crop_config)
+    return transform.cut(pack_crop), transform.to_crop(landmarks)
