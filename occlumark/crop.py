@@ -98,33 +98,33 @@ class CropTransform:
             (size, size, 3) uint8.
         """
         matrix, region = self.matrix.copy(), photo
-        factor = int(1 / self.zoom)
-        if factor >= 2:
-            region, corner = self._visible_region(photo, factor)
-            # photo = region * factor + corner, so region -> crop is matrix after that map
+        # Blocks no larger than the photo: a box far too large would else pad it to no end.
+        factors = np.minimum(int(1 / self.zoom), photo.shape[1::-1])
+        if factors.max() >= 2:
+            region, corner = self._visible_region(photo, factors)
+            # photo = region * factors + corner, so region -> crop is matrix after that map
             matrix[:, 2] += matrix[:, :2] @ corner
-            matrix[:, :2] *= factor
+            matrix[:, :2] *= factors
         # OpenCV puts a pixel's centre on whole numbers, we on halves.
         matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
         return cv2.warpAffine(region, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR)
 
-    def _visible_region(self, photo: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
-        """The part of the photo under the crop, averaged down by factor, and its top-left corner in the photo."""
+    def _visible_region(self, photo: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The part of the photo under the crop, averaged over blocks, and its top-left corner in the photo.
+
+        Args:
+            photo: (height, width, 3) uint8.
+            factors: (2,) whole width and height of a block, photo pixels.
+        """
         corners = self.to_photo(np.array([[0, 0], [self.size, 0], [0, self.size], [self.size, self.size]]))
         height, width = photo.shape[:2]
-        low = np.floor(corners.min(axis=0)).astype(int) - 2 * factor
-        high = np.ceil(corners.max(axis=0)).astype(int) + 2 * factor
+        low = np.floor(corners.min(axis=0)).astype(int) - 2 * factors
+        high = np.ceil(corners.max(axis=0)).astype(int) + 2 * factors
         x0, y0 = np.clip(low, 0, [width - 1, height - 1])
         x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height])
         part = photo[y0:y1, x0:x1]
-        rows, columns = -(-part.shape[0] // factor), -(-part.shape[1] // factor)
+        columns, rows = -(-part.shape[1] // int(factors[0])), -(-part.shape[0] // int(factors[1]))
+        below, right = rows * int(factors[1]) - part.shape[0], columns * int(factors[0]) - part.shape[1]
         # The last row and column of blocks may hang over the photo's edge: repeat the edge under them.
-        part = cv2.copyMakeBorder(
-            part,
-            0,
-            rows * factor - part.shape[0],
-            0,
-            columns * factor - part.shape[1],
-            cv2.BORDER_REPLICATE,
-        )
+        part = cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE)
         return cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA), np.array([x0, y0], float)
