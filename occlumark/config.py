@@ -25,7 +25,7 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], at: str = "") -> T:
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in values:
         if key not in names:
-            raise ConfigError(f"unknown config key '{at}{key}'{_nearest(key, names)}")
+            raise ConfigError(f"unknown config key {at + key!r}{_nearest(key, names)}")
     fields = {key: _convert(hints[key], value, f"{at}{key}") for key, value in values.items()}
     try:
         return kind(**fields)
@@ -55,16 +55,22 @@ def load(kind: type[T], path: Path | None, overrides: Iterable[str] = ()) -> T:
 def _apply(values: dict[str, Any], override: str) -> None:
     path, sign, text = override.partition("=")
     if not sign or not path:
-        raise ConfigError(f"an override looks like a.b=c, not '{override}'")
+        raise ConfigError(f"an override looks like a.b=c, not {override!r}")
     *parents, key = path.strip().split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise ConfigError(f"'{parent}' in override '{override}' is a value, not a section")
+            raise ConfigError(f"{parent!r} in override {override!r} is a value, not a section")
+    values[key] = _value(text)
+
+
+def _value(text: str) -> Any:
+    """One TOML value, or else the text itself: a bare word is a string."""
     try:
-        values[key] = tomllib.loads(f"value = {text}")["value"]
+        parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        values[key] = text.strip()  # a bare word is a string
+        return text.strip()
+    return parsed["value"] if len(parsed) == 1 else text.strip()
 
 
 def _convert(hint: Any, value: Any, at: str) -> Any:
