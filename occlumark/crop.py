@@ -75,7 +75,7 @@ class CropTransform:
     @property
     def zoom(self) -> float:
         """Crop pixels per photo pixel."""
-        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+        return float(np.hypot(*self.matrix[:, 0]))
 
     def to_crop(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 2) in photo pixels, moved to crop pixels."""
@@ -97,14 +97,14 @@ class CropTransform:
         Returns:
             (size, size, 3) uint8.
         """
-        matrix, region = self.matrix.copy(), photo
         # Blocks no larger than the photo: a box far too large would else pad it to no end.
-        factors = np.minimum(int(1 / self.zoom), photo.shape[1::-1])
-        if factors.max() >= 2:
-            region, corner = self._visible_region(photo, factors)
-            # photo = region * factors + corner, so region -> crop is matrix after that map
-            matrix[:, 2] += matrix[:, :2] @ corner
-            matrix[:, :2] *= factors
+        factors = np.array([min(max(1, int(1 / self.zoom)), extent) for extent in photo.shape[1::-1]])
+        # The region alone also where nothing is averaged: OpenCV refuses photos wider than 32,766 pixels.
+        region, corner = self._visible_region(photo, factors)
+        matrix = self.matrix.copy()
+        # photo = region * factors + corner, so region -> crop is matrix after that map
+        matrix[:, 2] += matrix[:, :2] @ corner
+        matrix[:, :2] *= factors
         # OpenCV puts a pixel's centre on whole numbers, we on halves.
         matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
         return cv2.warpAffine(region, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR)
@@ -118,11 +118,13 @@ class CropTransform:
         """
         corners = self.to_photo(np.array([[0, 0], [self.size, 0], [0, self.size], [self.size, self.size]]))
         height, width = photo.shape[:2]
-        low = np.floor(corners.min(axis=0)).astype(int) - 2 * factors
-        high = np.ceil(corners.max(axis=0)).astype(int) + 2 * factors
-        x0, y0 = np.clip(low, 0, [width - 1, height - 1])
-        x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height])
+        low = np.floor(corners.min(axis=0)) - 2 * factors
+        high = np.ceil(corners.max(axis=0)) + 2 * factors
+        x0, y0 = np.clip(low, 0, [width - 1, height - 1]).astype(int)
+        x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height]).astype(int)
         part = photo[y0:y1, x0:x1]
+        if factors.max() == 1:
+            return part, np.array([x0, y0], float)
         columns, rows = -(-part.shape[1] // int(factors[0])), -(-part.shape[0] // int(factors[1]))
         below, right = rows * int(factors[1]) - part.shape[0], columns * int(factors[0]) - part.shape[1]
         # The last row and column of blocks may hang over the photo's edge: repeat the edge under them.

@@ -53,11 +53,17 @@ def test_a_later_override_wins() -> None:
     assert load(Outer, None, ["epochs=3", "epochs=4"]).epochs == 4
 
 
+@pytest.mark.parametrize("text", ["", "bare", "a # b", "1e5x", "x=y"])
+def test_a_bare_word_is_a_string(text: str) -> None:
+    assert load(Outer, None, [f"name={text}"]).name == text
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"epoch": 3}, "unknown config key 'epoch'; the nearest known one is 'epochs'"),
         ({"inner": {"raet": 1.0}}, "unknown config key 'inner.raet'; the nearest known one is 'rate'"),
+        ({"epo\nchs": 3}, "unknown config key 'epo\\nchs'; the nearest known one is 'epochs'"),
         ({"zzz": 1}, "unknown config key 'zzz'; the nearest known one is"),
         ({"epochs": 3.5}, "config 'epochs' is int, not 3.5"),
         ({"epochs": True}, "config 'epochs' is int, not True"),
@@ -74,6 +80,7 @@ def test_a_later_override_wins() -> None:
         ({"inner": {"betas": [0.9, "x"]}}, "config 'inner.betas[1]' is float, not 'x'"),
         ({"inner": {"names": ["one", "three"]}}, "config 'inner.names[1]' is one of one, two, not 'three'"),
         ({"inner": {"rate": 2.0}}, "config inner: rate is between 0 and 1, not 2.0"),
+        ({"inner": {"rate": float("nan")}}, "config inner: rate is between 0 and 1, not nan"),
         ({"epochs": 0}, "config value: epochs are at least 1, not 0"),
     ],
 )
@@ -92,6 +99,8 @@ def test_a_wrong_value_is_one_line(values: dict[str, Any], message: str) -> None
         ("inner.rate.more=3", "config 'inner.rate' is float, not {'more': 3}"),
         ("inner=3", "config 'inner' is a section, not 3"),
         ("epohcs=3", "unknown config key 'epohcs'; the nearest known one is 'epochs'"),
+        ("a\nb", "an override looks like a.b=c, not 'a\\nb'"),
+        ("epochs=3\nname='x'", "config 'epochs' is int, not \"3\\nname='x'\""),
         ("inner.rate=", "config 'inner.rate' is float, not ''"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The crop transform against hand-worked points, invariants, and bright dots that must lie where the points say."""
+"""The crop transform: picture and points move together, by hand and to sub-pixel accuracy."""
 
 import tracemalloc
 
@@ -8,94 +8,127 @@ import pytest
 from occlumark.crop import CropConfig, CropTransform
 
 CONFIG = CropConfig()
-BOXES = [(10.0, 20.0, 110.0, 140.0), (-300.5, 40.25, -20.0, 900.0), (0.0, 0.0, 0.5, 0.25)]
 
 
-def photo_with_dots(height: int, width: int, dots: np.ndarray, sigma: float) -> np.ndarray:
-    """A black photo with a soft bright dot at each point (x, y)."""
-    photo = np.zeros((height, width), np.float32)
-    for x, y in dots:
-        column = np.exp(-((np.arange(height) + 0.5 - y) ** 2) / (2 * sigma**2))
-        photo += column[:, None] * np.exp(-((np.arange(width) + 0.5 - x) ** 2) / (2 * sigma**2))
-    return np.repeat(np.rint(photo * 250).clip(0, 255).astype(np.uint8)[..., None], 3, 2)
+def _photo_with_lights(height: int, width: int, lights: np.ndarray, radius: float) -> np.ndarray:
+    """A black photo with a round, soft light (a Gaussian) at each point, wherever between the pixels it lies."""
+    rows, columns = np.arange(height)[:, None] + 0.5, np.arange(width)[None] + 0.5
+    light = np.zeros((height, width))
+    for x, y in lights:
+        light += np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))
+    return np.repeat((light * 250).round().astype(np.uint8)[..., None], 3, axis=2)
 
 
-def centroid(crop: np.ndarray, near: np.ndarray, reach: int = 7) -> np.ndarray:
-    """Centre of the light within `reach` pixels of a point."""
+def _centre_of_light(crop: np.ndarray, near: np.ndarray, reach: int) -> np.ndarray:
+    """The weighted mean of the pixels' centres around a point."""
     x, y = np.floor(near).astype(int)
-    window = crop[y - reach : y + reach + 1, x - reach : x + reach + 1, 0].astype(float)
-    columns, rows = np.meshgrid(np.arange(-reach, reach + 1) + x + 0.5, np.arange(-reach, reach + 1) + y + 0.5)
-    return np.array([(window * columns).sum(), (window * rows).sum()]) / window.sum()
+    x0, y0 = max(x - reach, 0), max(y - reach, 0)
+    part = crop[y0 : y + reach + 1, x0 : x + reach + 1, 0].astype(float)
+    rows, columns = np.indices(part.shape) + 0.5
+    return np.array([(columns * part).sum(), (rows * part).sum()]) / part.sum() + [x0, y0]
 
 
-@pytest.mark.parametrize("box", BOXES)
-@pytest.mark.parametrize(("angle", "mirror"), [(0.0, False), (33.0, False), (-120.0, True)])
-def test_to_photo_undoes_to_crop(box, angle, mirror):
-    transform = CropTransform.from_box(np.array(box), CONFIG, angle_deg=angle, mirror=mirror)
-    points = np.random.default_rng(0).uniform(-500, 500, (3, 68, 2))
-    np.testing.assert_allclose(transform.to_photo(transform.to_crop(points)), points, atol=1e-8)
-
-
-@pytest.mark.parametrize("angle", [0.0, 71.0])
 @pytest.mark.parametrize("mirror", [False, True])
-def test_the_box_centre_is_the_crop_centre(angle, mirror):
-    transform = CropTransform.from_box(np.array([10.0, 20.0, 110.0, 140.0]), CONFIG, angle_deg=angle, mirror=mirror)
-    np.testing.assert_allclose(transform.to_crop(np.array([60.0, 80.0])), [112, 112])
-    # the longer side, 120, times 1.3 fills the crop
-    assert transform.zoom == pytest.approx(224 / 156)
+@pytest.mark.parametrize("angle_deg", [0, 33.3, -120])
+def test_to_photo_undoes_to_crop(angle_deg: float, mirror: bool) -> None:
+    transform = CropTransform.from_box(np.array([10.5, -20, 310, 400.25]), CONFIG, angle_deg=angle_deg, mirror=mirror)
+    points = np.random.default_rng(0).uniform(-500, 500, (5, 68, 2))
+    np.testing.assert_allclose(transform.to_photo(transform.to_crop(points)), points, atol=1e-9)
+    np.testing.assert_allclose(transform.to_crop(transform.to_photo(points)), points, atol=1e-9)
 
 
-def test_turned_and_mirrored_points_by_hand():
-    box, config = np.array([0.0, 0.0, 224.0, 224.0]), CropConfig(scale=1)
-    right_of_the_centre = np.array([212.0, 112.0])
-    quarter = CropTransform.from_box(box, config, angle_deg=90)
-    np.testing.assert_allclose(quarter.to_crop(right_of_the_centre), [112, 212], atol=1e-9)  # clockwise: now below
-    mirrored = CropTransform.from_box(box, config, mirror=True)
-    np.testing.assert_allclose(mirrored.to_crop(right_of_the_centre), [12, 112], atol=1e-9)
+@pytest.mark.parametrize("angle_deg", [0, 50])
+@pytest.mark.parametrize("box", [(100, 50, 300, 150), (-40.5, 3, 20.25, 99)])
+def test_the_boxs_centre_is_the_crops_centre_and_its_longer_side_sets_the_zoom(box: tuple, angle_deg: float) -> None:
+    transform = CropTransform.from_box(np.array(box), CONFIG, angle_deg=angle_deg)
+    centre = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
+    np.testing.assert_allclose(transform.to_crop(np.array(centre)), [112, 112], atol=1e-9)
+    longer = max(box[2] - box[0], box[3] - box[1])
+    assert transform.zoom == pytest.approx(224 / (1.3 * longer))
 
 
-def test_a_box_of_the_crops_own_size_gives_the_same_pixels():
-    photo = np.random.default_rng(1).integers(0, 256, (300, 310, 3), dtype=np.uint8)
-    transform = CropTransform.from_box(np.array([31.0, 17.0, 255.0, 241.0]), CropConfig(scale=1))
-    np.testing.assert_array_equal(transform.cut(photo), photo[17:241, 31:255])
+def test_corners_by_hand() -> None:
+    """A box of 200 x 100 with scale 1.12: the crop is the square 224 x 224 photo pixels around its centre."""
+    transform = CropTransform.from_box(np.array([100, 200, 300, 300]), CropConfig(scale=1.12))
+    corners = np.array([[88, 138], [312, 362], [100, 200], [300, 300]])
+    np.testing.assert_allclose(transform.to_crop(corners), [[0, 0], [224, 224], [12, 62], [212, 162]], atol=1e-9)
 
 
-def test_mirroring_gives_the_mirrored_pixels():
-    photo = np.random.default_rng(1).integers(0, 256, (224, 224, 3), dtype=np.uint8)
-    transform = CropTransform.from_box(np.array([0.0, 0.0, 224.0, 224.0]), CropConfig(scale=1), mirror=True)
-    np.testing.assert_array_equal(transform.cut(photo), photo[:, ::-1])
+@pytest.mark.parametrize(
+    ("angle_deg", "mirror", "expected"),
+    [
+        (0, False, [(124, 112), (112, 117)]),
+        (90, False, [(112, 124), (107, 112)]),  # clockwise: the right goes to below, below to the left
+        (180, False, [(100, 112), (112, 107)]),
+        (0, True, [(100, 112), (112, 117)]),
+        (90, True, [(112, 124), (117, 112)]),  # turned first, then mirrored
+    ],
+)
+def test_rotation_and_mirror_by_hand(angle_deg: float, mirror: bool, expected: list) -> None:
+    box = np.array([100, 200, 300, 400])
+    transform = CropTransform.from_box(box, CropConfig(scale=1.12), angle_deg=angle_deg, mirror=mirror)
+    right_of_centre, below_centre = (212, 300), (200, 305)
+    np.testing.assert_allclose(transform.to_crop(np.array([right_of_centre, below_centre])), expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("size", [(1501, 1373), (640, 777), (223, 225)])
-@pytest.mark.parametrize(("angle", "mirror"), [(0.0, False), (25.0, True)])
-def test_dots_lie_where_the_points_say_whatever_the_reduction(size, angle, mirror):
-    height, width = size
-    # Reaches over the photo's right and bottom edge.
-    box = np.array([0.22 * width, 0.3 * height, 1.06 * width, 1.04 * height])
-    dots = np.array([0.4, 0.45]) * [width, height] + np.array([[0, 0], [0.33, 0.1], [0.1, 0.35]]) * [width, height]
-    transform = CropTransform.from_box(box, CONFIG, angle_deg=angle, mirror=mirror)
-    sigma = max(1.5, 1.5 / transform.zoom)
-    crop = transform.cut(photo_with_dots(height, width, dots, sigma))
-    expected = transform.to_crop(dots)
-    for point in expected:
-        assert np.abs(centroid(crop, point) - point).max() < 0.1
+def test_a_crop_of_the_photos_own_size_is_the_photo() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    transform = CropTransform.from_box(np.array([0, 0, 224, 224]), CropConfig(scale=1.0))
+    np.testing.assert_array_equal(transform.cut(photo), photo)
+    mirrored = CropTransform.from_box(np.array([0, 0, 224, 224]), CropConfig(scale=1.0), mirror=True)
+    np.testing.assert_array_equal(mirrored.cut(photo), photo[:, ::-1])
 
 
-def test_fine_stripes_average_out_instead_of_aliasing():
+def test_averaging_by_hand() -> None:
+    """At a third of the size every crop pixel is the mean of 3 x 3 photo pixels."""
+    photo = np.random.default_rng(0).integers(0, 256, (672, 672, 3), np.uint8)
+    crop = CropTransform.from_box(np.array([0, 0, 672, 672]), CropConfig(scale=1.0)).cut(photo)
+    means = photo.reshape(224, 3, 224, 3, 3).mean(axis=(1, 3))
+    assert np.abs(crop - means).max() <= 1
+
+
+def test_black_where_the_crop_leaves_the_photo() -> None:
+    photo = np.full((300, 300, 3), 200, np.uint8)
+    crop = CropTransform.from_box(np.array([-112, 0, 112, 224]), CropConfig(scale=1.0)).cut(photo)
+    assert not crop[:, :112].any()
+    assert (crop[:, 112:] == 200).all()
+
+
+@pytest.mark.parametrize("angle_deg", [0, 25])
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize(
+    ("height", "width", "box"),
+    [
+        (150, 150, (30, 30, 120, 125)),  # enlarged
+        (401, 333, (60, 70, 290, 330)),  # reduced by less than two
+        (1201, 1403, (150, 200, 1100, 1090)),  # averaged, odd sizes
+        (997, 1001, (-150, -120, 750, 690)),  # and partly outside
+        (997, 1001, (330, 380, 1240, 1200)),
+    ],
+)
+def test_lights_stay_where_the_points_say(height: int, width: int, box: tuple, mirror: bool, angle_deg: float) -> None:
+    transform = CropTransform.from_box(np.array(box), CONFIG, angle_deg=angle_deg, mirror=mirror)
+    targets = np.array([(x, y) for x in (50.2, 111.7, 170.4) for y in (48.9, 112.0, 171.3)])
+    lights = transform.to_photo(targets)
+    margin = 12 / transform.zoom
+    inside = ((lights > margin) & (lights < np.array([width, height]) - margin)).all(axis=1)
+    assert inside.sum() >= 3
+    crop = transform.cut(_photo_with_lights(height, width, lights[inside], 2.5 / transform.zoom))
+    for target in targets[inside]:
+        np.testing.assert_allclose(_centre_of_light(crop, target, 10), target, atol=0.06)
+
+
+@pytest.mark.parametrize("box", [(500, 500, 600, 600), (3000, 0, 4000, 1000), (-9000, -9000, -10, -10)])
+def test_a_crop_wholly_beside_the_photo_is_black(box: tuple) -> None:
+    photo = np.full((100, 100, 3), 200, np.uint8)
+    assert not CropTransform.from_box(np.array(box), CropConfig(scale=1.0)).cut(photo).any()
+
+
+def test_fine_stripes_average_out_instead_of_aliasing() -> None:
     photo = np.zeros((2000, 2000, 3), np.uint8)
     photo[:, ::2] = 255
-    crop = CropTransform.from_box(np.array([200.0, 200.0, 1700.0, 1700.0]), CONFIG).cut(photo)
+    crop = CropTransform.from_box(np.array([200, 200, 1700, 1700]), CONFIG).cut(photo)
     assert np.abs(crop[20:-20, 20:-20].astype(int) - 127.5).max() < 30
-
-
-def test_beyond_the_photo_it_is_black():
-    photo = np.full((100, 100, 3), 200, np.uint8)
-    beside = CropTransform.from_box(np.array([300.0, 300.0, 400.0, 400.0]), CONFIG)
-    assert not beside.cut(photo).any()
-    large_beside = CropTransform.from_box(np.array([3000.0, 300.0, 4000.0, 1300.0]), CONFIG)
-    assert not large_beside.cut(photo).any()
-    half = CropTransform.from_box(np.array([50.0, 0.0, 150.0, 100.0]), CropConfig(scale=1)).cut(photo)
-    assert (half[:, :110] == 200).all() and not half[:, 114:].any()
 
 
 def test_a_box_far_larger_than_the_photo_costs_no_memory() -> None:
@@ -109,21 +142,37 @@ def test_a_box_far_larger_than_the_photo_costs_no_memory() -> None:
     assert peak_bytes < 1e6
 
 
+def test_a_box_of_absurd_size_is_no_error() -> None:
+    photo = np.full((30, 50, 3), 255, np.uint8)
+    assert not CropTransform.from_box(np.array([1e299, 0, 1e300, 1e300]), CONFIG).cut(photo).any()
+
+
+def test_a_photo_wider_than_opencv_can_cut_from() -> None:
+    photo = np.zeros((64, 40_000, 3), np.uint8)
+    photo[30:34, 38_000:38_004] = 255
+    transform = CropTransform.from_box(np.array([37_980, 10, 38_024, 54]), CONFIG)
+    light = transform.to_crop(np.array([38_002, 32]))
+    np.testing.assert_allclose(_centre_of_light(transform.cut(photo), light, 20), light, atol=0.06)
+
+
 @pytest.mark.parametrize(
-    "box", [(0, 0, 0, 10), (0, 0, 10, 0), (10, 0, 0, 10), (0, 0, np.nan, 10), (0, -np.inf, 1, 1), (0, 0, 1)]
+    "box", [(0, 0, 0, 10), (0, 0, 10, 0), (10, 0, 0, 10), (0, 10, 10, 5), (np.nan, 0, 10, 10), (0, 0, np.inf, 10)]
 )
-def test_a_box_without_area_is_refused(box):
-    with pytest.raises(ValueError, match="x0 < x1|unpack"):
-        CropTransform.from_box(np.array(box, float), CONFIG)
+def test_a_box_without_area_or_nan_raises(box: tuple) -> None:
+    with pytest.raises(ValueError, match="a box is x0, y0, x1, y1"):
+        CropTransform.from_box(np.array(box), CONFIG)
 
 
-@pytest.mark.parametrize("wrong", [{"size": 0}, {"size": 100}, {"scale": 0.9}, {"scale": float("nan")}])
-def test_a_crop_out_of_range_is_refused(wrong):
-    with pytest.raises(ValueError, match="crop"):
-        CropConfig(**wrong)
+@pytest.mark.parametrize(
+    "values", [{"size": 0}, {"size": 100}, {"scale": 0.9}, {"scale": 3.5}, {"scale": float("nan")}]
+)
+def test_a_bad_crop_configuration_raises(values: dict) -> None:
+    with pytest.raises(ValueError, match=r"crop (size|scale) is"):
+        CropConfig(**values)
 
 
-@pytest.mark.parametrize("matrix", [np.eye(3), np.full((2, 3), np.nan)])
-def test_a_matrix_that_is_none_is_refused(matrix):
-    with pytest.raises(ValueError, match="crop matrix"):
-        CropTransform(matrix, 224)
+def test_a_bad_matrix_raises() -> None:
+    with pytest.raises(ValueError, match="a crop matrix"):
+        CropTransform(np.eye(3), 224)
+    with pytest.raises(ValueError, match="a crop matrix"):
+        CropTransform(np.full((2, 3), np.nan), 224)

@@ -1,8 +1,11 @@
 """The 68-point markup: regions, lines and mirroring."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from occlumark.data.w300 import read_w300
 from occlumark.markup import CONTOURS, LEFT_EYE, MIRROR, N_LANDMARKS, OUTER_EYE_CORNERS, REGIONS, RIGHT_EYE, tight_box
 
 
@@ -44,3 +47,11 @@ def test_tight_box_by_hand() -> None:
 def test_the_mirror_table_cannot_be_altered() -> None:
     with pytest.raises(ValueError, match="read-only"):
         MIRROR[0] = 1
+
+
+def test_the_mean_of_many_real_faces_is_nearly_symmetric(shared: Path) -> None:
+    """Wrong pairs in the mirror table would stand out by an eye's width."""
+    samples, _ = read_w300([shared / "data/300w/afw"])
+    shapes = [(sample.landmarks - sample.landmarks.mean(axis=0)) / sample.landmarks.std() for sample in samples]
+    mean = np.mean(shapes, axis=0)
+    assert np.linalg.norm((mean * [-1, 1])[MIRROR] - mean, axis=1).max() < 0.15
