@@ -12,10 +12,6 @@ if importlib.util.find_spec("torch"):
 
     install_import_hook(["occlumark.model", "occlumark.export"], "beartype.beartype")
 
-    import torch
-
-    torch.set_num_threads(2)
-
 SHARED = Path(__file__).parents[2] / "shared"
 
 

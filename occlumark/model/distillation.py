@@ -30,13 +30,9 @@ class Distillation(nn.Module):
     def __init__(self, c_in: int, config: DistillationConfig) -> None:
         super().__init__()
         self.pathway_c = BasicBlock(c_in, c_in)
-        self.pathway_d = nn.Sequential(
-            one_k_one(c_in, config.width, 3), nn.Conv2d(config.width, 1, 1), nn.Sigmoid()
-        )
+        self.pathway_d = nn.Sequential(one_k_one(c_in, config.width, 3), nn.Conv2d(config.width, 1, 1), nn.Sigmoid())
 
-    def forward(
-        self, Z: Float[Tensor, "B C H W"]
-    ) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B 1 H W"]]:
+    def forward(self, Z: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B 1 H W"]]:
         """The clean features P * A, and P in 0..1, high where the face shows."""
         P = self.pathway_d(Z)
         return P * self.pathway_c(Z), P

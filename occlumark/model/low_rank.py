@@ -37,22 +37,21 @@ class LowRank(nn.Module):
         shared_matrix: False leaves M out (the ablation without the low-rank module): S = W_fc^T X.
     """
 
-    def __init__(
-        self, c_in: int, grid: int, outputs: int, config: LowRankConfig, shared_matrix: bool
-    ) -> None:
+    def __init__(self, c_in: int, grid: int, outputs: int, config: LowRankConfig, shared_matrix: bool) -> None:
         super().__init__()
         # Not in the paper: a 3 x 3 convolution of stride 2 keeps where a feature stood, which pooling forgets.
         self.reduce = conv_bn_relu(c_in, config.channels, 3, stride=2)
         features = config.channels * ((grid + 1) // 2) ** 2
         self.M = nn.Parameter(torch.eye(features)) if shared_matrix else None
-        self.W_fc = nn.Parameter(torch.randn(features, outputs) * features**-0.5 * 0.05)
+        self.W_fc = nn.Parameter(torch.randn(features, outputs) * 0.05)
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, hybrid: Float[Tensor, "B C_in n n"]) -> Float[Tensor, "B S"]:
         """The coordinates S, always in fp32: bf16 would round a landmark by up to a pixel."""
         X = self.reduce(hybrid).flatten(1)
         with torch.autocast(X.device.type, enabled=False):
-            X = X.float()
+            # Not in the paper: over sqrt(features), or one step of the optimiser moves a landmark by half a crop.
+            X = X.float() * X.shape[1] ** -0.5
             if self.M is not None:
                 X = X @ self.M
             return X @ self.W_fc + self.bias

@@ -60,9 +60,7 @@ class OcclusionAdaptiveNetwork(nn.Module):
             Not in the paper: without a start value the bias has to travel the whole crop first.
     """
 
-    def __init__(
-        self, config: NetworkConfig, crop_size: int = 224, mean_face: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, config: NetworkConfig, crop_size: int = 224, mean_face: np.ndarray | None = None) -> None:
         super().__init__()
         self.config, self.crop_size = config, crop_size
         self.backbone = Backbone()
@@ -83,6 +81,8 @@ class OcclusionAdaptiveNetwork(nn.Module):
         bias = self.regression.bias if self.regression is not None else self.low_rank.bias  # type: ignore[union-attr]
         with torch.no_grad():
             bias.copy_(torch.as_tensor(mean_face.reshape(-1) / crop_size, dtype=torch.float32))
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255, persistent=False)
 
@@ -114,7 +114,8 @@ class OcclusionAdaptiveNetwork(nn.Module):
         """The regression coefficients of the fully connected layer."""
         if self.low_rank is not None:
             return self.low_rank.W_fc
-        return self.regression.weight  # type: ignore[union-attr]
+        assert self.regression is not None  # one of the two always stands
+        return self.regression.weight
 
     def load_imagenet(self, weights: dict[str, Tensor]) -> None:
         """Start from ImageNet: the backbone, and layer4.1 for Pathway C (or the last residual unit).
@@ -133,6 +134,4 @@ class OcclusionAdaptiveNetwork(nn.Module):
 def _load_prefixed(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:
     own = module.state_dict()
     # num_batches_tracked is a counter that nothing here reads, and files leave it out
-    module.load_state_dict(
-        {name: weights[prefix + name] if "num_batches" not in name else own[name] for name in own}
-    )
+    module.load_state_dict({name: weights[prefix + name] if "num_batches" not in name else own[name] for name in own})

@@ -16,6 +16,7 @@ def test_prediction_is_w_fc_transposed_m_transposed_x():
     hybrid = torch.randn(3, 24, 7, 7)
     X = module.reduce(hybrid).flatten(1)
     assert X.shape == (3, 4 * 4 * 4)
+    X = X / 64**0.5
     by_equation = torch.stack([module.W_fc.T @ module.M.T @ x for x in X]) + module.bias
     torch.testing.assert_close(module(hybrid), by_equation, atol=1e-5, rtol=1e-4)
 

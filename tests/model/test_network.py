@@ -78,17 +78,11 @@ def test_one_batch_overfits():
 def imagenet_like() -> dict[str, torch.Tensor]:
     """ResNet-18's names with values that tell tensors apart."""
     plain = OcclusionAdaptiveNetwork(NetworkConfig(False, False, False), 64)
-    weights = {
-        name.removeprefix("backbone."): v for name, v in plain.state_dict().items() if "backbone" in name
-    }
+    weights = {name.removeprefix("backbone."): v for name, v in plain.state_dict().items() if "backbone" in name}
     weights |= {
-        name.replace("last_unit", "layer4.1"): v
-        for name, v in plain.state_dict().items()
-        if "last_unit" in name
+        name.replace("last_unit", "layer4.1"): v for name, v in plain.state_dict().items() if "last_unit" in name
     }
-    return {
-        n: torch.randn_like(v) if v.is_floating_point() else v for n, v in weights.items() if "num_b" not in n
-    }
+    return {n: torch.randn_like(v) if v.is_floating_point() else v for n, v in weights.items() if "num_b" not in n}
 
 
 @pytest.mark.parametrize("distillation", [True, False])

@@ -34,9 +34,7 @@ def test_an_old_polar_factor_gives_a_lower_bound():
 def test_directions_without_weight_get_no_gradient():
     M = random_matrix(8, 2) @ random_matrix(2, 8)
     polar = spectrum(M).polar
-    torch.testing.assert_close(
-        torch.linalg.svdvals(polar), torch.tensor([1.0, 1.0] + [0.0] * 6), atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(torch.linalg.svdvals(polar), torch.tensor([1.0, 1.0] + [0.0] * 6), atol=1e-5, rtol=0)
     assert float((polar * M).sum()) == pytest.approx(spectrum(M).nuclear_norm, rel=1e-5)
 
 

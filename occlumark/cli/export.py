@@ -1,0 +1,31 @@
+"""occlumark export: a checkpoint as the ONNX file that detection runs."""
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "export",
+        help="turn a checkpoint into the ONNX file that detection runs",
+        description="Write a checkpoint's averaged weights as one ONNX file.",
+        epilog="example: occlumark export runs/odn/checkpoint.safetensors --out odn.onnx",
+    )
+    parser.add_argument("checkpoint", type=Path, help="checkpoint.safetensors of a run")
+    parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    parser.add_argument("--fp32", action="store_true", help="keep all 32 bits of the weights (twice the size)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    from occlumark.errors import ConfigError
+
+    try:
+        from occlumark.export import export
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"export needs {error.name}: pip install 'occlumark[train]'") from error
+    export(args.checkpoint, args.out, fp16=not args.fp32)
+    print(args.out)
+    return 0

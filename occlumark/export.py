@@ -1,0 +1,166 @@
+"""A trained network as one ONNX file: what detection runs.
+
+The file stores its weights in half the room (fp16, widened to fp32 when a session opens it), computes in fp32, and
+carries in its metadata what the detector must know.
+"""
+
+import json
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import onnx
+import torch
+from jaxtyping import Float, UInt8
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from occlumark.atomic import written_whole
+from occlumark.markup import N_LANDMARKS
+from occlumark.model.network import OcclusionAdaptiveNetwork
+from occlumark.train.checkpoint import load_checkpoint, load_weights
+from occlumark.train.config import RunConfig
+
+FORMAT = 1
+OUTPUTS = ("landmarks", "visibility", "occlusion_map")
+
+
+class ForDetection(nn.Module):
+    """The trained network itself, folded, with the outputs that detection reads."""
+
+    def __init__(self, network: OcclusionAdaptiveNetwork) -> None:
+        super().__init__()
+        self.network = network.eval()
+        if network.low_rank is not None:
+            network.low_rank.fold()
+
+    def forward(
+        self, crops: UInt8[Tensor, "B H W 3"]
+    ) -> tuple[Float[Tensor, "B L 2"], Float[Tensor, "B L"], Float[Tensor, "B h w"]]:
+        """Landmarks in crop pixels, visibility 0..1 at each, and the occlusion map 1 - P.
+
+        A network without the distillation module knows no occlusion: all visible.
+        """
+        prediction = self.network(crops)
+        P = prediction.P
+        if P is None:
+            grid = self.network.crop_size // self.network.backbone.stride
+            P = torch.ones_like(prediction.landmarks[:, :1, :1, None]).expand(-1, 1, grid, grid)
+        visibility = sample_map(P.squeeze(1), prediction.landmarks / self.network.crop_size)
+        return prediction.landmarks, visibility, 1 - P.squeeze(1)
+
+
+def sample_map(values: Float[Tensor, "B h w"], points: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L"]:
+    """The map's bilinear value at each point; beyond the outermost cells' centres, the nearest cell's.
+
+    Args:
+        values: one value a cell; the cells tile the unit square.
+        points: x, y in 0..1 of that square.
+    """
+    height, width = values.shape[-2:]
+    columns = _hat(points[..., 0] * width, width)
+    rows = _hat(points[..., 1] * height, height)
+    return torch.einsum("bly,blx,byx->bl", rows, columns, values)
+
+
+def _hat(position: Float[Tensor, "B L"], cells: int) -> Float[Tensor, "B L cells"]:
+    """Linear interpolation weights of the cells whose centres stand at 0.5, 1.5, ..."""
+    position = position.clamp(0.5, cells - 0.5)
+    centres = torch.arange(cells, device=position.device) + 0.5
+    return (1 - (position.unsqueeze(-1) - centres).abs()).clamp_min(0)
+
+
+def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, RunConfig]:
+    """The averaged weights of a checkpoint, in a network ready for evaluation.
+
+    Raises:
+        CheckpointError: see load_checkpoint and load_weights.
+    """
+    checkpoint = load_checkpoint(checkpoint_path)
+    config = checkpoint.config
+    network = OcclusionAdaptiveNetwork(config.network, config.crop.size)
+    prefix = "module."
+    weights = {
+        name.removeprefix(prefix): tensor for name, tensor in checkpoint.averaged.items() if name.startswith(prefix)
+    }
+    load_weights(network, weights, checkpoint_path)
+    return network.eval(), config
+
+
+def export(checkpoint_path: Path, out: Path, *, fp16: bool = True) -> None:
+    """Write a checkpoint's averaged weights as an ONNX file.
+
+    Args:
+        checkpoint_path: what training wrote.
+        out: the .onnx file, replaced only when the new one is whole.
+        fp16: store the weights in half precision; False keeps all 32 bits.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        OcclumarkError: `out` cannot be written.
+    """
+    network, config = load_network(checkpoint_path)
+    model = to_onnx(network, config, fp16=fp16)
+    with written_whole(out) as file:
+        file.write(model.SerializeToString())
+
+
+def to_onnx(network: OcclusionAdaptiveNetwork, config: RunConfig, *, fp16: bool) -> onnx.ModelProto:
+    """The exported graph of a network, folded in the process, checked by ONNX's own checker."""
+    size = network.crop_size
+    crops = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
+        program = torch.onnx.export(
+            ForDetection(network),
+            (crops,),
+            input_names=["crops"],
+            output_names=list(OUTPUTS),
+            dynamic_shapes={"crops": {0: torch.export.Dim("batch")}},
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # dynamo=True always returns one
+    model: onnx.ModelProto = program.model_proto
+    flush_denormals(model)
+    if fp16:
+        halve_weights(model)
+    entry = model.metadata_props.add()
+    entry.key = "occlumark"
+    entry.value = json.dumps(
+        {
+            "format": FORMAT,
+            "model": config.name,
+            "markup": N_LANDMARKS,
+            "crop": asdict(config.crop),
+            "network": asdict(config.network),
+        }
+    )
+    onnx.checker.check_model(model)
+    return model
+
+
+def flush_denormals(model: onnx.ModelProto) -> None:
+    """Set weights too small to matter (below 1e-20) to zero: CPUs compute with denormal numbers 20 times slower."""
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            values = numpy_helper.to_array(tensor).copy()
+            values[abs(values) < 1e-20] = 0
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
+def halve_weights(model: onnx.ModelProto) -> None:
+    """Store large fp32 weights as fp16 behind a Cast, which a session folds away when it opens the file."""
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < 1024:
+            continue
+        stored = f"{tensor.name}.fp16"
+        casts.append(helper.make_node("Cast", [stored], [tensor.name], to=TensorProto.FLOAT))
+        half = values.astype("float16")
+        half[abs(half) < 6.2e-5] = 0  # below fp16's normal range
+        tensor.CopyFrom(numpy_helper.from_array(half, stored))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)

@@ -1,0 +1,159 @@
+"""Checkpoints: safetensors with a JSON header, written atomically, read without running code."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from occlumark.config import from_mapping
+from occlumark.errors import CheckpointError, ConfigError
+from occlumark.markup import N_LANDMARKS
+from occlumark.train.config import RunConfig
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training run after a whole epoch."""
+
+    config: RunConfig
+    """Of the run."""
+    epoch: int
+    """Epochs finished."""
+    network: dict[str, Tensor]
+    """Weights as trained."""
+    averaged: dict[str, Tensor]
+    """Their moving average: what is validated and exported."""
+    optimiser: dict[str, Tensor]
+    """AdamW's state as `parameter/field`."""
+
+
+_PARTS = ("network", "averaged", "optimiser")
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write to a temporary name beside `path`, then move it there: what stands at `path` is always whole.
+
+    Raises:
+        CheckpointError: the disk is full or the folder is not writable.
+    """
+    tensors = {
+        f"{part}:{name}": tensor.contiguous() for part in _PARTS for name, tensor in getattr(checkpoint, part).items()
+    }
+    header = {
+        "format": FORMAT,
+        "markup": N_LANDMARKS,
+        "epoch": checkpoint.epoch,
+        "config": asdict(checkpoint.config),
+    }
+    partial = path.with_name(path.name + ".partial")
+    try:
+        save_file(tensors, partial, metadata={"occlumark": json.dumps(header)})
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot write checkpoint {path}: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint that save_checkpoint wrote.
+
+    Raises:
+        CheckpointError: missing, truncated, not ours, of another format version or markup.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no such checkpoint: {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if "occlumark" not in metadata:
+                raise CheckpointError(f"{path} is a safetensors file, but no checkpoint of occlumark train")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is truncated or no checkpoint: {error}") from error
+    header = _header(path, metadata["occlumark"])
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS}
+    for name, tensor in tensors.items():
+        part, _, inner = name.partition(":")
+        if part not in parts:
+            raise CheckpointError(f"{path} holds an unknown tensor {name}")
+        parts[part][inner] = tensor
+    try:
+        config = from_mapping(RunConfig, header["config"])
+    except ConfigError as error:
+        raise CheckpointError(f"{path} has a configuration of another version: {error}") from error
+    return Checkpoint(config=config, epoch=int(header["epoch"]), **parts)
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Load a state dict; missing, extra and misshapen keys are named.
+
+    Raises:
+        CheckpointError: the weights are of another network.
+    """
+    own = module.state_dict()
+    wrong = [f"missing {name}" for name in own if name not in weights]
+    wrong += [f"extra {name}" for name in weights if name not in own]
+    wrong += [
+        f"{name} is {tuple(weights[name].shape)}, expected {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 4} more" if len(wrong) > 4 else ""
+        raise CheckpointError(f"{path} does not fit this network: {'; '.join(wrong[:4])}{more}")
+    module.load_state_dict(weights)
+
+
+def read_imagenet(path: Path) -> dict[str, Tensor]:
+    """ResNet-18's ImageNet weights by torchvision's names, as fp32.
+
+    Raises:
+        CheckpointError: missing, truncated or not a safetensors file.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no such ImageNet weights: {path} (config key imagenet; empty starts from random)")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
+
+
+def flat_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
+    """AdamW's state by parameter name: `name/exp_avg` and so on."""
+    state = optimiser.state
+    return {
+        f"{name}/{key}": torch.as_tensor(value)
+        for name, parameter in network.named_parameters()
+        for key, value in state.get(parameter, {}).items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, flat: Mapping[str, Tensor]) -> None:
+    """Put back what flat_optimiser took out."""
+    parameters = dict(network.named_parameters())
+    for key, value in flat.items():
+        name, _, entry = key.rpartition("/")
+        place = value if entry == "step" else value.to(parameters[name].device)
+        optimiser.state[parameters[name]][entry] = place
+
+
+def _header(path: Path, text: str) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} has a damaged header: {error}") from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} has checkpoint format {header.get('format')}, this version reads {FORMAT}")
+    if header.get("markup") != N_LANDMARKS:
+        raise CheckpointError(f"{path} was trained for {header.get('markup')} landmarks, expected {N_LANDMARKS}")
+    return header

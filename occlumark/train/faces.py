@@ -1,0 +1,108 @@
+"""A pack's faces as PyTorch batches, each face augmented by a generator of its own."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from occlumark.crop import CropConfig
+from occlumark.data.augment import AugmentConfig, augment, plain_crop
+from occlumark.data.pack import Pack
+
+
+class TrainingFaces(Dataset[tuple[Tensor, Tensor]]):
+    """Augmented faces. Face i of epoch e is the same whoever loads it: its generator is (seed, e, i).
+
+    Args:
+        pack: the faces.
+        indices: those of the training part.
+        crop: what the network sees.
+        config: the augmentation.
+        seed: of the run.
+        epoch: which pass this is.
+    """
+
+    def __init__(
+        self, pack: Pack, indices: np.ndarray, crop: CropConfig, config: AugmentConfig, seed: int, epoch: int
+    ) -> None:
+        self.pack, self.indices, self.crop, self.config = pack, indices, crop, config
+        self.seed, self.epoch = seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
+        """(size, size, 3) uint8 crop and (68, 2) float32 landmarks in crop pixels."""
+        index = int(self.indices[position])
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        crop, landmarks = augment(
+            self.pack.crops[index],
+            self.pack.landmarks[index],
+            self.pack.tight_boxes[index],
+            official_box(self.pack, index),
+            self.crop,
+            self.config,
+            rng,
+        )
+        return torch.from_numpy(crop), torch.from_numpy(landmarks.astype(np.float32))
+
+
+def official_box(pack: Pack, index: int) -> np.ndarray | None:
+    """The official detector box of a packed face in pack pixels, or None where 300W has none."""
+    box = pack.official_boxes[index]
+    return None if np.isnan(box).any() else box
+
+
+def training_batches(
+    faces: TrainingFaces, batch: int, rank: int, world: int, workers: int
+) -> DataLoader[tuple[Tensor, Tensor]]:
+    """One epoch's batches for one of `world` processes, in an order made from (seed, epoch); a last part is left.
+
+    Args:
+        faces: the epoch's faces.
+        batch: faces a step over all processes; each gets batch // world.
+        rank: this process, 0 to world - 1.
+        world: number of processes.
+        workers: loading processes.
+    """
+    order = np.random.default_rng((faces.seed, faces.epoch)).permutation(len(faces))
+    share = batch // world
+    steps = len(order) // (share * world)
+    mine = order[: steps * share * world].reshape(steps, world, share)[:, rank].reshape(-1)
+    return DataLoader(
+        faces,
+        batch_size=share,
+        sampler=mine.tolist(),
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        prefetch_factor=4 if workers else None,
+    )
+
+
+def validation_batches(
+    pack: Pack, indices: np.ndarray, crop: CropConfig, batch: int
+) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """Crops from the official boxes (else the tight ones), nothing augmented, with their landmarks in crop pixels."""
+    for start in range(0, len(indices), batch):
+        pairs = []
+        for index in indices[start : start + batch]:
+            box = official_box(pack, index)
+            box = pack.tight_boxes[index] if box is None else box
+            pairs.append(plain_crop(pack.crops[index], pack.landmarks[index], box, crop))
+        yield torch.from_numpy(np.stack([p[0] for p in pairs])), np.stack([p[1] for p in pairs])
+
+
+def mean_face(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.ndarray:
+    """(68, 2): the mean of the landmarks in crop pixels, cut from tight boxes without augmentation."""
+    boxes, landmarks = pack.tight_boxes[indices], pack.landmarks[indices]
+    centres = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(1)[:, None, None] * crop.scale
+    return ((landmarks - centres) / sides * crop.size + crop.size / 2).mean(0)
+
+
+def _one_thread(_worker: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

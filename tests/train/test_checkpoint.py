@@ -1,0 +1,113 @@
+"""Checkpoints: whole or refused, in one line."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from occlumark.errors import CheckpointError
+from occlumark.train.checkpoint import Checkpoint, load_checkpoint, load_weights, read_imagenet, save_checkpoint
+from occlumark.train.config import RunConfig
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    parts = {"network": {"a.weight": torch.arange(6.0)}, "averaged": {"a.weight": torch.ones(6)}, "optimiser": {}}
+    save_checkpoint(path, Checkpoint(config=RunConfig(seed=7), epoch=3, **parts))
+    return path
+
+
+def one_line(caught) -> str:
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_what_is_saved_is_loaded(path):
+    checkpoint = load_checkpoint(path)
+    assert (checkpoint.epoch, checkpoint.config) == (3, RunConfig(seed=7))
+    assert torch.equal(checkpoint.network["a.weight"], torch.arange(6.0))
+    assert torch.equal(checkpoint.averaged["a.weight"], torch.ones(6))
+
+
+def test_every_field_of_the_configuration_is_in_the_header(path):
+    head = path.read_bytes()
+    header = json.loads(head[8 : 8 + int.from_bytes(head[:8], "little")])
+    config = json.loads(header["__metadata__"]["occlumark"])["config"]
+    assert config["objective"]["lambda_"] == 1e-5
+    assert config["network"]["gm"]["product"] == "matrix"
+
+
+def test_truncated(path):
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert "truncated" in one_line(caught)
+
+
+def test_not_safetensors(path):
+    path.write_text("hello")
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert "no checkpoint" in one_line(caught)
+
+
+def test_somebody_elses(path):
+    save_file({"x": torch.ones(1)}, path)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert "no checkpoint of occlumark train" in one_line(caught)
+
+
+def test_missing(tmp_path):
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        load_checkpoint(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"markup": 29}, "trained for 29 landmarks, expected 68"),
+        ({"format": 9}, "checkpoint format 9, this version reads 1"),
+        ({"config": {"sed": 1}}, "nearest known one is 'seed'"),
+    ],
+)
+def test_another_kind(path, change, expected):
+    header = {"format": 1, "markup": 68, "epoch": 1, "config": {}} | change
+    save_file({"network:x": torch.ones(1)}, path, metadata={"occlumark": json.dumps(header)})
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert expected in one_line(caught)
+
+
+def test_a_failed_write_leaves_the_old_checkpoint_and_no_other_file(path, monkeypatch):
+    def full_disk(tensors, name, metadata):
+        name.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("occlumark.train.checkpoint.save_file", full_disk)
+    with pytest.raises(CheckpointError, match="No space left"):
+        save_checkpoint(path, Checkpoint(RunConfig(), 4, {}, {}, {}))
+    assert load_checkpoint(path).epoch == 3
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_weights_of_another_network_are_named(path):
+    module = torch.nn.Linear(2, 3)
+    weights = {"weight": torch.ones(3, 5), "extra": torch.ones(1)}
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(module, weights, path)
+    message = one_line(caught)
+    assert "missing bias" in message
+    assert "extra extra" in message
+    assert "weight is (3, 5), expected (3, 2)" in message
+
+
+def test_imagenet_weights_come_as_fp32(tmp_path):
+    save_file({"conv1.weight": torch.full((2,), 0.5, dtype=torch.float16)}, tmp_path / "r.safetensors")
+    assert read_imagenet(tmp_path / "r.safetensors")["conv1.weight"].dtype == torch.float32
+    (tmp_path / "r.safetensors").write_bytes(b"x" * 20)
+    with pytest.raises(CheckpointError, match="truncated"):
+        read_imagenet(tmp_path / "r.safetensors")

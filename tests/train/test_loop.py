@@ -1,0 +1,144 @@
+"""Training runs of a few steps on drawn faces."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from occlumark.config import from_mapping
+from occlumark.data.pack import Pack
+from occlumark.errors import CheckpointError, ConfigError
+from occlumark.train.checkpoint import load_checkpoint
+from occlumark.train.config import RunConfig
+from occlumark.train.faces import TrainingFaces, training_batches
+from occlumark.train.loop import train
+
+SMALL = {
+    "workers": 0,
+    "validation_share": 0.2,
+    "crop": {"size": 64},
+    "optimiser": {"epochs": 2, "batch": 4, "precision": "fp32"},
+}
+
+
+def small(**changes) -> RunConfig:
+    return from_mapping(RunConfig, SMALL | changes)
+
+
+def interrupted_after(epochs: int, monkeypatch) -> None:
+    """Let the loop run so many epochs, then interrupt it as Ctrl-C would."""
+    from occlumark.train import loop
+
+    whole = loop._train_epoch
+    done = []
+
+    def stop_later(*args):
+        if len(done) == epochs:
+            raise KeyboardInterrupt
+        done.append(1)
+        return whole(*args)
+
+    monkeypatch.setattr(loop, "_train_epoch", stop_later)
+
+
+def test_a_run_writes_checkpoint_log_and_scalars(pack_path, tmp_path):
+    out = tmp_path / "run"
+    path = train(small(), pack_path, out, device="cpu")
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    wanted = {"validation/nme", "images_per_s", "M/effective_rank", "M/nuclear_norm", "objective/P_l1"}
+    assert wanted <= lines[0].keys()
+    assert list(out.glob("events.out.tfevents.*"))
+    assert load_checkpoint(path).epoch == 2
+    assert not list(out.glob("*.partial"))
+
+
+def test_resuming_ends_where_an_uninterrupted_run_ends(pack_path, tmp_path, monkeypatch):
+    straight = load_checkpoint(train(small(), pack_path, tmp_path / "straight", device="cpu"))
+    with monkeypatch.context() as patch:
+        interrupted_after(1, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(small(), pack_path, tmp_path / "broken", device="cpu")
+    assert load_checkpoint(tmp_path / "broken" / "checkpoint.safetensors").epoch == 1
+    resumed = load_checkpoint(train(small(), pack_path, tmp_path / "broken", resume=True, device="cpu"))
+    for part in ("network", "averaged", "optimiser"):
+        expected, got = getattr(straight, part), getattr(resumed, part)
+        assert expected.keys() == got.keys()
+        different = [name for name in expected if not torch.equal(expected[name], got[name])]
+        assert different == []
+    logs = [(tmp_path / run / "log.jsonl").read_text().splitlines() for run in ("straight", "broken")]
+    data = [[json.loads(line)["objective/data"] for line in log] for log in logs]
+    assert data[0] == data[1]
+
+
+def test_a_folder_with_a_run_is_not_overwritten(pack_path, tmp_path):
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="--resume continues it"):
+        train(small(), pack_path, tmp_path, device="cpu")
+
+
+def test_resuming_another_configuration_is_refused(pack_path, tmp_path):
+    train(small(optimiser={"epochs": 1, "batch": 4, "precision": "fp32"}), pack_path, tmp_path, device="cpu")
+    with pytest.raises(ConfigError, match="another configuration"):
+        train(small(), pack_path, tmp_path, resume=True, device="cpu")
+
+
+def test_too_small_a_pack_is_refused(pack_path, tmp_path):
+    with pytest.raises(ConfigError, match="fewer than a batch"):
+        train(small(optimiser={"batch": 64}), pack_path, tmp_path, device="cpu")
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_missing_imagenet_weights_are_named(pack_path, tmp_path):
+    with pytest.raises(CheckpointError, match=r"nowhere\.safetensors"):
+        train(small(imagenet="nowhere.safetensors"), pack_path, tmp_path, device="cpu")
+
+
+def test_two_processes_share_each_batch(pack_path):
+    """Together the processes see what one process sees, each face once an epoch."""
+    pack = Pack.open(pack_path)
+    config = small()
+    indices = np.arange(len(pack))
+
+    def crops(rank: int, world: int) -> list[bytes]:
+        faces = TrainingFaces(pack, indices, config.crop, config.augment, seed=0, epoch=3)
+        return [crop.numpy().tobytes() for batch, _ in training_batches(faces, 4, rank, world, 0) for crop in batch]
+
+    alone, together = crops(0, 1), crops(0, 2) + crops(1, 2)
+    assert len(alone) == 24
+    assert sorted(alone) == sorted(together)
+
+
+def test_two_processes_under_torchrun_keep_one_network(pack_path, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import os, sys\nfrom pathlib import Path\n"
+        "from occlumark.config import from_mapping\nfrom occlumark.train import loop\n"
+        "from occlumark.train.config import RunConfig\n"
+        "whole = loop._train_epoch\n"
+        "def told(state, *rest):\n"
+        "    scalars = whole(state, *rest)\n"
+        "    total = sum(p.double().abs().sum().item() for p in state.network.parameters())\n"
+        "    Path(sys.argv[2] + os.environ['RANK']).open('a').write(f'{total!r}\\n')\n"
+        "    return scalars\n"
+        "loop._train_epoch = told\n"
+        f"loop.train(from_mapping(RunConfig, {SMALL!r}), Path(sys.argv[1]), Path(sys.argv[2]), device='cpu')\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    done = subprocess.run(
+        [*command, str(pack_path), str(tmp_path / "two")],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    weights = [(tmp_path / f"two{rank}").read_text().splitlines() for rank in (0, 1)]
+    assert len(set(weights[0])) == 2  # both epochs moved them
+    assert weights[0] == weights[1]
+    assert load_checkpoint(tmp_path / "two" / "checkpoint.safetensors").epoch == 2
+    assert len((tmp_path / "two" / "log.jsonl").read_text().splitlines()) == 2
