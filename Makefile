@@ -1,7 +1,7 @@
 # A fresh clone needs Python 3.11 and make:
 #   make demo    detect on the sample photos, with and without occluders
 #   make test    everything that the tests need, then the tests
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # The CPU build where the package index has no builds for CUDA. Empty: whatever torch pyproject.toml allows.
 TORCH ?= torch==2.13.0
 DEMO ?= demo
@@ -9,7 +9,8 @@ DEMO ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Stamps of what is installed: a second run installs nothing, a changed pyproject.toml installs again.
+# Stamps of what is done: a second run installs nothing, a changed pyproject.toml installs again.
+MADE := $(VENV)/made
 INSTALLED := $(VENV)/installed
 INSTALLED_TEST := $(VENV)/installed-test
 
@@ -37,16 +38,17 @@ bench: $(INSTALLED_TEST) ## measure speed and memory
 clean: ## remove what make has made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-$(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { echo "make: needs Python 3.11; name it with: make PYTHON=/path/to/python" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+$(MADE):
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
 
-$(INSTALLED): pyproject.toml | $(BIN)/python
+$(INSTALLED): pyproject.toml | $(MADE)
 	@echo "Installing occlumark into $(VENV), without torch"
 	@$(PIP) install -e .
 	@touch $@
 
-$(INSTALLED_TEST): pyproject.toml | $(BIN)/python
+$(INSTALLED_TEST): pyproject.toml | $(MADE)
 	@echo "Installing occlumark into $(VENV), with what training and the tests need"
 	@$(if $(strip $(TORCH)),$(PIP) install '$(TORCH)',:)
 	@$(PIP) install -e '.[train,test]'
