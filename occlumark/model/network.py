@@ -110,7 +110,7 @@ class OcclusionAdaptiveNetwork(nn.Module):
         return None if self.low_rank is None else self.low_rank.M
 
     @property
-    def W_fc(self) -> nn.Parameter:
+    def W_fc(self) -> Tensor:
         """The regression coefficients of the fully connected layer."""
         if self.low_rank is not None:
             return self.low_rank.W_fc
