@@ -5,6 +5,7 @@ carries in its metadata what the detector must know.
 """
 
 import json
+import logging
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -109,8 +110,10 @@ def to_onnx(network: OcclusionAdaptiveNetwork, config: RunConfig, *, fp16: bool)
     """The exported graph of a network, folded in the process, checked by ONNX's own checker."""
     size = network.crop_size
     crops = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    # The exporter tells of a missing torchvision and warns of its own deprecations: nothing a user could mend.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             ForDetection(network),
             (crops,),
