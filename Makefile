@@ -32,8 +32,9 @@ lint: $(INSTALLED_TEST) ## check style, layout and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED_TEST) ## measure speed and memory
+bench: $(INSTALLED_TEST) ## measure speed, and what the nuclear norm costs
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/nuclear_norm.py
 
 clean: ## remove what make has made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

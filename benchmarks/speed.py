@@ -1,0 +1,143 @@
+"""Speed of detection, loading and training beside a plain ResNet-18 in the same run, as ratios.
+
+    python benchmarks/speed.py [--only detect|load|train] [--repetitions 30]
+
+What is compared takes turns, and medians count, so that a busy moment of the machine falls on both alike.
+"""
+
+import argparse
+import json
+import logging
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from training_step import PLAIN, Training, batch_of
+
+import occlumark
+from occlumark.export import to_onnx
+from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
+from occlumark.train.config import RunConfig
+
+BATCH = 32
+
+
+def median_times_s(tasks: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
+    """The median wall time of each task, all tasks taking turns, after one turn that does not count."""
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for turn in range(repetitions + 1):
+        for name, task in tasks.items():
+            began = time.perf_counter()
+            task()
+            if turn:
+                times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def report(what: str, value: float, unit: str, *, at_most: float | None = None, at_least: float | None = None) -> None:
+    """One line: the figure, the target and whether it is met."""
+    missed = (at_most is not None and value > at_most) or (at_least is not None and value < at_least)
+    target = f"at most {at_most:g}" if at_most is not None else f"at least {at_least:g}"
+    print(f"{what:<56}{value:8.3f} {unit:<3}({target}){' MISSED' if missed else ''}")
+
+
+def write_onnx(config: NetworkConfig, path: Path) -> None:
+    """Export an untrained network with fp32 weights."""
+    torch.manual_seed(0)
+    network = OcclusionAdaptiveNetwork(config).eval()
+    path.write_bytes(to_onnx(network, RunConfig(network=config), fp16=False).SerializeToString())
+
+
+def our_network(folder: Path) -> Path:
+    """The packaged network; where there is none, an untrained one, which is as fast."""
+    packaged = Path(occlumark.__file__).with_name("weights") / "odn.onnx"
+    if packaged.exists():
+        return packaged
+    path = folder / "odn.onnx"
+    if not path.exists():
+        write_onnx(NetworkConfig(), path)
+    return path
+
+
+def detect(repetitions: int, folder: Path) -> None:
+    """The exported network against plain ResNet-18 regression: ONNX Runtime, fp32, one thread, one crop."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    crop = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
+
+    def run(path: Path) -> Callable[[], object]:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return lambda: session.run(None, {"crops": crop})
+
+    write_onnx(PLAIN, folder / "plain.onnx")
+    took = median_times_s({"odn": run(our_network(folder)), "plain": run(folder / "plain.onnx")}, repetitions)
+    print(f"detect, 1 thread, fp32: network {took['odn'] * 1e3:.1f} ms, plain ResNet-18 {took['plain'] * 1e3:.1f} ms")
+    report("network over plain ResNet-18, time", took["odn"] / took["plain"], "x", at_most=1.2)
+
+
+def load(repetitions: int, folder: Path) -> None:
+    """Times of `import occlumark` and of making a Detector, each in a fresh process whose files are in the cache."""
+    code = (
+        "import json, time; began = time.perf_counter(); import occlumark; imported = time.perf_counter(); "
+        "from occlumark.detect import Detector; ready = time.perf_counter(); "
+        f"Detector(weights={str(our_network(folder))!r}); made = time.perf_counter(); "
+        "print(json.dumps([imported - began, ready - imported, made - ready]))"
+    )
+    runs = [
+        json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+        for _ in range(repetitions + 1)
+    ]
+    imported, libraries, made = (statistics.median(values) for values in zip(*runs[1:], strict=True))
+    report("import occlumark", imported, "s", at_most=0.3)
+    report("Detector()", made, "s", at_most=0.5)
+    report("Detector() with the import of ONNX Runtime and OpenCV", libraries + made, "s", at_most=0.5)
+
+
+def train(repetitions: int) -> None:
+    """Images a second of a training step, channels_last; M's decomposition is shared among its steps."""
+    crops, landmarks = batch_of(BATCH, np.random.default_rng(0))
+    runs = {
+        f"{name} {precision}": Training(config, precision)
+        for name, config in (("odn", NetworkConfig()), ("plain", PLAIN))
+        for precision in ("bf16", "fp32")
+    }
+    tasks: dict[str, Callable[[], object]] = {
+        name: lambda run=run: run.step(crops, landmarks)
+        for name, run in runs.items()  # type: ignore[misc]
+    }
+    tasks["svd"] = runs["odn bf16"].decompose
+    took = median_times_s(tasks, repetitions)
+    each_step = took.pop("svd") / runs["odn bf16"].objective.refresh_every
+    speed = {name: BATCH / (s + each_step * name.startswith("odn")) for name, s in took.items()}
+    said = ", ".join(f"{name} {images:.1f}" for name, images in speed.items())
+    print(f"train, {torch.get_num_threads()} threads, batch {BATCH}, images a second: {said}")
+    for other, least in (("plain bf16", 0.75), ("odn fp32", 3), ("plain fp32", 3)):
+        report(f"odn bf16 over {other}, images a second", speed["odn bf16"] / speed[other], "x", at_least=least)
+
+
+def main() -> None:
+    """Run all parts, or the one asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=["detect", "load", "train"])
+    parser.add_argument("--repetitions", type=int, help="default: detect 50, load 7, train 7")
+    args = parser.parse_args()
+    logging.disable(logging.WARNING)  # the exporter names every operator that it does not know
+    with tempfile.TemporaryDirectory() as folder:
+        if args.only in (None, "detect"):
+            detect(args.repetitions or 50, Path(folder))
+        if args.only in (None, "load"):
+            load(args.repetitions or 7, Path(folder))
+    if args.only in (None, "train"):
+        train(args.repetitions or 7)
+
+
+if __name__ == "__main__":
+    main()
