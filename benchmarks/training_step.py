@@ -1,4 +1,4 @@
-"""One step of training as occlumark/train/loop.py makes it, without loading, augmentation and averaging, to be timed."""
+"""One step of training as occlumark/train/loop.py makes it (no loading, augmentation or averaging), to be timed."""
 
 from pathlib import Path
 
