@@ -4,6 +4,7 @@ Paper: section 3.2.
 """
 
 from dataclasses import dataclass
+from math import log
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,14 +15,19 @@ from occlumark.model.layers import one_k_one
 
 @dataclass(frozen=True)
 class DistillationConfig:
-    """Width of Pathway D. Not in the paper, which only says it "needs less channels" (docs/paper.md)."""
+    """Pathway D. Not in the paper, which only says that it "needs less channels" (docs/paper.md)."""
 
     width: int = 64
     """Channels inside Pathway D, at least 1. Ours."""
 
+    initial_visibility: float = 0.9
+    """P at the start of training, above 0 and below 1: features pass until there is a reason to weaken them. Ours."""
+
     def __post_init__(self) -> None:
         if self.width < 1:
             raise ValueError(f"a width is at least 1, not {self.width}")
+        if not 0 < self.initial_visibility < 1:
+            raise ValueError(f"initial_visibility is above 0 and below 1, not {self.initial_visibility}")
 
 
 class Distillation(nn.Module):
@@ -30,7 +36,9 @@ class Distillation(nn.Module):
     def __init__(self, c_in: int, config: DistillationConfig) -> None:
         super().__init__()
         self.pathway_c = BasicBlock(c_in, c_in)
-        self.pathway_d = nn.Sequential(one_k_one(c_in, config.width, 3), nn.Conv2d(config.width, 1, 1), nn.Sigmoid())
+        last = nn.Conv2d(config.width, 1, 1)
+        nn.init.constant_(last.bias, log(config.initial_visibility / (1 - config.initial_visibility)))
+        self.pathway_d = nn.Sequential(one_k_one(c_in, config.width, 3), last, nn.Sigmoid())
 
     def forward(self, Z: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B 1 H W"]]:
         """The clean features P * A, and P in 0..1, high where the face shows."""

@@ -17,3 +17,11 @@ def test_pathway_d_is_one_three_one_and_ends_in_one_channel():
     convolutions = [m for m in module.pathway_d.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [m.kernel_size[0] for m in convolutions] == [1, 3, 1]
     assert convolutions[-1].out_channels == 1
+
+
+def test_p_starts_near_the_stated_visibility():
+    module = Distillation(64, DistillationConfig(width=16, initial_visibility=0.8))
+    with torch.no_grad():
+        module.pathway_d[1].weight.zero_()
+        _, P = module(torch.randn(4, 64, 7, 7))
+    torch.testing.assert_close(P, torch.full_like(P, 0.8))
