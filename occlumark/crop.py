@@ -15,7 +15,7 @@ import numpy as np
 class CropConfig:
     """How a crop is cut from a face box. Training, evaluation and detection share it.
 
-    Not in the paper: it gives 224 x 224 and no more (docs/paper.md, "The crop").
+    Not in the paper: it gives 224 x 224 and no more (docs/paper.md, "Input").
     """
 
     size: int = 224

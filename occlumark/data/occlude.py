@@ -1,6 +1,6 @@
 """Occluders over training faces: what is put over a face, how often, and which landmarks it hides.
 
-Not in the paper: it augments by rotation, scale, translation and mirroring alone (docs/paper.md, "Occluders").
+Not in the paper: it augments by rotation, scale, translation and mirroring alone (docs/paper.md, "Augmentation").
 """
 
 from dataclasses import dataclass

@@ -53,7 +53,7 @@ def objective(
     """The weighted terms of equation (3); their sum is what training minimises.
 
     The data term is a sum over a face's coordinates, measured in crop sides, and a mean over the batch.
-    Not in the paper: that unit. It sets how much the other terms weigh (docs/paper.md, "Loss scale").
+    Not in the paper: that unit. It sets how much the other terms weigh (docs/paper.md, "Objective").
 
     Args:
         config: the weights.
