@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: after the program's name; None: the process's own.
 
     Returns:
-        The exit code: 0, 1 after a user's mistake or a failed photo, 130 after Ctrl-C. Wrong usage exits with 2.
+        The exit code: 0; 1 after a user's mistake, a failed photo or Ctrl-C. Wrong usage exits with 2.
     """
     args = build_parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(args, error, f"{error.filename or 'standard output'}: {error.strerror or error}")
     except KeyboardInterrupt:
         print("occlumark: interrupted", file=sys.stderr)
-        return 130
+        return 1
     return code
 
 

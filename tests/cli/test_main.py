@@ -64,9 +64,9 @@ def test_debug_shows_the_traceback(failing, arguments):
         main(arguments)
 
 
-def test_interrupt_is_one_line_and_130(failing, capsys):
+def test_interrupt_is_one_line_and_exit_code_1(failing, capsys):
     failing(KeyboardInterrupt())
-    assert main(["detect", "a.jpg"]) == 130
+    assert main(["detect", "a.jpg"]) == 1
     assert capsys.readouterr() == ("", "occlumark: interrupted\n")
 
 
