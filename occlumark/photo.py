@@ -7,12 +7,13 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from occlumark.atomic import written_whole
 from occlumark.errors import PhotoError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def write_photo(path: Path, photo: np.ndarray) -> None:
         photo: (height, width, 3) uint8, RGB.
 
     Raises:
-        PhotoError: the file cannot be written.
+        OcclumarkError: the file cannot be written.
         ValueError: another suffix.
     """
     from PIL import Image
@@ -98,17 +99,13 @@ def write_photo(path: Path, photo: np.ndarray) -> None:
     suffix = path.suffix.lower()
     if suffix not in WRITTEN_SUFFIXES:
         raise ValueError(f"a picture's suffix is one of {', '.join(WRITTEN_SUFFIXES)}, not '{path.suffix}'")
-    partial = path.with_name(f"{path.name}.partial")
     options = {} if suffix == ".png" else {"quality": 92}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(photo).save(partial, _WRITTEN_FORMATS[suffix], **options)
-        partial.replace(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise PhotoError(f"cannot write {path}: {_one_line(error)}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    with written_whole(path) as file:
+        Image.fromarray(photo).save(file, _WRITTEN_FORMATS[suffix], **options)
 
 
 def find_photos(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:

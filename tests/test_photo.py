@@ -319,7 +319,7 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_picture(tmp_path, monkeypatc
     write_photo(path, RAMP)
 
     def stop_half_way(self, target, *_, **__):
-        Path(target).write_bytes(b"half")
+        target.write(b"half")
         raise error
 
     monkeypatch.setattr(Image.Image, "save", stop_half_way)

@@ -37,7 +37,7 @@ class Distillation(nn.Module):
         super().__init__()
         self.pathway_c = BasicBlock(c_in, c_in)
         last = nn.Conv2d(config.width, 1, 1)
-        nn.init.constant_(last.bias, log(config.initial_visibility / (1 - config.initial_visibility)))
+        nn.init.constant_(last.bias, log(config.initial_visibility / (1 - config.initial_visibility)))  # type: ignore[arg-type]
         self.pathway_d = nn.Sequential(one_k_one(c_in, config.width, 3), last, nn.Sigmoid())
 
     def forward(self, Z: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B 1 H W"]]:

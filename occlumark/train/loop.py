@@ -3,47 +3,26 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from occlumark.data.pack import Pack
 from occlumark.data.split import split_validation
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.metrics import nme
-from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import objective
-from occlumark.train.checkpoint import (
-    Checkpoint,
-    flat_optimiser,
-    load_checkpoint,
-    load_weights,
-    read_imagenet,
-    restore_optimiser,
-    save_checkpoint,
-)
+from occlumark.train.checkpoint import save_checkpoint
 from occlumark.train.config import OptimiserConfig, RunConfig
 from occlumark.train.faces import TrainingFaces, mean_face, training_batches, validation_batches
 from occlumark.train.processes import Processes
 from occlumark.train.record import Record
-
-
-@dataclass
-class _State:
-    """What a run changes as it goes."""
-
-    network: OcclusionAdaptiveNetwork
-    averaged: AveragedModel
-    optimiser: torch.optim.AdamW
-    epoch: int = 0
+from occlumark.train.state import RunState
 
 
 def train(config: RunConfig, pack_path: Path, out: Path, *, resume: bool = False, device: str = "") -> Path:
@@ -74,9 +53,9 @@ def train(config: RunConfig, pack_path: Path, out: Path, *, resume: bool = False
                 f"the pack leaves {len(training)} faces for training, fewer than a batch of {config.optimiser.batch}"
             )
         checkpoint_path = out / "checkpoint.safetensors"
-        state = _start(config, pack, training, processes.device)
+        state = RunState.start(config, mean_face(pack, training, config.crop), processes.device)
         if resume:
-            _continue(state, config, checkpoint_path)
+            state.resume(checkpoint_path)
         elif checkpoint_path.exists():
             raise CheckpointError(f"{checkpoint_path} exists: --resume continues it, another --out starts afresh")
         model: nn.Module = state.network
@@ -89,14 +68,14 @@ def train(config: RunConfig, pack_path: Path, out: Path, *, resume: bool = False
                 if processes.is_first:
                     averaged = state.averaged.module
                     scalars |= validate(averaged, pack, validation, config, processes.device)
-                    save_checkpoint(checkpoint_path, _checkpoint(state, config))
+                    save_checkpoint(checkpoint_path, state.checkpoint())
                     record.write(state.epoch, scalars)
                 processes.wait()
     return checkpoint_path
 
 
 def _train_epoch(
-    state: _State,
+    state: RunState,
     model: nn.Module,
     config: RunConfig,
     pack: Pack,
@@ -164,77 +143,6 @@ def autocast(config: OptimiserConfig, device: torch.device) -> contextlib.Abstra
     if config.precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
-
-
-def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """An exponential moving average for AveragedModel that forgets the start faster than `decay` would.
-
-    After n steps the decay is the smaller of `decay` and (1 + n) / (10 + n). Counters are copied.
-    """
-
-    @torch.no_grad()
-    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
-        steps = int(steps)
-        weight = 1 - min(decay, (1 + steps) / (10 + steps))
-        for mean, value in zip(averaged, current, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, weight)
-            else:
-                mean.copy_(value)
-
-    return update
-
-
-def _start(config: RunConfig, pack: Pack, training: np.ndarray, device: torch.device) -> _State:
-    with _seeded(config.seed):
-        network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean_face(pack, training, config.crop))
-    if config.imagenet:
-        try:
-            network.load_imagenet(read_imagenet(Path(config.imagenet)))
-        except KeyError as error:
-            raise CheckpointError(f"{config.imagenet} is no ResNet-18: {error} is missing") from error
-    network.to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = AveragedModel(network, multi_avg_fn=moving_average(config.optimiser.ema_decay), use_buffers=True)
-    # No decay of AdamW's own: equation (3) has it, as terms of the objective.
-    others = [parameter for parameter in network.parameters() if parameter is not network.M]
-    groups = [{"params": others, "scale": 1.0}]
-    if network.M is not None:
-        groups.append({"params": [network.M], "scale": config.optimiser.matrix_rate})
-    optimiser = torch.optim.AdamW(groups, config.optimiser.learning_rate, weight_decay=0.0)
-    return _State(network, averaged, optimiser)
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """PyTorch's start weights come from its global generator only; leave that as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
-
-
-def _continue(state: _State, config: RunConfig, path: Path) -> None:
-    checkpoint = load_checkpoint(path)
-    if checkpoint.config != config:
-        raise ConfigError(f"{path} was trained with another configuration; resume with the same one")
-    load_weights(state.network, checkpoint.network, path)
-    load_weights(state.averaged, checkpoint.averaged, path)
-    restore_optimiser(state.optimiser, state.network, checkpoint.optimiser)
-    state.epoch = checkpoint.epoch
-
-
-def _checkpoint(state: _State, config: RunConfig) -> Checkpoint:
-    return Checkpoint(
-        config=config,
-        epoch=state.epoch,
-        network=_cpu(state.network.state_dict()),
-        averaged=_cpu(state.averaged.state_dict()),
-        optimiser=_cpu(flat_optimiser(state.optimiser, state.network)),
-    )
-
-
-def _cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, config: OptimiserConfig, epoch: float) -> None:
