@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from occlumark.errors import PhotoError
+from occlumark.errors import OcclumarkError, PhotoError
 from occlumark.photo import WRITTEN_SUFFIXES, find_photos, read_photo, write_photo
 
 RAMP = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
@@ -323,7 +323,7 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_picture(tmp_path, monkeypatc
         raise error
 
     monkeypatch.setattr(Image.Image, "save", stop_half_way)
-    expected = PhotoError if isinstance(error, OSError) else KeyboardInterrupt
+    expected = OcclumarkError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected):
         write_photo(path, 255 - RAMP)
     np.testing.assert_array_equal(read_photo(path), RAMP)
@@ -332,7 +332,7 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_picture(tmp_path, monkeypatc
 
 def test_pictures_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(PhotoError, match=r"cannot write .*File exists"):
+    with pytest.raises(OcclumarkError, match=r"cannot write .*File exists"):
         write_photo(tmp_path / "file" / "picture.png", RAMP)
     with pytest.raises(ValueError, match=r"one of .jpg"):
         write_photo(tmp_path / "picture.eps", RAMP)
