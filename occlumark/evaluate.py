@@ -24,6 +24,10 @@ BOX_SOURCES: tuple[BoxSource, ...] = get_args(BoxSource)
 MIN_OVERLAP = 0.3
 
 
+#: Where to_json samples the cumulative error distribution; every error is in the table of `--per-photo`.
+CED_THRESHOLDS = tuple(i / 100 for i in range(1, 16))
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Errors of n faces, in the order of the folders and names. Everything is a fraction, nothing a percentage."""
@@ -71,6 +75,10 @@ class Evaluation:
         """The area under the ced up to a threshold, over the threshold."""
         return metrics.auc(self.errors, threshold) if self.n else float("nan")
 
+    def ced(self, threshold: float) -> float:
+        """The cumulative error distribution: the share of the errors up to a threshold."""
+        return float(metrics.ced(self.errors, np.array([threshold]))[0]) if self.n else float("nan")
+
     def to_json(self) -> dict[str, Any]:
         """The summaries as plain values for `json.dumps`; null where there is no face to summarise."""
         return {
@@ -81,6 +89,7 @@ class Evaluation:
             "failure_rate_10": _or_none(self.failure_rate(0.10)),
             "auc_08": _or_none(self.auc(0.08)),
             "auc_10": _or_none(self.auc(0.10)),
+            "ced": {f"{t:.2f}": _or_none(self.ced(t)) for t in CED_THRESHOLDS},
             "normaliser": self.normaliser,
             "box": self.box,
             "skipped": len(self.skipped),

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -196,3 +197,11 @@ def test_bad_arguments(tmp_path: Path, add_face: AddFace, detector: Detector) ->
     for arguments in ({"box": "best"}, {"normaliser": "diagonal"}, {"limit": 0}):
         with pytest.raises(ValueError, match=r"box is one of|limit is at least 1"):
             evaluate([tmp_path], detector, **arguments)  # type: ignore[arg-type]
+
+
+def test_json_samples_the_cumulative_error_distribution(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
+    add_face(tmp_path / "a.pts")
+    result = replace(evaluate([tmp_path], detector), errors=np.array([0.02, 0.05, 0.12, 0.3]), names=list("abcd"))
+    curve = result.to_json()["ced"]
+    assert list(curve) == [f"0.{i:02d}" for i in range(1, 16)]
+    assert [curve[t] for t in ("0.01", "0.02", "0.05", "0.11", "0.12", "0.15")] == [0, 0.25, 0.5, 0.5, 0.75, 0.75]
