@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from occlumark.cli.detect import add_network_options, network_options
+from occlumark.cli.options import add_network_options, network_options
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -3,12 +3,14 @@
 import argparse
 import itertools
 import json
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from occlumark.cli.options import add_network_options, network_options
 from occlumark.errors import OcclumarkError, PhotoError
 
 if TYPE_CHECKING:
@@ -47,8 +49,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument(
         "--max-megapixels",
-        type=positive_number,
-        default=100.0,
+        dest="max_pixels",
+        type=_megapixels,
+        default=100_000_000,
         metavar="N",
         help="refuse larger photos before they are decoded (default 100)",
     )
@@ -56,34 +59,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
-def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """The options of every command that builds a Detector."""
-    parser.add_argument("--model", default="odn", metavar="NAME", help="a packaged network (default odn)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead")
-    parser.add_argument("--threads", type=positive_count, metavar="N", help="of the network (default: up to 4)")
-    parser.add_argument("--passes", type=positive_count, metavar="N", help="how often a face is cropped, 1 or 2")
-
-
-def positive_number(text: str) -> float:
-    """An argument type: a number above zero."""
-    value = float(text)
-    if not value > 0:
+def _megapixels(text: str) -> int:
+    """An argument type: megapixels, above 0, as pixels."""
+    pixels = float(text) * 1e6
+    if not 0 < pixels < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
-    return value
-
-
-def positive_count(text: str) -> int:
-    """An argument type: a whole number, at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, not {text}")
-    return value
-
-
-def network_options(args: argparse.Namespace) -> dict[str, Any]:
-    """What add_network_options parsed, as Detector's arguments."""
-    options = {name: getattr(args, name) for name in ("model", "weights", "threads", "passes")}
-    return {name: value for name, value in options.items() if value is not None}
+    return int(pixels)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -122,7 +103,7 @@ def _detect(
     from occlumark.draw import draw_faces
     from occlumark.photo import read_photo, write_photo
 
-    pixels = read_photo(photo, int(args.max_megapixels * 1e6))
+    pixels = read_photo(photo, args.max_pixels)
     faces = detector.detect(pixels, args.box)
     if picture is not None:
         write_photo(picture, draw_faces(pixels, faces, overlay=args.overlay))

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from occlumark.cli.options import add_network_options, network_options, positive_count
+
 if TYPE_CHECKING:
     from occlumark.evaluate import Evaluation
 
@@ -49,21 +51,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add("--json", action="store_true", help="print one JSON object, all fractions")
     add("--per-photo", metavar="FILE.csv", type=Path, help="write each face's photo, error and box to a table")
-    add("--model", default="odn", help="a network of the package (default: %(default)s)")
-    add("--weights", metavar="FILE.onnx", type=Path, help="an exported network, instead")
-    add("--passes", metavar="N", type=_positive, default=None, help="how often a face is cropped (default: as detect)")
-    add("--threads", metavar="N", type=_positive, default=None, help="threads of the network (default: at most 4)")
-    add("--limit", metavar="N", type=_positive, default=None, help="N faces alone, evenly spaced")
+    add("--limit", metavar="N", type=positive_count, default=None, help="N faces alone, evenly spaced")
+    add_network_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the summaries, write the table."""
-    from occlumark.detect import PASSES, Detector
+    from occlumark.detect import Detector
     from occlumark.evaluate import evaluate
 
-    passes = PASSES if args.passes is None else args.passes
-    detector = Detector(args.model, weights=args.weights, threads=args.threads, passes=passes)
+    detector = Detector(**network_options(args))
     result = evaluate(args.folders, detector, args.box, args.normaliser, args.limit)
     if args.per_photo:
         _write_per_photo(result, args.per_photo)
@@ -114,10 +112,3 @@ def _row(name: str, part: "Evaluation") -> list[str]:
         *(f"{100 * share:.2f}" for share in shares),
         str(len(part.skipped)),
     ]
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"at least 1, not {number}")
-    return number

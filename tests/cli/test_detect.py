@@ -149,6 +149,8 @@ def test_the_photo_itself_is_not_overwritten(run, astronaut):
         ["a.jpg", "--passes", "0"],
         ["a.jpg", "--max-megapixels", "0"],
         ["a.jpg", "--max-megapixels", "nan"],
+        ["a.jpg", "--max-megapixels", "inf"],
+        ["a.jpg", "--max-megapixels", "1e305"],
     ],
 )
 def test_wrong_usage_is_2(run, arguments, capsys):

@@ -7,6 +7,7 @@ import pytest
 import occlumark
 from occlumark.cli import detect
 from occlumark.cli.main import build_parser, main
+from occlumark.cli.options import network_options
 from occlumark.errors import OcclumarkError
 
 COMMANDS = ["detect", "train", "evaluate", "export", "pack", "demo"]
@@ -114,3 +115,25 @@ print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_choices_and_defaults_are_the_librarys():
+    """They are written out on the command line, because importing them would slow `occlumark --help`."""
+    from occlumark.data.pack import PackConfig
+    from occlumark.evaluate import BOX_SOURCES
+    from occlumark.metrics import NORMALISERS
+    from occlumark.photo import MAX_PIXELS
+
+    (commands,) = [action for action in build_parser()._actions if action.dest == "command"]
+    of_evaluate = {action.dest: action for action in commands.choices["evaluate"]._actions}
+    assert of_evaluate["box"].choices == BOX_SOURCES and of_evaluate["normaliser"].choices == NORMALISERS
+    packing = commands.choices["pack"].parse_args(["photos", "--out", "x.pack"])
+    assert PackConfig(packing.size, packing.extent) == PackConfig()
+    assert commands.choices["detect"].parse_args(["a.jpg"]).max_pixels == MAX_PIXELS
+
+
+@pytest.mark.parametrize("command", ["detect a.jpg", "evaluate photos", "demo"])
+def test_network_options_left_out_leave_the_detectors_defaults(command):
+    assert network_options(build_parser().parse_args(command.split())) == {"model": "odn"}
+    args = build_parser().parse_args([*command.split(), "--passes", "2", "--threads", "3"])
+    assert network_options(args) == {"model": "odn", "passes": 2, "threads": 3}
