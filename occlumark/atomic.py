@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +25,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OcclumarkError: it cannot be written.
     """
+    if os.path.isdir(path):  # noqa: PTH112 - where nobody may look, opening says so
+        raise OcclumarkError(f"cannot write {path}: it is a folder; name a file")
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -35,4 +37,5 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise OcclumarkError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # it has its name by now, or was never made
+            partial.unlink()

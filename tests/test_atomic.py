@@ -30,7 +30,17 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     message = f"^cannot write {tmp_path}/none/a.bin: No such file or directory$"
     with pytest.raises(OcclumarkError, match=message), written_whole(tmp_path / "none" / "a.bin"):
         pass
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(OcclumarkError, match="Is a directory"), written_whole(tmp_path / "folder"):
+    (tmp_path / "file").touch()
+    with pytest.raises(OcclumarkError, match="Not a directory"), written_whole(tmp_path / "file" / "a.bin"):
         pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("name", ["folder", ".", "..", "/"])
+def test_a_folder_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    message = f"^cannot write {name}: it is a folder; name a file$"
+    with pytest.raises(OcclumarkError, match=message), written_whole(Path(name)):
+        pytest.fail("nothing is written")
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
