@@ -4,6 +4,7 @@ import argparse
 import itertools
 import json
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -135,14 +136,12 @@ def _picture_paths(args: argparse.Namespace, photos: list[Path]) -> Iterator[Pat
         return itertools.repeat(None)
     suffix = args.out.suffix.lower()
     if args.out.is_dir() or suffix not in PHOTO_SUFFIXES:
-        return iter(_names_in_folder(args.out, photos))
+        return iter(_not_among(photos, _names_in_folder(args.out, photos)))
     if suffix not in WRITTEN_SUFFIXES:
         args.usage_error(f"--out writes {', '.join(WRITTEN_SUFFIXES)}, not {suffix}")
     if len(photos) != 1:
         args.usage_error(f"--out {args.out} is one picture, but there are {len(photos)} photos; name a folder")
-    if args.out.exists() and args.out.samefile(photos[0]):
-        raise PhotoError(f"--out {args.out} is the photo itself; name another file")
-    return iter([args.out])
+    return iter(_not_among(photos, [args.out]))
 
 
 def _names_in_folder(folder: Path, photos: list[Path]) -> list[Path]:
@@ -154,3 +153,20 @@ def _names_in_folder(folder: Path, photos: list[Path]) -> list[Path]:
         number = f"-{seen[photo.stem]}" if seen[photo.stem] > 1 else ""
         names.append(folder / f"{photo.stem}-faces{number}.jpg")
     return names
+
+
+def _not_among(photos: list[Path], pictures: list[Path]) -> list[Path]:
+    """The pictures; an error where one would overwrite a photo, by whatever name."""
+    files = {(status.st_dev, status.st_ino) for photo in photos if (status := _status(photo))}
+    for picture in pictures:
+        status = _status(picture)
+        if status and (status.st_dev, status.st_ino) in files:
+            raise PhotoError(f"picture {picture} would overwrite a photo to detect in; name another --out")
+    return pictures
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError):  # reading or writing it will say what is wrong
+        return None

@@ -134,7 +134,30 @@ def test_pictures_in_a_folder_never_meet(run, astronaut, tmp_path):
 def test_the_photo_itself_is_not_overwritten(run, astronaut):
     before = astronaut.read_bytes()
     code, _, (note,) = run(astronaut, "--out", astronaut)
-    assert code == 1 and "is the photo itself" in note and astronaut.read_bytes() == before
+    assert code == 1 and "would overwrite a photo" in note and astronaut.read_bytes() == before
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_no_photo_is_overwritten_by_anothers_picture(run, astronaut, tmp_path, linked):
+    named_like_a_picture = black(tmp_path / "astronaut-faces.jpg")
+    before = named_like_a_picture.read_bytes()
+    out = tmp_path
+    if linked:
+        out = tmp_path.with_name(f"{tmp_path.name}-link")
+        out.symlink_to(tmp_path)
+    code, lines, notes = run(astronaut, named_like_a_picture, "--out", out)
+    assert (code, lines) == (1, [])
+    assert notes == [
+        f"occlumark: picture {out / 'astronaut-faces.jpg'} would overwrite a photo to detect in; name another --out"
+    ]
+    assert named_like_a_picture.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_missing_photo_and_an_existing_picture(run, tmp_path):
+    picture = black(tmp_path / "picture.png")
+    assert run(tmp_path / "none.jpg", "--out", picture)[2] == [
+        f"occlumark: cannot read {tmp_path / 'none.jpg'}: no such file"
+    ]
 
 
 @pytest.mark.parametrize(
