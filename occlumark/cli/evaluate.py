@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from occlumark.cli.options import add_network_options, network_options, positive_count
+from occlumark.errors import OcclumarkError
 
 if TYPE_CHECKING:
     from occlumark.evaluate import Evaluation
@@ -61,13 +62,15 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.detect import Detector
     from occlumark.evaluate import evaluate
 
+    if args.per_photo and not args.per_photo.parent.is_dir():
+        raise OcclumarkError(f"cannot write {args.per_photo}: no folder {args.per_photo.parent}; make it first")
     detector = Detector(**network_options(args))
     result = evaluate(args.folders, detector, args.box, args.normaliser, args.limit)
-    if args.per_photo:
-        _write_per_photo(result, args.per_photo)
     print(json.dumps(result.to_json()) if args.json else _table(result))
     for problem in result.skipped:
         print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
+    if args.per_photo:
+        _write_per_photo(result, args.per_photo)
     return 1 if len(result.skipped) > len(result.missed) else 0
 
 

@@ -65,9 +65,19 @@ def test_the_per_photo_table_is_exact(
     np.testing.assert_allclose([float(rows[0][key]) for key in ("x0", "y0", "x1")], [70, 60, 130], atol=0.01)
 
 
-def test_a_table_that_cannot_be_written(photos: Path, dot_network: Path, tmp_path: Path) -> None:
-    with pytest.raises(OcclumarkError, match=r"cannot write .*none/x.csv"):
-        occlumark("evaluate", photos, "--weights", dot_network, "--per-photo", tmp_path / "none" / "x.csv")
+def test_a_table_that_cannot_be_written_costs_no_result(
+    photos: Path, dot_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.csv").mkdir()
+    with pytest.raises(OcclumarkError, match=r"cannot write .*x.csv"):
+        occlumark("evaluate", photos, "--weights", dot_network, "--json", "--per-photo", tmp_path / "x.csv")
+    assert json.loads(capsys.readouterr().out)["n"] == 2
+
+
+def test_a_table_in_no_folder_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    table = tmp_path / "none" / "x.csv"
+    with pytest.raises(OcclumarkError, match=f"cannot write {table}: no folder {table.parent}; make it first"):
+        occlumark("evaluate", tmp_path, "--weights", tmp_path / "none.onnx", "--per-photo", table)
 
 
 @pytest.mark.parametrize(
