@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "occlumark"
 #: From the bottom to the top. A module imports from lower layers alone; a folder's modules also from one another.
 LAYERS: tuple[set[str], ...] = (
     {"", "errors"},
-    {"atomic", "markup", "crop", "config"},
+    {"atomic", "folders", "markup", "crop", "config"},
     {"photo"},
     {"model"},
     {"data"},
@@ -117,5 +117,19 @@ def test_detection_and_evaluation_load_where_the_training_packages_are_missing()
 
 
 def test_no_module_is_long() -> None:
-    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.rglob("*.py")}
-    assert {name: length for name, length in lengths.items() if length > 300} == {}
+    assert _longer_than(300, ROOT) == {}
+
+
+def test_modules_of_the_same_name_do_not_hide_one_another(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "same.py").write_text("1\n" * 9)
+    (tmp_path / "b" / "same.py").write_text("1\n" * 8)
+    assert _longer_than(8, tmp_path) == {"a/same.py": 9}
+    assert _longer_than(7, tmp_path) == {"a/same.py": 9, "b/same.py": 8}
+
+
+def _longer_than(lines: int, root: Path) -> dict[str, int]:
+    """Path below the root to number of lines, for every longer module."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in root.rglob("*.py")}
+    return {path.relative_to(root).as_posix(): length for path, length in lengths.items() if length > lines}
