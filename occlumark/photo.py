@@ -15,11 +15,13 @@ import numpy as np
 
 from occlumark.atomic import written_whole
 from occlumark.errors import PhotoError
+from occlumark.folders import files_below
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: Pixels above which a photo is refused before it is decoded; 100 megapixels are 300 MB as RGB.
+#: Pixels above which a photo is refused before it is decoded. 100 megapixels are 300 MB as RGB and, measured, need 1 GB
+#: while they are read: Pillow keeps 4 bytes a pixel and passes its pixels on in pieces, which are then joined.
 MAX_PIXELS = 100_000_000
 
 #: What a folder is searched for. A file named by the user may be called anything.
@@ -91,7 +93,7 @@ def write_photo(path: Path, photo: np.ndarray) -> None:
         photo: (height, width, 3) uint8, RGB.
 
     Raises:
-        OcclumarkError: the file cannot be written.
+        OcclumarkError: the file cannot be written, or the format has no room for so many pixels a side.
         ValueError: another suffix.
     """
     from PIL import Image
@@ -104,16 +106,20 @@ def write_photo(path: Path, photo: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PhotoError(f"cannot write {path}: {_one_line(error)}") from error
+    image = Image.fromarray(photo)
     with written_whole(path) as file:
-        Image.fromarray(photo).save(file, _WRITTEN_FORMATS[suffix], **options)
+        try:
+            image.save(file, _WRITTEN_FORMATS[suffix], **options)
+        except ValueError as error:  # more pixels a side than the format has room for
+            raise PhotoError(f"cannot write {path}: {_one_line(error)}") from error
 
 
 def find_photos(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """The photo files that files, folders and glob patterns name, in the order given, each source's sorted.
 
-    Folders are searched with all their subfolders for PHOTO_SUFFIXES; names that start with a dot are left
-    out. A name that is neither a file, a folder nor a pattern is kept, so that reading it reports the error
-    beside the other photos. No photo is opened.
+    Folders are searched with all their subfolders, linked ones too, for PHOTO_SUFFIXES; files and folders whose names
+    start with a dot are left out (folders.files_below). A name that is neither a file, a folder nor a pattern is kept,
+    so that reading it reports the error beside the other photos. No photo is opened.
 
     Raises:
         PhotoError: a folder or a pattern without any photo, or a folder that cannot be listed.
@@ -130,15 +136,10 @@ def find_photos(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def _photos_under(folder: str) -> list[Path]:
-    def fail(error: OSError) -> None:
+    try:
+        found = [name for name in files_below(folder) if _is_photo_name(name)]
+    except OSError as error:
         raise PhotoError(f"cannot list folder {error.filename}: {error.strerror}") from error
-
-    found = [
-        os.path.join(parent, name)  # noqa: PTH118 - ten times faster than Path over a large tree
-        for parent, _, names in os.walk(folder, onerror=fail)
-        for name in names
-        if _is_photo_name(name)
-    ]
     if not found:
         raise PhotoError(f"no photo in folder {folder}: looked for {', '.join(sorted(PHOTO_SUFFIXES))}")
     return [Path(name) for name in sorted(found)]
@@ -146,14 +147,14 @@ def _photos_under(folder: str) -> list[Path]:
 
 def _photos_matching(pattern: str) -> list[Path]:
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - the pattern may be absolute
-    found = [Path(match) for match in matches if _is_photo_name(Path(match).name) and Path(match).is_file()]
+    found = [Path(match) for match in matches if _is_photo_name(match) and Path(match).is_file()]
     if not found:
         raise PhotoError(f"no photo matches {pattern}: looked for {', '.join(sorted(PHOTO_SUFFIXES))}")
     return found
 
 
 def _is_photo_name(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not name.startswith(".")  # noqa: PTH122
+    return os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES  # noqa: PTH122 - ten times faster than Path
 
 
 def _check_file(path: Path) -> None:
@@ -212,7 +213,7 @@ def _rgb(image: "Image") -> "Image":
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_deep_grey(image: "Image") -> "Image":

@@ -37,6 +37,12 @@ def test_lossless_formats_give_their_pixels(tmp_path, suffix):
     np.testing.assert_array_equal(photo, pixels)
 
 
+def test_what_is_rgb_is_not_copied_by_a_conversion(tmp_path, monkeypatch):
+    path = save(tmp_path / "photo.png", RAMP)
+    monkeypatch.delattr(Image.Image, "convert")
+    np.testing.assert_array_equal(read_photo(path), RAMP)
+
+
 def test_jpeg_rgb(tmp_path):
     flat = np.full((16, 16, 3), (200, 100, 50), np.uint8)
     photo = read_photo(save(tmp_path / "photo.JPG", flat, quality=95))
@@ -263,6 +269,7 @@ def tree(tmp_path):
         "notes.txt",
         "sub/c.webp",
         "sub/.hidden.jpg",
+        ".hidden/d.jpg",
         "empty/readme.md",
         "od[d].jpg",
     ]:
@@ -305,6 +312,20 @@ def test_a_folder_that_cannot_be_listed_is_not_skipped(tree, monkeypatch):
         find_photos([tree])
 
 
+def test_linked_folders_are_searched_once_and_loops_end(tree, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "e.jpg").touch()
+    (elsewhere / "back").symlink_to(tree)
+    for name in ("linked", "again", "sub/deeper"):
+        (tree / name).symlink_to(elsewhere)
+    (tree / "sub" / "loop").symlink_to(tree / "sub")
+    assert names(find_photos([tree]), tree) == ["a.PNG", "again/e.jpg", "b.jpg", "od[d].jpg", "sub/c.webp"]
+
+
+def test_a_hidden_folder_may_be_named(tree):
+    assert names(find_photos([tree / ".hidden"]), tree) == [".hidden/d.jpg"]
+
+
 @pytest.mark.parametrize("suffix", WRITTEN_SUFFIXES)
 def test_written_pictures_are_read_again(tmp_path, suffix):
     path = tmp_path / "new" / "folder" / f"picture{suffix}"
@@ -336,3 +357,11 @@ def test_pictures_that_cannot_be_written(tmp_path):
         write_photo(tmp_path / "file" / "picture.png", RAMP)
     with pytest.raises(ValueError, match=r"one of .jpg"):
         write_photo(tmp_path / "picture.eps", RAMP)
+
+
+@pytest.mark.parametrize(("suffix", "side"), [(".webp", 16384), (".jpg", 65536)])
+def test_a_picture_too_long_for_its_format_is_one_line(tmp_path, suffix, side):
+    path = tmp_path / f"picture{suffix}"
+    with pytest.raises(OcclumarkError, match=rf"^cannot write {path}: [^\n]+$"):
+        write_photo(path, np.zeros((1, side, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []

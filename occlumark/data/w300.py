@@ -11,6 +11,7 @@ import numpy as np
 from occlumark.data.pts import read_pts
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError
+from occlumark.folders import files_below
 from occlumark.photo import PHOTO_SUFFIXES
 
 _COMMON_SUFFIXES = (".jpg", ".jpeg", ".png")  # tried first: one look at the disk per photo
@@ -21,7 +22,7 @@ _FACE_NUMBER = re.compile(r"(.+)_(\d+)")
 
 
 def read_w300(roots: Sequence[Path]) -> tuple[list[Sample], list[Problem]]:
-    """Read every annotated face below some folders.
+    """Read every annotated face below some folders, linked ones too; what starts with a dot is left out.
 
     The photo of `name.pts` is `name.jpg` (or another suffix) beside it; that of `name_2.pts` may also be
     `name.jpg`. Official boxes come from the nearest `detector_boxes.csv` at or above each root. A face below
@@ -75,7 +76,10 @@ def _absolute(root: Path) -> Path:
 def _annotations(root: Path) -> list[Path]:
     if not root.is_dir():
         raise AnnotationError(f"{root} is no folder; give a folder of photos with .pts files beside them")
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() == ".pts" and path.is_file())
+    try:
+        found = sorted(Path(name) for name in files_below(str(root)) if name.lower().endswith(".pts"))
+    except OSError as error:
+        raise AnnotationError(f"cannot list folder {error.filename}: {error.strerror}") from error
     if not found:
         raise AnnotationError(f"no .pts file below {root}; expected photos with a .pts of 68 points beside each")
     return found

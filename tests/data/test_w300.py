@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,30 @@ def test_order_names_and_landmarks(tmp_path: Path, add_face: AddFace) -> None:
     np.testing.assert_allclose(samples[1].landmarks, expected, atol=1e-6)
     np.testing.assert_allclose(samples[1].tight_box, [*expected.min(0), *expected.max(0)], atol=1e-6)
     assert samples[1].official_box is None and problems == []
+
+
+def test_linked_folders_are_read_and_hidden_ones_are_not(tmp_path: Path, add_face: AddFace) -> None:
+    add_face(tmp_path / "elsewhere" / "a.pts")
+    root = tmp_path / "root"
+    add_face(root / "b.pts")
+    add_face(root / ".cache" / "c.pts")
+    (root / "._b.pts").write_bytes(b"a file system's own")
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "loop").symlink_to(root)
+    (root / "gone.pts").symlink_to(tmp_path / "gone.pts")
+    (root / "gone.jpg").touch()
+    samples, problems = read_w300([root])
+    assert [sample.name for sample in samples] == ["b.jpg", "linked/a.jpg"]
+    assert [problem.name for problem in problems] == ["gone.pts"]  # a link into nothing is not skipped in silence
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(AnnotationError, match=f"^cannot list folder {tmp_path}: Permission denied$"):
+        read_w300([tmp_path])
 
 
 def test_several_faces_on_one_photo(tmp_path: Path, add_face: AddFace) -> None:
