@@ -5,13 +5,15 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, TextIO, cast
 
 import occlumark
 from occlumark.cli import demo, detect, evaluate, export, pack, train
 from occlumark.errors import OcclumarkError
 
 _COMMANDS = (detect, train, evaluate, export, pack, demo)
+_STDOUT = "standard output"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,16 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may be no text
     try:
-        code: int = args.run(args)
-        sys.stdout.flush()
+        with contextlib.redirect_stdout(cast(TextIO, _NamedOutput(sys.stdout))):
+            code: int = args.run(args)
+            sys.stdout.flush()
     except OcclumarkError as error:
         return _failed(args, error, str(error))
-    except BrokenPipeError:  # whoever reads our output has seen enough, as in `... | head`
-        _drop_stdout()
-        return 1
     except OSError as error:
-        _drop_stdout()
-        return _failed(args, error, f"{error.filename or 'standard output'}: {error.strerror or error}")
+        if error.filename == _STDOUT:
+            _drop_stdout()
+            if isinstance(error, BrokenPipeError):  # whoever reads our output has seen enough, as in `... | head`
+                return 1
+        text = error.strerror or str(error) or type(error).__name__
+        return _failed(args, error, f"{error.filename}: {text}" if error.filename else text)
     except KeyboardInterrupt:
         print("occlumark: interrupted", file=sys.stderr)
         return 1
@@ -62,6 +66,33 @@ def build_parser() -> argparse.ArgumentParser:
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
     return parser
+
+
+class _NamedOutput:
+    """Standard output that puts its name to its errors; by themselves they carry none."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with _naming_errors():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with _naming_errors():
+            self._stream.flush()
+
+
+@contextlib.contextmanager
+def _naming_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = _STDOUT
+        raise
 
 
 def _failed(args: argparse.Namespace, error: Exception, message: str) -> int:

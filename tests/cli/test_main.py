@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import sys
@@ -77,10 +78,45 @@ def test_our_own_mistakes_keep_their_traceback(failing):
         main(["detect", "a.jpg"])
 
 
-def test_failing_output_is_one_line(failing, capsys):
-    failing(OSError(28, "No space left on device"))
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(13, "Permission denied", "a.jpg"), "a.jpg: Permission denied"),
+        (OSError("cannot say why"), "cannot say why"),
+        (BrokenPipeError(32, "Broken pipe"), "Broken pipe"),
+    ],
+)
+def test_an_error_of_another_file_is_not_put_on_standard_output(failing, capsys, error, line):
+    failing(error)
     assert main(["detect", "a.jpg"]) == 1
+    assert capsys.readouterr() == ("", f"occlumark: {line}\n")
+
+
+class FullDisk(io.RawIOBase):
+    full = True
+
+    def writable(self):
+        return True
+
+    def write(self, content):
+        if self.full:
+            raise OSError(28, "No space left on device")
+        return len(content)
+
+
+@pytest.mark.parametrize("written", ["short", "long " * 10_000])
+def test_failing_output_is_one_line(monkeypatch, capsys, written):
+    """Short output fails when it is flushed, long output when it is written."""
+    disk = FullDisk()
+    full = io.TextIOWrapper(io.BufferedWriter(disk))
+    monkeypatch.setattr(sys, "stdout", full)
+    monkeypatch.setattr(detect, "run", lambda args: print(written) or 0)
+    assert main(["detect", "a.jpg"]) == 1
+    assert sys.stdout is full
     assert capsys.readouterr().err == "occlumark: standard output: No space left on device\n"
+    disk.full = False
+    full.close()  # writes what is left
 
 
 def occlumark_command(*arguments: str, **options) -> subprocess.CompletedProcess:
