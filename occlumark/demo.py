@@ -8,7 +8,7 @@ import numpy as np
 
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.detect import Detector
-from occlumark.draw import draw_faces
+from occlumark.draw import SHIFT, draw_faces, fixed_length, fixed_point
 from occlumark.face import Face
 from occlumark.finder import CascadeFinder
 from occlumark.markup import LEFT_EYE, RIGHT_EYE
@@ -19,12 +19,12 @@ SAMPLES = Path(__file__).with_name("samples")
 # Head and shoulders, large enough to see single landmarks.
 _PORTRAIT = CropConfig(size=512, scale=2.2)
 
-# OpenCV draws at sixteenths of a pixel when told to shift by four bits.
-_SHIFT = 4
-
 
 def write_demo(out: Path, detector: Detector) -> list[Path]:
     """Detect on every sample photo's portrait, as it is and under each occluder.
+
+    An occluded portrait is detected from the box that the face finder found on the uncovered one, so that the pictures
+    show what occlusion does to the landmarks; the finder itself may miss a covered face.
 
     Args:
         out: folder for the pictures, made where it is missing.
@@ -68,11 +68,11 @@ def _nothing(portrait: np.ndarray, face: Face) -> np.ndarray:
 def _mask(portrait: np.ndarray, face: Face) -> np.ndarray:
     """A surgical mask: from the nose's bridge along the cheeks to below the chin, with folds and straps."""
     points = face.landmarks
-    outline = np.vstack([points[2:15], points[[28]] * [1, 1]])
+    outline = np.vstack([points[2:15], points[[28]]])
     outline[1:12] += 0.04 * (outline[1:12] - points[30])  # the cloth stands off the chin
     for ear, corner in ((0, 2), (16, 14)):
         _stroke(portrait, points[ear], points[corner], _width(face) / 60, (235, 240, 240))
-    cv2.fillPoly(portrait, [_fixed(outline)], (160, 205, 220), cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(portrait, [fixed_point(outline)], (160, 205, 220), cv2.LINE_AA, SHIFT)
     for share in (0.3, 0.5, 0.7):
         left, right = points[3] + share * (points[6] - points[3]), points[13] + share * (points[10] - points[13])
         _stroke(portrait, left, right, _width(face) / 150, (130, 175, 195))
@@ -85,9 +85,11 @@ def _sunglasses(portrait: np.ndarray, face: Face) -> np.ndarray:
     right, left = points[RIGHT_EYE].mean(axis=0), points[LEFT_EYE].mean(axis=0)
     between = left - right
     angle_deg = float(np.rad2deg(np.arctan2(between[1], between[0])))
-    axes = _fixed(np.linalg.norm(between) * np.array([0.42, 0.33]) + 0.5).tolist()
+    axes = [fixed_length(share * float(np.linalg.norm(between))) for share in (0.42, 0.33)]
     for eye in (right, left):
-        cv2.ellipse(portrait, _fixed(eye).tolist(), axes, angle_deg, 0, 360, colour, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(
+            portrait, fixed_point(eye).tolist(), axes, angle_deg, 0, 360, colour, cv2.FILLED, cv2.LINE_AA, SHIFT
+        )
     _stroke(portrait, right, left, _width(face) / 25, colour)
     _stroke(portrait, right, points[0], _width(face) / 40, colour)
     _stroke(portrait, left, points[16], _width(face) / 40, colour)
@@ -122,9 +124,4 @@ def _width(face: Face) -> float:
 
 def _stroke(portrait: np.ndarray, start: np.ndarray, end: np.ndarray, width: float, colour: tuple[int, ...]) -> None:
     thickness = max(1, round(width))
-    cv2.line(portrait, _fixed(start).tolist(), _fixed(end).tolist(), colour, thickness, cv2.LINE_AA, _SHIFT)
-
-
-def _fixed(points: np.ndarray) -> np.ndarray:
-    """Points in OpenCV's fixed-point pixels, whose whole numbers are the pixels' centres."""
-    return ((points - 0.5) * 2**_SHIFT).round().astype(np.int32)
+    cv2.line(portrait, fixed_point(start).tolist(), fixed_point(end).tolist(), colour, thickness, cv2.LINE_AA, SHIFT)

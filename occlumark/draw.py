@@ -17,8 +17,8 @@ _BOX = (255, 255, 255)
 _INK = (0, 0, 0)
 _VEIL = np.array([255, 40, 160], np.float32)  # magenta, in no face
 
-# OpenCV draws at sixteenths of a pixel when told to shift by four bits.
-_SHIFT = 4
+#: OpenCV draws at sixteenths of a pixel when told to shift by four bits.
+SHIFT = 4
 
 
 def draw_faces(
@@ -63,7 +63,7 @@ def _draw_veil(drawing: np.ndarray, face: Face) -> None:
         on_part = replace(face, crop=CropTransform(matrix, size)).occlusion_on(*part.shape[:2])
         strength = 0.7 * np.nan_to_num(on_part)[..., None]
         part[:] = (part * (1 - strength) + _VEIL * strength).round()
-    cv2.polylines(drawing, [_fixed_point(corners)], True, _VEIL.tolist(), 1, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(drawing, [fixed_point(corners)], True, _VEIL.tolist(), 1, cv2.LINE_AA, SHIFT)
 
 
 def _draw_face(drawing: np.ndarray, face: Face, hidden_below: float) -> None:
@@ -72,7 +72,7 @@ def _draw_face(drawing: np.ndarray, face: Face, hidden_below: float) -> None:
     line = max(1, round(radius / 2.5))
     hidden = face.hidden(hidden_below)
     corners = face.box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
-    cv2.polylines(drawing, [_fixed_point(corners)], True, _BOX, line, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(drawing, [fixed_point(corners)], True, _BOX, line, cv2.LINE_AA, SHIFT)
     for first, last, closed in CONTOURS:
         indices = [*range(first, last + 1), *([first] if closed else [])]
         for a, b in itertools.pairwise(indices):
@@ -88,31 +88,32 @@ def _draw_line(drawing: np.ndarray, start: np.ndarray, end: np.ndarray, line: in
     parts = [(0.0, 1.0)] if not dashed else [(0.3, 0.45), (0.55, 0.7)]
     colour = _HIDDEN if dashed else _VISIBLE
     for a, b in parts:
-        ends = _fixed_point(np.array([start + a * (end - start), start + b * (end - start)]))
-        cv2.line(drawing, ends[0].tolist(), ends[1].tolist(), colour, line, cv2.LINE_AA, _SHIFT)
+        ends = fixed_point(np.array([start + a * (end - start), start + b * (end - start)]))
+        cv2.line(drawing, ends[0].tolist(), ends[1].tolist(), colour, line, cv2.LINE_AA, SHIFT)
 
 
 def _draw_dot(drawing: np.ndarray, point: np.ndarray, radius: float) -> None:
-    centre = _fixed_point(point).tolist()
-    cv2.circle(drawing, centre, _fixed(radius + 0.8), _INK, cv2.FILLED, cv2.LINE_AA, _SHIFT)
-    cv2.circle(drawing, centre, _fixed(radius), _VISIBLE, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    centre = fixed_point(point).tolist()
+    cv2.circle(drawing, centre, fixed_length(radius + 0.8), _INK, cv2.FILLED, cv2.LINE_AA, SHIFT)
+    cv2.circle(drawing, centre, fixed_length(radius), _VISIBLE, cv2.FILLED, cv2.LINE_AA, SHIFT)
 
 
 def _draw_ring(drawing: np.ndarray, point: np.ndarray, radius: float) -> None:
     """A little larger than a dot, so that it is seen to be hollow even in a small face."""
-    centre, outer = _fixed_point(point).tolist(), 1.25 * radius
+    centre, outer = fixed_point(point).tolist(), 1.25 * radius
     thickness = max(1, round(radius / 2.5))
-    cv2.circle(drawing, centre, _fixed(outer + 0.5 * thickness), _INK, 1, cv2.LINE_AA, _SHIFT)
-    cv2.circle(drawing, centre, _fixed(outer), _HIDDEN, thickness, cv2.LINE_AA, _SHIFT)
+    cv2.circle(drawing, centre, fixed_length(outer + 0.5 * thickness), _INK, 1, cv2.LINE_AA, SHIFT)
+    cv2.circle(drawing, centre, fixed_length(outer), _HIDDEN, thickness, cv2.LINE_AA, SHIFT)
 
 
-def _fixed(length: float) -> int:
-    return max(1, round(length * 2**_SHIFT))
+def fixed_length(length: float) -> int:
+    """A length in OpenCV's fixed-point pixels (SHIFT), at least one of their parts."""
+    return max(1, round(length * 2**SHIFT))
 
 
-def _fixed_point(points: np.ndarray) -> np.ndarray:
-    """Points in OpenCV's fixed-point pixels, whose whole numbers are the pixels' centres.
+def fixed_point(points: np.ndarray) -> np.ndarray:
+    """Points (..., 2) in OpenCV's fixed-point pixels (SHIFT), whose whole numbers are the pixels' centres.
 
     Cut off far outside any photo, where OpenCV's arithmetic would overflow.
     """
-    return ((np.clip(points, -1e5, 1e5) - 0.5) * 2**_SHIFT).round().astype(np.int32)
+    return ((np.clip(points, -1e5, 1e5) - 0.5) * 2**SHIFT).round().astype(np.int32)
