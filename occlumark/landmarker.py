@@ -15,9 +15,12 @@ from occlumark.crop import CropConfig
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.markup import N_LANDMARKS
 
-_FORMAT = 1
-_METADATA_KEY = "occlumark"
-_OUTPUTS = ["landmarks", "visibility", "occlusion_map"]
+#: Version of the exported form; raised when detection must know of a change.
+FORMAT = 1
+#: Where the ONNX file's metadata keeps the JSON that the detector reads.
+METADATA_KEY = "occlumark"
+#: The network's outputs, as in Prediction.
+OUTPUTS = ("landmarks", "visibility", "occlusion_map")
 _PACKAGED = Path(__file__).with_name("weights")
 
 # Faces in one run: more are no faster on a CPU, and ONNX Runtime keeps the memory of its largest run.
@@ -80,7 +83,7 @@ class Landmarker:
             crops: (n, size, size, 3) uint8, RGB.
         """
         parts = [
-            self._session.run(_OUTPUTS, {"crops": crops[i : i + _MAX_FACES_PER_RUN]})
+            self._session.run(list(OUTPUTS), {"crops": crops[i : i + _MAX_FACES_PER_RUN]})
             for i in range(0, len(crops), _MAX_FACES_PER_RUN)
         ]
         landmarks, visibility, occlusion_maps = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -113,15 +116,15 @@ def _read(path: Path) -> bytes:
 
 
 def _read_metadata(path: Path, session: onnxruntime.InferenceSession) -> tuple[str, CropConfig]:
-    text = session.get_modelmeta().custom_metadata_map.get(_METADATA_KEY)
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise CheckpointError(f"{path} is not ours: it lacks the metadata that `occlumark export` writes")
     try:
         values = json.loads(text)
         found = (values["format"], values["markup"])
-        if found != (_FORMAT, N_LANDMARKS):
+        if found != (FORMAT, N_LANDMARKS):
             raise CheckpointError(
-                f"{path} has format {found[0]} and markup {found[1]}; expected {_FORMAT} and {N_LANDMARKS}"
+                f"{path} has format {found[0]} and markup {found[1]}; expected {FORMAT} and {N_LANDMARKS}"
             )
         return str(values["model"]), from_mapping(CropConfig, values["crop"], "crop.")
     except (ValueError, KeyError, TypeError, ConfigError) as error:

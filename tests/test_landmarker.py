@@ -2,6 +2,7 @@ import hashlib
 import json
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from occlumark import landmarker
@@ -22,6 +23,14 @@ def test_any_number_of_crops_in_order(dot_network, n):
     landmarks, visibility, maps = Landmarker(dot_network, threads=1).predict(crops)
     assert landmarks.shape == (n, 68, 2) and maps.shape == (n, 7, 7)
     np.testing.assert_allclose(visibility[:, 0], np.arange(n) / 255, atol=1e-4)
+
+
+def test_the_exported_form_is_named_once(dot_network):
+    """What export writes by; the file here is written by hand."""
+    session = onnxruntime.InferenceSession(dot_network)
+    assert [output.name for output in session.get_outputs()] == list(landmarker.OUTPUTS)
+    written = json.loads(session.get_modelmeta().custom_metadata_map[landmarker.METADATA_KEY])
+    assert written["format"] == landmarker.FORMAT
 
 
 def refused(path, **options) -> str:
