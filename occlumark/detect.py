@@ -56,6 +56,11 @@ class Detector:
         self._face_finder = face_finder or CascadeFinder()
         self.passes = passes
 
+    @property
+    def model(self) -> str:
+        """The network's name, as its file gives it."""
+        return self._landmarker.model
+
     def detect(
         self,
         photo: str | os.PathLike[str] | np.ndarray,
@@ -77,14 +82,25 @@ class Detector:
         Raises:
             PhotoError: the file cannot be read.
             BoxError: a box is inverted, not finite or outside the photo.
-            ValueError: the array is no such photo.
+            ValueError: the array is no such photo, or a face finder of the caller's gives no (box, score) pairs.
         """
         pixels = _check_photo(photo) if isinstance(photo, np.ndarray) else read_photo(photo, max_pixels)
-        found = self._face_finder(pixels) if boxes is None else [(np.asarray(box), 1.0) for box in boxes]
+        found = self._find(pixels) if boxes is None else [(np.asarray(box), 1.0) for box in boxes]
         if not found:
             return []
         checked = np.stack([check_box(box, *pixels.shape[:2]) for box, _ in found])
         return self._landmarks(pixels, checked, [float(score) for _, score in found])
+
+    def _find(self, photo: np.ndarray) -> list[tuple[np.ndarray, float]]:
+        found = self._face_finder(photo)
+        for face in found:
+            if len(face) != 2:
+                raise ValueError(
+                    f"a face finder returns (box, score) pairs (finder.FaceFinder), not {len(face)} values"
+                )
+            if not 0 <= face[1] <= 1:
+                raise ValueError(f"a face finder's score is in 0..1 (finder.FaceFinder), not {face[1]}")
+        return found
 
     def _landmarks(self, photo: np.ndarray, boxes: np.ndarray, scores: list[float]) -> list[Face]:
         crops = [CropTransform.from_box(box, self._landmarker.crop) for box in boxes]

@@ -1,6 +1,5 @@
 """A face as it is returned: where it is, its landmarks, what of it is hidden."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,11 @@ HIDDEN_BELOW = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face of a photo. All arrays are read-only; all coordinates are photo pixels."""
+    """One face of a photo. All arrays are read-only; all coordinates are photo pixels.
+
+    Raises:
+        ValueError: a value of another shape, not finite or out of its range.
+    """
 
     box: np.ndarray
     """(4,) x0, y0, x1, y1: the box the face was found by."""
@@ -42,8 +45,13 @@ class Face:
                 raise ValueError(f"{name} has shape {expected or '(h, w)'}, not {values.shape}")
             if not np.isfinite(values).all():
                 raise ValueError(f"{name} has numbers that are not finite")
+            if name in ("visibility", "occlusion_map") and not ((values >= 0) & (values <= 1)).all():
+                raise ValueError(f"{name} is in 0..1")
             values.flags.writeable = False
             object.__setattr__(self, name, values)
+        if not 0 <= self.score <= 1:
+            raise ValueError(f"score is in 0..1, not {self.score}")
+        object.__setattr__(self, "score", float(self.score))  # JSON takes no number of NumPy's
 
     def hidden(self, below: float = HIDDEN_BELOW) -> np.ndarray:
         """Which landmarks are hidden.
@@ -126,10 +134,10 @@ class Face:
             crop = values["crop"]
             return cls(
                 box=_numbers(values["box"]),
-                score=_score(values["score"]),
+                score=values["score"],
                 landmarks=_numbers(values["landmarks"]),
-                visibility=_fractions("visibility", values["visibility"]),
-                occlusion_map=_fractions("occlusion_map", values["occlusion_map"]),
+                visibility=_numbers(values["visibility"]),
+                occlusion_map=_numbers(values["occlusion_map"]),
                 crop=CropTransform(_numbers(crop["matrix"]), int(crop["size"])),
             )
         except KeyError as error:
@@ -140,16 +148,3 @@ class Face:
 
 def _numbers(values: Any) -> np.ndarray:
     return np.array(values, dtype=np.float64)
-
-
-def _fractions(name: str, values: Any) -> np.ndarray:
-    numbers = _numbers(values)
-    if not ((numbers >= 0) & (numbers <= 1)).all():
-        raise ValueError(f"{name} is in 0..1")
-    return numbers
-
-
-def _score(value: Any) -> float:
-    if not 0 <= value <= 1 or math.isnan(value):
-        raise ValueError(f"score is in 0..1, not {value}")
-    return float(value)

@@ -79,6 +79,25 @@ def test_any_callable_finds_the_faces(dot_network):
     np.testing.assert_array_equal(faces[1].box, [1, 2, 30, 40])
 
 
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ([(BOX, 97)], r"a face finder's score is in 0..1 \(finder.FaceFinder\), not 97"),
+        ([(BOX, 0.5), (BOX, float("nan"))], "score is in 0..1"),
+        ([BOX], r"a face finder returns \(box, score\) pairs \(finder.FaceFinder\), not 4 values"),
+        ([([1, 2, 3], 0.5)], "a box is four numbers"),
+    ],
+)
+def test_a_finder_that_breaks_its_contract(dot_network, found, message):
+    detector = Detector(weights=dot_network, threads=1, face_finder=lambda photo: found)
+    with pytest.raises(ValueError, match=message):
+        detector.detect(photo_with_dots())
+
+
+def test_the_networks_name(detector):
+    assert detector.model == "dot"
+
+
 def test_no_face_is_an_empty_list(detector):
     assert detector.detect(photo_with_dots()) == []
     assert detector.detect(photo_with_dots(), []) == []

@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,6 +84,25 @@ def test_wrong_shapes_are_a_value_error():
             make_face_with_box.occlusion_map,
             make_face_with_box.crop,
         )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score": 97}, "score is in 0..1, not 97"),
+        ({"score": -0.1}, "score is in 0..1"),
+        ({"score": float("nan")}, "score is in 0..1, not nan"),
+        ({"visibility": np.full(68, 1.1)}, "visibility is in 0..1"),
+        ({"occlusion_map": np.full((7, 7), -0.1)}, "occlusion_map is in 0..1"),
+    ],
+)
+def test_values_out_of_range_are_a_value_error(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(make_face(), **change)
+
+
+def test_a_score_of_numpy_goes_into_json():
+    assert json.dumps(replace(make_face(), score=np.float32(0.5)).to_json()["score"]) == "0.5"
 
 
 def test_arrays_are_read_only_copies():
