@@ -1,7 +1,10 @@
 """occlumark train: a network from a pack of faces."""
 
 import argparse
+import os
 from pathlib import Path
+
+from occlumark.cli.options import positive_count
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--device", default="", help="cpu or cuda; default: cuda where there is one")
-    parser.add_argument("--threads", type=int, help="CPU threads to compute with; default: torch's choice")
+    parser.add_argument("--threads", type=positive_count, help="CPU threads to compute with; default: torch's choice")
     parser.set_defaults(run=run)
 
 
@@ -44,5 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     config = load(RunConfig, args.config, args.overrides)
-    print(train(config, args.pack, args.out, resume=args.resume, device=args.device))
+    checkpoint = train(config, args.pack, args.out, resume=args.resume, device=args.device)
+    if os.environ.get("RANK", "0") == "0":  # one of torchrun's processes speaks for all
+        print(checkpoint)
     return 0

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from occlumark.atomic import written_whole
 from occlumark.config import from_mapping
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.markup import N_LANDMARKS
@@ -27,6 +28,8 @@ class Checkpoint:
     """Of the run."""
     epoch: int
     """Epochs finished."""
+    faces: str
+    """Digest of the pack's faces that it was trained on (faces.faces_digest)."""
     network: dict[str, Tensor]
     """Weights as trained."""
     averaged: dict[str, Tensor]
@@ -39,10 +42,14 @@ _PARTS = ("network", "averaged", "optimiser")
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write to a temporary name beside `path`, then move it there: what stands at `path` is always whole.
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        path: the file; an older checkpoint there stays until the new one is whole.
+        checkpoint: what to write; its tensors share no memory.
 
     Raises:
-        CheckpointError: the disk is full or the folder is not writable.
+        OcclumarkError: the disk is full or the folder is not writable.
     """
     tensors = {
         f"{part}:{name}": tensor.contiguous() for part in _PARTS for name, tensor in getattr(checkpoint, part).items()
@@ -51,20 +58,21 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "markup": N_LANDMARKS,
         "epoch": checkpoint.epoch,
+        "faces": checkpoint.faces,
         "config": asdict(checkpoint.config),
     }
-    partial = path.with_name(path.name + ".partial")
-    try:
-        save_file(tensors, partial, metadata={"occlumark": json.dumps(header)})
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot write checkpoint {path}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as file:
+        file.write(save(tensors, metadata={"occlumark": json.dumps(header)}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint that save_checkpoint wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The checkpoint, its tensors on the CPU.
 
     Raises:
         CheckpointError: missing, truncated, not ours, of another format version or markup.
@@ -90,11 +98,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
         config = from_mapping(RunConfig, header["config"])
     except ConfigError as error:
         raise CheckpointError(f"{path} has a configuration of another version: {error}") from error
-    return Checkpoint(config=config, epoch=int(header["epoch"]), **parts)
+    return Checkpoint(config=config, epoch=int(header["epoch"]), faces=str(header.get("faces", "")), **parts)
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     """Load a state dict; missing, extra and misshapen keys are named.
+
+    Args:
+        module: what gets the weights.
+        weights: by the module's own names.
+        path: the file they came from, for the message.
 
     Raises:
         CheckpointError: the weights are of another network.

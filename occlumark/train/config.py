@@ -43,6 +43,8 @@ class RunConfig:
     """Name of the model, carried into the exported file."""
     seed: int = 0
     """Of the weights' start, the order of faces and augmentation, at least 0."""
+    validation_seed: int = 0
+    """Of the choice of the validation photos, which stays the same for any `seed`."""
     imagenet: str = ""
     """safetensors file of ImageNet's ResNet-18 by torchvision's names; empty: random weights. Paper: section 5."""
     validation_share: float = 0.05

@@ -1,5 +1,6 @@
 """A pack's faces as PyTorch batches, each face augmented by a generator of its own."""
 
+import hashlib
 from collections.abc import Iterator
 
 import cv2
@@ -93,6 +94,13 @@ def validation_batches(
             box = pack.tight_boxes[index] if box is None else box
             pairs.append(plain_crop(pack.crops[index], pack.landmarks[index], box, crop))
         yield torch.from_numpy(np.stack([p[0] for p in pairs])), np.stack([p[1] for p in pairs])
+
+
+def faces_digest(pack: Pack) -> str:
+    """Names the faces of a pack: SHA-256 of their names and landmarks, as hexadecimal digits."""
+    digest = hashlib.sha256("\n".join(pack.names).encode())
+    digest.update(np.ascontiguousarray(pack.landmarks).tobytes())
+    return digest.hexdigest()
 
 
 def mean_face(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.ndarray:

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from occlumark.data.cutouts import load_cutouts
 from occlumark.data.pack import Pack
 from occlumark.data.split import split_validation
 from occlumark.errors import CheckpointError, ConfigError
@@ -19,7 +20,7 @@ from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import objective
 from occlumark.train.checkpoint import save_checkpoint
 from occlumark.train.config import OptimiserConfig, RunConfig
-from occlumark.train.faces import TrainingFaces, mean_face, training_batches, validation_batches
+from occlumark.train.faces import TrainingFaces, faces_digest, mean_face, training_batches, validation_batches
 from occlumark.train.processes import Processes
 from occlumark.train.record import Record
 from occlumark.train.state import RunState
@@ -47,13 +48,19 @@ def train(config: RunConfig, pack_path: Path, out: Path, *, resume: bool = False
     """
     with Processes.join(device) as processes:
         pack = Pack.open(pack_path)
-        training, validation = split_validation(pack.names, config.validation_share, config.seed)
+        training, validation = split_validation(pack.names, config.validation_share, config.validation_seed)
+        if config.optimiser.batch % processes.world:
+            raise ConfigError(
+                f"optimiser.batch is {config.optimiser.batch}, no multiple of {processes.world} processes"
+            )
         if len(training) < config.optimiser.batch:
             raise ConfigError(
                 f"the pack leaves {len(training)} faces for training, fewer than a batch of {config.optimiser.batch}"
             )
+        if "mask" in config.augment.occlude.kinds and config.augment.occlude.probability:
+            load_cutouts(config.augment.occlude.masks)  # a wrong folder is told here, not by a loading process
         checkpoint_path = out / "checkpoint.safetensors"
-        state = RunState.start(config, mean_face(pack, training, config.crop), processes.device)
+        state = RunState.start(config, mean_face(pack, training, config.crop), faces_digest(pack), processes.device)
         if resume:
             state.resume(checkpoint_path)
         elif checkpoint_path.exists():
@@ -89,7 +96,9 @@ def _train_epoch(
     matrix: Spectrum | None = None
     began, done = time.perf_counter(), 0
     state.network.train()
-    bar = tqdm(batches, desc=f"epoch {state.epoch + 1}/{config.optimiser.epochs}", disable=not processes.is_first)
+    bar = tqdm(
+        batches, desc=f"epoch {state.epoch + 1}/{config.optimiser.epochs}", disable=None if processes.is_first else True
+    )
     for step, (crops, landmarks) in enumerate(bar):
         # The first step of an epoch always decomposes, so that a resumed run meets the same sub-gradients.
         if state.network.M is not None and step % config.objective.refresh_every == 0:
@@ -126,12 +135,23 @@ def _train_epoch(
 def validate(
     network: nn.Module, pack: Pack, indices: np.ndarray, config: RunConfig, device: torch.device
 ) -> dict[str, float]:
-    """Inter-ocular NME (a fraction) of the packed faces `indices`, cut from their official boxes."""
+    """The error on faces that training does not see, cut from their official boxes.
+
+    Args:
+        network: in evaluation mode afterwards.
+        pack: the faces.
+        indices: (n,) which of them.
+        config: of the run: crop, batch and precision.
+        device: where the network lives.
+
+    Returns:
+        "validation/nme", inter-ocular, a fraction; empty where there is no face.
+    """
     if len(indices) == 0:
         return {}
     network.eval()
     errors = []
-    for crops, truth in validation_batches(pack, indices, config.crop, 32):
+    for crops, truth in validation_batches(pack, indices, config.crop, config.optimiser.batch):
         with autocast(config.optimiser, device):
             predicted = network(crops.to(device)).landmarks.cpu().numpy()
         errors.append(nme(predicted, truth, "inter_ocular"))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
+from occlumark.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -31,13 +33,20 @@ class Processes:
         """Join the group that torchrun's environment variables describe; alone without them.
 
         Args:
-            device: "cpu", "cuda", "cuda:1"; empty: this process' own GPU where there is one.
+            device: "cpu", "cuda" (this process' own GPU), "cuda:1"; empty: a GPU where there is one.
+
+        Raises:
+            ConfigError: there is no such device.
         """
         world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-        if not device:
-            local = os.environ.get("LOCAL_RANK", "0")
-            device = f"cuda:{local}" if torch.cuda.is_available() else "cpu"
-        place = torch.device(device)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if device == "cuda":
+            device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        try:
+            place = torch.device(device)
+            torch.empty(0, device=place)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(f"no device '{device}': {str(error).splitlines()[0]}") from error
         if place.type == "cuda":
             torch.cuda.set_device(place)
         if world == 1:

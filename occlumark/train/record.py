@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from occlumark.atomic import written_whole
 from occlumark.errors import CheckpointError
 
 
@@ -36,7 +37,8 @@ class Record:
         try:
             out.mkdir(parents=True, exist_ok=True)
             lines = log.read_text(encoding="utf-8").splitlines()[:resume_after] if log.exists() else []
-            log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            with written_whole(log) as file:
+                file.write("".join(f"{line}\n" for line in lines).encode())
         except OSError as error:
             raise CheckpointError(f"cannot write the run's folder {out}: {error.strerror}") from error
         board = SummaryWriter(str(out), purge_step=resume_after + 1)
@@ -46,11 +48,18 @@ class Record:
             board.close()
 
     def write(self, epoch: int, scalars: Mapping[str, float]) -> None:
-        """One line for epoch `epoch` (from 1), and each scalar to TensorBoard."""
+        """One line for epoch `epoch` (from 1), and each scalar to TensorBoard.
+
+        Raises:
+            CheckpointError: the disk is full.
+        """
         if self._log is None or self._board is None:
             return
         line = {"epoch": epoch} | {name: float(f"{value:.6g}") for name, value in scalars.items()}
-        with self._log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise CheckpointError(f"cannot write {self._log}: {error.strerror}") from error
         for name, value in scalars.items():
             self._board.add_scalar(name, value, epoch)

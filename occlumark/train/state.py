@@ -35,16 +35,19 @@ class RunState:
     """Their moving average, what is validated and exported."""
     optimiser: torch.optim.AdamW
     """Of the network's weights."""
+    faces: str
+    """Digest of the pack's faces (faces.faces_digest)."""
     epoch: int = 0
     """Epochs finished."""
 
     @classmethod
-    def start(cls, config: RunConfig, mean_face: np.ndarray, device: torch.device) -> "RunState":
+    def start(cls, config: RunConfig, mean_face: np.ndarray, faces: str, device: torch.device) -> "RunState":
         """A run before its first step, the same for the same seed.
 
         Args:
             config: the run.
             mean_face: (68, 2), crop pixels, what the network predicts at first.
+            faces: digest of the pack's faces.
             device: where the network lives.
 
         Raises:
@@ -66,18 +69,20 @@ class RunState:
             groups.append({"params": [network.M], "scale": config.optimiser.matrix_rate})
         # No decay of AdamW's own: equation (3) has it, as terms of the objective.
         optimiser = torch.optim.AdamW(groups, config.optimiser.learning_rate, weight_decay=0.0)
-        return cls(config, network, averaged, optimiser)
+        return cls(config, network, averaged, optimiser, faces)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of the same configuration.
+        """Go on from a checkpoint of the same configuration and pack.
 
         Raises:
             CheckpointError: it cannot be read or does not fit.
-            ConfigError: it was trained with another configuration.
+            ConfigError: it was trained with another configuration or on another pack.
         """
         checkpoint = load_checkpoint(path)
         if checkpoint.config != self.config:
             raise ConfigError(f"{path} was trained with another configuration; resume with the same one")
+        if checkpoint.faces != self.faces:
+            raise ConfigError(f"{path} was trained on another pack; resume with the same one")
         load_weights(self.network, checkpoint.network, path)
         load_weights(self.averaged, checkpoint.averaged, path)
         restore_optimiser(self.optimiser, self.network, checkpoint.optimiser)
@@ -88,6 +93,7 @@ class RunState:
         return Checkpoint(
             config=self.config,
             epoch=self.epoch,
+            faces=self.faces,
             network=_cpu(self.network.state_dict()),
             averaged=_cpu(self.averaged.state_dict()),
             optimiser=_cpu(flat_optimiser(self.optimiser, self.network)),
@@ -97,7 +103,7 @@ class RunState:
 def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
     """An exponential moving average for AveragedModel that forgets the start faster than `decay` would.
 
-    After n steps the decay is the smaller of `decay` and (1 + n) / (10 + n). Counters are copied.
+    Not in the paper. After n steps the decay is the smaller of `decay` and (1 + n) / (10 + n). Counters are copied.
     """
 
     @torch.no_grad()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from occlumark.errors import CheckpointError
+from occlumark.errors import CheckpointError, OcclumarkError
 from occlumark.train.checkpoint import Checkpoint, load_checkpoint, load_weights, read_imagenet, save_checkpoint
 from occlumark.train.config import RunConfig
 
@@ -15,7 +15,7 @@ from occlumark.train.config import RunConfig
 def path(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     parts = {"network": {"a.weight": torch.arange(6.0)}, "averaged": {"a.weight": torch.ones(6)}, "optimiser": {}}
-    save_checkpoint(path, Checkpoint(config=RunConfig(seed=7), epoch=3, **parts))
+    save_checkpoint(path, Checkpoint(config=RunConfig(seed=7), epoch=3, faces="f", **parts))
     return path
 
 
@@ -27,7 +27,7 @@ def one_line(caught) -> str:
 
 def test_what_is_saved_is_loaded(path):
     checkpoint = load_checkpoint(path)
-    assert (checkpoint.epoch, checkpoint.config) == (3, RunConfig(seed=7))
+    assert (checkpoint.epoch, checkpoint.config, checkpoint.faces) == (3, RunConfig(seed=7), "f")
     assert torch.equal(checkpoint.network["a.weight"], torch.arange(6.0))
     assert torch.equal(checkpoint.averaged["a.weight"], torch.ones(6))
 
@@ -83,13 +83,12 @@ def test_another_kind(path, change, expected):
 
 
 def test_a_failed_write_leaves_the_old_checkpoint_and_no_other_file(path, monkeypatch):
-    def full_disk(tensors, name, metadata):
-        name.write_bytes(b"half")
+    def full_disk(_descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("occlumark.train.checkpoint.save_file", full_disk)
-    with pytest.raises(CheckpointError, match="No space left"):
-        save_checkpoint(path, Checkpoint(RunConfig(), 4, {}, {}, {}))
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OcclumarkError, match="No space left"):
+        save_checkpoint(path, Checkpoint(RunConfig(), 4, "", {}, {}, {}))
     assert load_checkpoint(path).epoch == 3
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 

@@ -87,6 +87,57 @@ def test_resuming_another_configuration_is_refused(pack_path, tmp_path):
         train(small(), pack_path, tmp_path, resume=True, device="cpu")
 
 
+def test_resuming_on_another_pack_is_refused(pack_path, tmp_path, monkeypatch):
+    once = small(optimiser={"epochs": 1, "batch": 4, "precision": "fp32"})
+    train(once, pack_path, tmp_path, device="cpu")
+    monkeypatch.setattr("occlumark.train.loop.faces_digest", lambda pack: "others")
+    with pytest.raises(ConfigError, match="another pack"):
+        train(once, pack_path, tmp_path, resume=True, device="cpu")
+
+
+def test_a_missing_masks_folder_is_named_before_anything_is_written(pack_path, tmp_path):
+    occluders = {"occlude": {"kinds": ["mask"], "masks": str(tmp_path / "nowhere")}}
+    with pytest.raises(ConfigError, match="nowhere") as caught:
+        train(small(augment=occluders), pack_path, tmp_path / "run", device="cpu")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_device_is_named(pack_path, tmp_path):
+    for device in ("warp", "cuda:7"):
+        with pytest.raises(ConfigError, match="no device") as caught:
+            train(small(), pack_path, tmp_path, device=device)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused(pack_path, tmp_path, monkeypatch):
+    from contextlib import contextmanager
+
+    from occlumark.train import loop
+    from occlumark.train.processes import Processes
+
+    @contextmanager
+    def three(device):
+        yield Processes(0, 3, torch.device("cpu"))
+
+    monkeypatch.setattr(loop.Processes, "join", three)
+    with pytest.raises(ConfigError, match="no multiple of 3 processes"):
+        train(small(), pack_path, tmp_path)
+
+
+def test_the_rate_warms_up_and_ends_at_zero():
+    from occlumark.train.config import OptimiserConfig
+    from occlumark.train.loop import _set_rate
+
+    weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+    optimiser = torch.optim.AdamW([{"params": weights[:1], "scale": 1.0}, {"params": weights[1:], "scale": 0.1}])
+    config = OptimiserConfig(epochs=10, learning_rate=0.2, warm_up=0.2)
+    by_hand = {0: 0.0, 1: 0.1, 2: 0.2, 6: 0.1, 10: 0.0}
+    for epoch, rate in by_hand.items():
+        _set_rate(optimiser, config, epoch)
+        assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([rate, rate / 10], abs=1e-12)
+
+
 def test_too_small_a_pack_is_refused(pack_path, tmp_path):
     with pytest.raises(ConfigError, match="fewer than a batch"):
         train(small(optimiser={"batch": 64}), pack_path, tmp_path, device="cpu")
