@@ -42,7 +42,7 @@ def main() -> None:
     args = parser.parse_args()
     samples, _ = read_w300(args.folders)
     run = RunConfig()
-    _, held_out = split_validation([sample.name for sample in samples], run.validation_share, run.seed)
+    _, held_out = split_validation([sample.name for sample in samples], run.validation_share, run.validation_seed)
     print(f"{len(held_out)} validation faces, inter-ocular NME x 10^-2, 95 % interval")
     for source in (official, jittered):
         errors = {}

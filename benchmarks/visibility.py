@@ -39,7 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     landmarker = Landmarker(args.weights or packaged_weights("odn")[0])
     pack, run = Pack.open(args.pack), RunConfig()
-    _, held_out = split_validation(pack.names, run.validation_share, run.seed)
+    _, held_out = split_validation(pack.names, run.validation_share, run.validation_seed)
     print(f"{len(held_out)} faces; kind: mean visibility hidden, shown; ROC area")
     for kind in KINDS:
         config = OccludeConfig(probability=1.0, kinds=(kind,))

@@ -34,7 +34,7 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], at: str = "") -> T:
 
 
 def load(kind: type[T], path: Path | None, overrides: Iterable[str] = ()) -> T:
-    """Read a TOML file (None: all defaults), then apply overrides such as `train.epochs=3`.
+    """Read a TOML file (None: all defaults), then apply overrides such as `optimiser.epochs=3`.
 
     Raises:
         ConfigError: as in from_mapping, and for a file that is missing or not TOML.

@@ -17,17 +17,19 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from occlumark.atomic import written_whole
+from occlumark.landmarker import FORMAT, METADATA_KEY, OUTPUTS
 from occlumark.markup import N_LANDMARKS
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.train.checkpoint import load_checkpoint, load_weights
 from occlumark.train.config import RunConfig
 
-FORMAT = 1
-OUTPUTS = ("landmarks", "visibility", "occlusion_map")
-
 
 class ForDetection(nn.Module):
-    """The trained network itself, folded, with the outputs that detection reads."""
+    """The trained network itself, folded, with the outputs that detection reads.
+
+    Args:
+        network: M is folded into its W_fc in place.
+    """
 
     def __init__(self, network: OcclusionAdaptiveNetwork) -> None:
         super().__init__()
@@ -74,6 +76,12 @@ def _hat(position: Float[Tensor, "B L"], cells: int) -> Float[Tensor, "B L cells
 def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, RunConfig]:
     """The averaged weights of a checkpoint, in a network ready for evaluation.
 
+    Args:
+        checkpoint_path: what training wrote.
+
+    Returns:
+        The network, not folded, and the configuration of its run.
+
     Raises:
         CheckpointError: see load_checkpoint and load_weights.
     """
@@ -107,7 +115,13 @@ def export(checkpoint_path: Path, out: Path, *, fp16: bool = True) -> None:
 
 
 def to_onnx(network: OcclusionAdaptiveNetwork, config: RunConfig, *, fp16: bool) -> onnx.ModelProto:
-    """The exported graph of a network, folded in the process, checked by ONNX's own checker."""
+    """The exported graph of a network, checked by ONNX's own checker.
+
+    Args:
+        network: in evaluation mode; M is folded into its W_fc in place.
+        config: of its run, for the metadata.
+        fp16: store the weights in half precision.
+    """
     size = network.crop_size
     crops = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     # The exporter tells of a missing torchvision and warns of its own deprecations: nothing a user could mend.
@@ -129,7 +143,7 @@ def to_onnx(network: OcclusionAdaptiveNetwork, config: RunConfig, *, fp16: bool)
     if fp16:
         halve_weights(model)
     entry = model.metadata_props.add()
-    entry.key = "occlumark"
+    entry.key = METADATA_KEY
     entry.value = json.dumps(
         {
             "format": FORMAT,

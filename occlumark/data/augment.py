@@ -12,7 +12,7 @@ from occlumark.markup import MIRROR
 
 
 @dataclass(frozen=True)
-class GeometryConfig:
+class SimilarityConfig:
     """Random similarity and mirroring, on top of the box's own jitter.
 
     Paper: section 5, implementation details: rotation, scale, translation and flip, without their ranges.
@@ -38,11 +38,11 @@ class GeometryConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Everything done to a training face. Every probability or range of 0 switches its part off."""
+    """Everything done to a training face. Each part has a probability or share that switches it off at 0."""
 
     box: BoxJitterConfig = field(default_factory=BoxJitterConfig)
     """Face boxes as detectors give them."""
-    geometry: GeometryConfig = field(default_factory=GeometryConfig)
+    geometry: SimilarityConfig = field(default_factory=SimilarityConfig)
     """The paper's four: rotation, scale, translation, flip."""
     occlude: OccludeConfig = field(default_factory=OccludeConfig)
     """Things before the face."""
@@ -87,7 +87,7 @@ def augment(
 
 
 def random_transform(
-    box: np.ndarray, crop_config: CropConfig, config: GeometryConfig, rng: np.random.Generator
+    box: np.ndarray, crop_config: CropConfig, config: SimilarityConfig, rng: np.random.Generator
 ) -> tuple[CropTransform, bool]:
     """A crop transform around a box, turned, zoomed, shifted and perhaps mirrored at random.
 

@@ -31,7 +31,14 @@ class DistillationConfig:
 
 
 class Distillation(nn.Module):
-    """Pathway C, a residual block giving A, and Pathway D, a thin 1-3-1 giving the map P."""
+    """Pathway C, a residual block giving A, and Pathway D, a thin 1-3-1 giving the map P.
+
+    Paper: section 3.2.
+
+    Args:
+        c_in: channels of Z, and of the output.
+        config: Pathway D.
+    """
 
     def __init__(self, c_in: int, config: DistillationConfig) -> None:
         super().__init__()
@@ -41,6 +48,13 @@ class Distillation(nn.Module):
         self.pathway_d = nn.Sequential(one_k_one(c_in, config.width, 3), last, nn.Sigmoid())
 
     def forward(self, Z: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B 1 H W"]]:
-        """The clean features P * A, and P in 0..1, high where the face shows."""
+        """Weigh the features.
+
+        Args:
+            Z: feature maps of the backbone.
+
+        Returns:
+            The clean features P * A, and P in 0..1, high where the face shows.
+        """
         P = self.pathway_d(Z)
         return P * self.pathway_c(Z), P

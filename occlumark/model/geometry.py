@@ -35,6 +35,11 @@ def channel_product(
 
     An element is then a weighted sum over the corresponding row and column. Paper: section 3.1, last paragraph.
 
+    Args:
+        A: output of Pathway A.
+        B: output of Pathway B, as large.
+        reading: "matrix" or "transposed".
+
     Not in the paper: the division. A sum of n independent products of unit variance has variance n.
     """
     if reading == "transposed":
@@ -43,7 +48,14 @@ def channel_product(
 
 
 class GeometryAware(nn.Module):
-    """Pathway A (1-3-1) and Pathway B (1-5-1), their product, and a 1 x 1 convolution."""
+    """Pathway A (1-3-1) and Pathway B (1-5-1), their product, and a 1 x 1 convolution.
+
+    Paper: section 3.1.
+
+    Args:
+        c_in: channels of Z.
+        config: widths and product.
+    """
 
     def __init__(self, c_in: int, config: GeometryConfig) -> None:
         super().__init__()

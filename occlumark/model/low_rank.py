@@ -43,6 +43,7 @@ class LowRank(nn.Module):
         self.reduce = conv_bn_relu(c_in, config.channels, 3, stride=2)
         features = config.channels * ((grid + 1) // 2) ** 2
         self.M = nn.Parameter(torch.eye(features)) if shared_matrix else None
+        # Not in the paper: 0.05, a start within a few pixels of the mean face.
         self.W_fc = nn.Parameter(torch.randn(features, outputs) * 0.05)
         self.bias = nn.Parameter(torch.zeros(outputs))
 

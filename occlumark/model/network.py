@@ -41,7 +41,7 @@ class NetworkConfig:
         return not (self.geometry_aware or self.distillation or self.low_rank)
 
 
-class Prediction(NamedTuple):
+class NetworkOutput(NamedTuple):
     """What the network says of a batch of crops."""
 
     landmarks: Float[Tensor, "B L 2"]
@@ -73,6 +73,7 @@ class OcclusionAdaptiveNetwork(nn.Module):
         self.regression: nn.Linear | None = None
         if config.is_plain:
             self.regression = nn.Linear(channels, 2 * N_LANDMARKS)
+            # As small a start as LowRank's, whose X is scaled by this factor.
             nn.init.normal_(self.regression.weight, std=channels**-0.5 * 0.05)
         else:
             self.low_rank = LowRank(hybrid, grid, 2 * N_LANDMARKS, config.lm, shared_matrix=config.low_rank)
@@ -86,7 +87,7 @@ class OcclusionAdaptiveNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255, persistent=False)
 
-    def forward(self, crops: UInt8[Tensor, "B H W 3"]) -> Prediction:
+    def forward(self, crops: UInt8[Tensor, "B H W 3"]) -> NetworkOutput:
         """Landmarks and P of RGB crops, as they come from CropTransform.cut."""
         # NHWC bytes, permuted, are channels_last already: the layout that the CPU's bf16 kernels want.
         Z = self.backbone((crops.permute(0, 3, 1, 2).float() - self.mean) / self.std)
@@ -102,7 +103,7 @@ class OcclusionAdaptiveNetwork(nn.Module):
         else:
             hybrid = clean if self.geometry is None else torch.cat([self.geometry(Z), clean], 1)
             S = self.low_rank(hybrid)  # type: ignore[misc]
-        return Prediction(S.unflatten(1, (N_LANDMARKS, 2)) * self.crop_size, None if P is None else P.float())
+        return NetworkOutput(S.unflatten(1, (N_LANDMARKS, 2)) * self.crop_size, None if P is None else P.float())
 
     @property
     def M(self) -> nn.Parameter | None:

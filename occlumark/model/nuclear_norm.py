@@ -30,7 +30,7 @@ class Spectrum:
 
 @torch.no_grad()
 def spectrum(M: Float[Tensor, "m n"]) -> Spectrum:
-    """Decompose M, in fp32.
+    """Decompose M, in fp32. Equations (4) to (8).
 
     Singular values within rounding of zero take no part in U V^T: there the sub-gradient of the smallest norm is 0.
     """
@@ -44,5 +44,9 @@ def nuclear_norm(M: Float[Tensor, "m n"], polar: Float[Tensor, "m n"]) -> Float[
 
     With the factor of an M of some steps ago it is a lower bound of the norm (the spectral norm is its dual and
     U V^T's is 1), whose gradient is that factor: how training spares itself a decomposition at every step.
+
+    Args:
+        M: the shared matrix.
+        polar: U V^T of M, or of an earlier M (Spectrum.polar).
     """
     return (polar.detach() * M).sum()

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from occlumark.model.network import OcclusionAdaptiveNetwork, Prediction
+from occlumark.model.network import NetworkOutput, OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import nuclear_norm
 
 
@@ -46,7 +46,7 @@ class ObjectiveConfig:
 def objective(
     config: ObjectiveConfig,
     network: OcclusionAdaptiveNetwork,
-    prediction: Prediction,
+    prediction: NetworkOutput,
     landmarks: Float[Tensor, "B L 2"],
     polar: Float[Tensor, "m n"] | None,
 ) -> dict[str, Float[Tensor, ""]]:

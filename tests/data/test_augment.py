@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.data.augment import AugmentConfig, GeometryConfig, augment, plain_crop, random_transform
+from occlumark.data.augment import AugmentConfig, SimilarityConfig, augment, plain_crop, random_transform
 from occlumark.data.box_jitter import BoxJitterConfig
 from occlumark.data.colour import BlurConfig, ColourConfig
 from occlumark.data.occlude import OccludeConfig
@@ -16,7 +16,7 @@ BOX = np.array([76.0, 76.0, 244.0, 244.0])
 SURE_BOX = BoxJitterConfig(
     official_share=0.0, tight_centre_std=0.0, tight_size_std=0.0, official_centre_std=0.0, official_size_std=0.0
 )
-STILL = GeometryConfig(rotation_std_deg=0.0, zoom=0.0, shift=0.0, mirror=0.0)
+STILL = SimilarityConfig(rotation_std_deg=0.0, zoom=0.0, shift=0.0, mirror=0.0)
 NO_OCCLUDER = OccludeConfig(probability=0.0)
 SAME_COLOUR = ColourConfig(probability=0.0, grey=0.0)
 SHARP = BlurConfig(probability=0.0, noise=0.0, jpeg=0.0)
@@ -43,7 +43,7 @@ def dotted(landmarks: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(6))
 def test_picture_and_points_move_together_mirrored_or_not(seed, mirror):
     landmarks = grid_landmarks()
-    config = AugmentConfig(geometry=GeometryConfig(mirror=mirror), **GEOMETRY_ALONE)
+    config = AugmentConfig(geometry=SimilarityConfig(mirror=mirror), **GEOMETRY_ALONE)
     crop, moved = augment(dotted(landmarks), landmarks, BOX, BOX + 5, CROP, config, np.random.default_rng(seed))
     assert crop.shape == (224, 224, 3) and crop.dtype == np.uint8 and moved.shape == (68, 2)
     numbers = np.flatnonzero(((moved > 8) & (moved < 216)).all(1))
@@ -61,7 +61,7 @@ def test_picture_and_points_move_together_mirrored_or_not(seed, mirror):
 
 
 def test_both_ways_round_occur_and_the_flag_tells_them():
-    transforms = [random_transform(BOX, CROP, GeometryConfig(), np.random.default_rng(s)) for s in range(200)]
+    transforms = [random_transform(BOX, CROP, SimilarityConfig(), np.random.default_rng(s)) for s in range(200)]
     for transform, mirrored in transforms:
         assert (np.linalg.det(transform.matrix[:, :2]) < 0) == mirrored
     assert 70 < sum(mirrored for _, mirrored in transforms) < 130
@@ -80,7 +80,7 @@ def test_mirroring_the_mirrored_crop_gives_the_first_back():
     landmarks, picture = grid_landmarks(), dotted(grid_landmarks())
     config = AugmentConfig(
         box=SURE_BOX,
-        geometry=GeometryConfig(rotation_std_deg=0.0, zoom=0.0, shift=0.0, mirror=1.0),
+        geometry=SimilarityConfig(rotation_std_deg=0.0, zoom=0.0, shift=0.0, mirror=1.0),
         **GEOMETRY_ALONE,
     )
     once, points = augment(picture, landmarks, BOX, None, CROP, config, np.random.default_rng(0))
@@ -107,7 +107,7 @@ def test_chance_comes_from_the_generator_alone_and_inputs_stay():
 
 
 def test_ranges_of_the_geometry():
-    config = GeometryConfig(rotation_std_deg=10.0, rotation_max_deg=20.0, zoom=0.1, shift=0.03, mirror=0.0)
+    config = SimilarityConfig(rotation_std_deg=10.0, rotation_max_deg=20.0, zoom=0.1, shift=0.03, mirror=0.0)
     plain = CropTransform.from_box(BOX, CROP)
     angles, zooms, shifts = [], [], []
     for seed in range(1500):
@@ -139,4 +139,4 @@ def test_occluders_cover_the_share_of_faces_that_was_asked_for():
 @pytest.mark.parametrize("wrong", [{"mirror": 1.5}, {"zoom": -0.1}, {"shift": 0.7}, {"rotation_std_deg": 100.0}])
 def test_impossible_ranges_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        GeometryConfig(**wrong)
+        SimilarityConfig(**wrong)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork, Prediction
+from occlumark.model.network import NetworkConfig, NetworkOutput, OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import spectrum
 from occlumark.model.objective import ObjectiveConfig, conv_weights, objective
 
@@ -15,10 +15,10 @@ def network() -> OcclusionAdaptiveNetwork:
     return OcclusionAdaptiveNetwork(NetworkConfig(), 64)
 
 
-def off_by(pixels: float) -> tuple[Prediction, torch.Tensor]:
+def off_by(pixels: float) -> tuple[NetworkOutput, torch.Tensor]:
     """Two faces, every coordinate off by so many pixels, P = 1/4 everywhere."""
     truth = torch.full((2, 68, 2), 30.0)
-    return Prediction(truth + pixels, torch.full((2, 1, 7, 7), 0.25)), truth
+    return NetworkOutput(truth + pixels, torch.full((2, 1, 7, 7), 0.25)), truth
 
 
 def test_every_term_of_equation_3(network):
