@@ -104,12 +104,12 @@ def load(repetitions: int, folder: Path) -> None:
 
 
 def train(repetitions: int) -> None:
-    """Images a second of a training step, channels_last; M's decomposition is shared among its steps."""
+    """Images a second of a training step; M's decomposition is shared among its steps."""
     crops, landmarks = batch_of(BATCH, np.random.default_rng(0))
     runs = {
         f"{name} {precision}": Training(config, precision)
         for name, config in (("odn", NetworkConfig()), ("plain", PLAIN))
-        for precision in ("bf16", "fp32")
+        for precision in ("bf16", "fp32", "fp32 NCHW")
     }
     tasks: dict[str, Callable[[], object]] = {
         name: lambda run=run: run.step(crops, landmarks) for name, run in runs.items()
@@ -120,7 +120,7 @@ def train(repetitions: int) -> None:
     speed = {name: BATCH / (s + each_step * name.startswith("odn")) for name, s in took.items()}
     said = ", ".join(f"{name} {images:.1f}" for name, images in speed.items())
     print(f"train, {torch.get_num_threads()} threads, batch {BATCH}, images a second: {said}")
-    for other, least in (("plain bf16", 0.75), ("odn fp32", 3), ("plain fp32", 3)):
+    for other, least in (("plain bf16", 0.75), ("odn fp32 NCHW", 3), ("plain fp32 NCHW", 3), ("odn fp32", 3)):
         report(f"odn bf16 over {other}, images a second", speed["odn bf16"] / speed[other], "x", at_least=least)
 
 

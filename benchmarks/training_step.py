@@ -22,14 +22,18 @@ class Training:
 
     Args:
         config: the modules; PLAIN is ResNet-18 regression.
-        precision: "bf16" or "fp32", both channels_last.
+        precision: "bf16" or "fp32", both channels_last, or "fp32 NCHW", PyTorch's default layout.
         learning_rate: AdamW's.
     """
 
     def __init__(self, config: NetworkConfig, precision: str, learning_rate: float = 1e-3) -> None:
         torch.manual_seed(0)
         self.objective = ObjectiveConfig(data="l1")
-        self.network = OcclusionAdaptiveNetwork(config).train().to(memory_format=torch.channels_last)
+        self.network = OcclusionAdaptiveNetwork(config).train()
+        if precision == "fp32 NCHW":
+            self.network.backbone.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
+        else:
+            self.network.to(memory_format=torch.channels_last)
         self.bf16 = precision == "bf16"
         M = self.network.M
         groups = [{"params": [parameter for parameter in self.network.parameters() if parameter is not M]}]

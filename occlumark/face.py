@@ -30,7 +30,8 @@ class Face:
     landmarks: np.ndarray
     """(68, 2)"""
     visibility: np.ndarray
-    """(68,) 0..1, low where the landmark is hidden."""
+    """(68,) 0..1, low where the landmark is hidden. For now the paper's P, which was never taught occlusion
+    (docs/experiments.md, "What P knows of occlusion")."""
     occlusion_map: np.ndarray
     """(h, w) 0..1, high where the face is hidden. It covers the crop evenly."""
     crop: CropTransform
