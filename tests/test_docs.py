@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import occlumark
 from occlumark.cli.main import build_parser
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +59,11 @@ def test_files_named_in_the_readme_exist():
     named = re.findall(r"`((?:occlumark|benchmarks|configs|docs)/[\w./]*)`", README)
     assert len(named) > 5
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_citation_is_of_this_version():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {occlumark.__version__}\n" in citation
 
 
 def config_fields(kind: type, found: set[str]) -> set[str]:
