@@ -165,6 +165,8 @@ def _header(path: Path, text: str) -> dict[str, Any]:
         header = json.loads(text)
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{path} has a damaged header: {error}") from error
+    if not isinstance(header, dict) or not {"format", "markup", "epoch", "config"} <= header.keys():
+        raise CheckpointError(f"{path} has a damaged header: it lacks what occlumark train writes")
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path} has checkpoint format {header.get('format')}, this version reads {FORMAT}")
     if header.get("markup") != N_LANDMARKS:

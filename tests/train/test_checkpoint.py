@@ -82,6 +82,14 @@ def test_another_kind(path, change, expected):
     assert expected in one_line(caught)
 
 
+@pytest.mark.parametrize("text", ["{}", "[1]", "{", '{"format": 1, "markup": 68, "epoch": 2}'])
+def test_a_damaged_header(path, text):
+    save_file({"network:x": torch.ones(1)}, path, metadata={"occlumark": text})
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert "damaged header" in one_line(caught)
+
+
 def test_a_failed_write_leaves_the_old_checkpoint_and_no_other_file(path, monkeypatch):
     def full_disk(_descriptor):
         raise OSError(28, "No space left on device")
