@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from occlumark import metrics
+from occlumark.boxes import overlaps
 from occlumark.data.sample import Problem, Sample
 from occlumark.data.w300 import BOX_FILE, name_prefixes, read_w300
 from occlumark.detect import Detector
@@ -201,17 +202,13 @@ def _measure(sample: Sample, detector: Detector, box: BoxSource, normaliser: Nor
 
 def _matching(faces: list[Face], tight: np.ndarray) -> Face:
     """The found face that overlaps most with the annotated one."""
-    overlaps = [_overlap(face.box, tight) for face in faces]
-    if not faces or max(overlaps) < MIN_OVERLAP:
-        best = f", the best with an overlap of {max(overlaps):.2f}" if faces else ""
-        raise _MissedError(f"missed by the face finder: {len(faces)} found{best}")
-    return faces[int(np.argmax(overlaps))]
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes (4,)."""
-    common = np.prod(np.maximum(0, np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])))
-    return float(common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common))
+    if not faces:
+        raise _MissedError("missed by the face finder: 0 found")
+    shared = overlaps(np.stack([face.box for face in faces]), tight[None])[:, 0]
+    if shared.max() < MIN_OVERLAP:
+        best = f"the best with an overlap of {shared.max():.2f}"
+        raise _MissedError(f"missed by the face finder: {len(faces)} found, {best}")
+    return faces[int(shared.argmax())]
 
 
 def _evenly(samples: list[Sample], limit: int | None) -> list[Sample]:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "occlumark"
 #: From the bottom to the top. A module imports from lower layers alone; a folder's modules also from one another.
 LAYERS: tuple[set[str], ...] = (
     {"", "errors"},
-    {"atomic", "folders", "markup", "crop", "config"},
+    {"atomic", "folders", "markup", "crop", "boxes", "config"},
     {"photo"},
     {"model"},
     {"data"},

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from occlumark.boxes import areas, common_areas, keep_best, overlaps
+
+#: Two squares of 10, the second moved by (5, 0), and one far off.
+SQUARES = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [100, 100, 102, 103]], float)
+
+
+def test_areas_by_hand() -> None:
+    np.testing.assert_array_equal(areas(SQUARES), [100, 100, 6])
+    assert areas(SQUARES[0]) == 100
+    assert areas(np.zeros((0, 4))).shape == (0,)
+
+
+def test_common_areas_by_hand() -> None:
+    expected = [[100, 50, 0], [50, 100, 0], [0, 0, 6]]
+    np.testing.assert_array_equal(common_areas(SQUARES, SQUARES), expected)
+
+
+def test_overlaps_by_hand() -> None:
+    # The first two share 50 of 150; what touches along a side or lies off in both directions shares nothing.
+    others = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10], [11, 11, 12, 12], [2, 2, 4, 7]], float)
+    np.testing.assert_allclose(overlaps(SQUARES[:1], others), [[1, 1 / 3, 0, 0, 0.1]])
+    np.testing.assert_array_equal(overlaps(others, SQUARES), overlaps(SQUARES, others).T)
+
+
+def test_nothing_overlaps_with_nothing() -> None:
+    none = np.zeros((0, 4))
+    assert overlaps(none, SQUARES).shape == (0, 3) and overlaps(SQUARES, none).shape == (3, 0)
+
+
+def test_the_best_of_a_heap_by_hand() -> None:
+    # The second overlaps with the best by a third, the fourth lies nearly on the third.
+    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [50, 0, 60, 10], [50, 0, 60, 11]], float)
+    scores = np.array([0.9, 0.8, 0.6, 0.7])
+    assert keep_best(boxes, scores, 0.4).tolist() == [0, 1, 3]
+    assert keep_best(boxes, scores, 0.3).tolist() == [0, 3]
+    assert keep_best(boxes, scores, 0.95).tolist() == [0, 1, 3, 2]
+
+
+def test_a_box_just_at_the_largest_overlap_stays() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 5]], float)
+    assert keep_best(boxes, np.array([1.0, 0.5]), 0.5).tolist() == [0, 1]
+    assert keep_best(boxes, np.array([1.0, 0.5]), 0.499).tolist() == [0]
+
+
+def test_a_box_left_out_removes_no_other() -> None:
+    # A chain: the second lies on the first and is left out, so that the third, which lies on the second alone, stays.
+    boxes = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]], float)
+    assert keep_best(boxes, np.array([3.0, 2.0, 1.0]), 0.3).tolist() == [0, 2]
+
+
+def test_of_equal_scores_the_first_counts_as_better() -> None:
+    boxes = np.repeat(SQUARES[:1], 3, axis=0)
+    assert keep_best(boxes, np.ones(3), 0.5).tolist() == [0]
+
+
+def brute_force(boxes: np.ndarray, scores: np.ndarray, max_overlap: float) -> list[int]:
+    """The definition, box by box."""
+    kept: list[int] = []
+    for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
+        clear = True
+        for k in kept:
+            sides = [min(boxes[i][2 + a], boxes[k][2 + a]) - max(boxes[i][a], boxes[k][a]) for a in (0, 1)]
+            common = max(0, sides[0]) * max(0, sides[1])
+            of_two = [(b[2] - b[0]) * (b[3] - b[1]) for b in (boxes[i], boxes[k])]
+            clear &= common / (sum(of_two) - common) <= max_overlap
+        if clear:
+            kept.append(i)
+    return kept
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_keep_best_is_its_definition(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    corners, sides = generator.uniform(0, 40, (60, 2)), generator.uniform(5, 30, (60, 2))
+    boxes, scores = np.hstack([corners, corners + sides]), generator.permutation(60) / 60
+    whole = brute_force(boxes, scores, 0.3)
+    assert 5 < len(whole) < 60
+    assert keep_best(boxes, scores, 0.3).tolist() == whole
+    assert keep_best(boxes, scores, 0.3, count=4).tolist() == whole[:4]
+    assert keep_best(boxes, scores, 0.3, count=1000).tolist() == whole
+
+
+def test_none_of_none_and_none_asked_for() -> None:
+    none = keep_best(np.zeros((0, 4)), np.zeros(0), 0.5)
+    assert none.shape == (0,) and SQUARES[none].shape == (0, 4)
+    assert keep_best(SQUARES, np.ones(3), 0.5, count=0).tolist() == []
