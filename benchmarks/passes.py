@@ -19,7 +19,7 @@ from occlumark.data.w300 import read_w300
 from occlumark.detect import Detector
 from occlumark.metrics import mean_interval, nme
 from occlumark.photo import read_photo
-from occlumark.train.config import RunConfig
+from occlumark.train.config import LandmarkConfig
 
 BoxSource = Callable[[Sample, np.random.Generator], np.ndarray]
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     args = parser.parse_args()
     samples, _ = read_w300(args.folders)
-    run = RunConfig()
+    run = LandmarkConfig()
     _, held_out = split_validation([sample.name for sample in samples], run.validation_share, run.validation_seed)
     print(f"{len(held_out)} validation faces, inter-ocular NME x 10^-2, 95 % interval")
     for source in (official, jittered):

@@ -24,7 +24,7 @@ from training_step import PLAIN, Training, batch_of
 import occlumark
 from occlumark.export import to_onnx
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
-from occlumark.train.config import RunConfig
+from occlumark.train.config import LandmarkConfig
 
 BATCH = 32
 
@@ -52,7 +52,7 @@ def write_onnx(config: NetworkConfig, path: Path) -> None:
     """Export an untrained network with fp32 weights."""
     torch.manual_seed(0)
     network = OcclusionAdaptiveNetwork(config).eval()
-    path.write_bytes(to_onnx(network, RunConfig(network=config), fp16=False).SerializeToString())
+    path.write_bytes(to_onnx(network, LandmarkConfig(network=config), fp16=False).SerializeToString())
 
 
 def our_network(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""One step of training as occlumark/train/loop.py makes it (no loading, augmentation or averaging), to be timed."""
+"""One step of training as occlumark/train makes it (no loading, augmentation or averaging), to be timed."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from occlumark.data.pack import Pack
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import ObjectiveConfig, objective
-from occlumark.train.config import OptimiserConfig
+from occlumark.train.config import LandmarkOptimiserConfig
 
 PLAIN = NetworkConfig(geometry_aware=False, distillation=False, low_rank=False)
 
@@ -38,7 +38,7 @@ class Training:
         M = self.network.M
         groups = [{"params": [parameter for parameter in self.network.parameters() if parameter is not M]}]
         if M is not None:
-            groups.append({"params": [M], "lr": learning_rate * OptimiserConfig().matrix_rate})
+            groups.append({"params": [M], "lr": learning_rate * LandmarkOptimiserConfig().matrix_rate})
         self.optimiser = torch.optim.AdamW(groups, learning_rate, weight_decay=0.0)
         self.polar: Tensor | None = None
         if M is not None:

@@ -17,7 +17,7 @@ from occlumark.data.occlude import Kind, OccludeConfig, hidden_landmarks, occlud
 from occlumark.data.pack import Pack
 from occlumark.data.split import split_validation
 from occlumark.landmarker import Landmarker, packaged_weights
-from occlumark.train.config import RunConfig
+from occlumark.train.config import LandmarkConfig
 
 KINDS: tuple[Kind, ...] = ("patch", "sunglasses", "hand", "hair")
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     landmarker = Landmarker(args.weights or packaged_weights("odn")[0])
-    pack, run = Pack.open(args.pack), RunConfig()
+    pack, run = Pack.open(args.pack), LandmarkConfig()
     _, held_out = split_validation(pack.names, run.validation_share, run.validation_seed)
     print(f"{len(held_out)} faces; kind: mean visibility hidden, shown; ROC area")
     for kind in KINDS:

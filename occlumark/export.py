@@ -17,11 +17,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from occlumark.atomic import written_whole
+from occlumark.errors import CheckpointError
 from occlumark.landmarker import FORMAT, METADATA_KEY, OUTPUTS
 from occlumark.markup import N_LANDMARKS
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.train.checkpoint import load_checkpoint, load_weights
-from occlumark.train.config import RunConfig
+from occlumark.train.config import LandmarkConfig
 
 
 class ForDetection(nn.Module):
@@ -73,7 +74,7 @@ def _hat(position: Float[Tensor, "B L"], cells: int) -> Float[Tensor, "B L cells
     return (1 - (position.unsqueeze(-1) - centres).abs()).clamp_min(0)
 
 
-def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, RunConfig]:
+def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, LandmarkConfig]:
     """The averaged weights of a checkpoint, in a network ready for evaluation.
 
     Args:
@@ -83,10 +84,12 @@ def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, RunCo
         The network, not folded, and the configuration of its run.
 
     Raises:
-        CheckpointError: see load_checkpoint and load_weights.
+        CheckpointError: see load_checkpoint and load_weights, or the checkpoint is of another kind of network.
     """
     checkpoint = load_checkpoint(checkpoint_path)
     config = checkpoint.config
+    if not isinstance(config, LandmarkConfig):
+        raise CheckpointError(f"{checkpoint_path} is a checkpoint of '{checkpoint.kind}', expected 'landmarks'")
     network = OcclusionAdaptiveNetwork(config.network, config.crop.size)
     prefix = "module."
     weights = {
@@ -114,7 +117,7 @@ def export(checkpoint_path: Path, out: Path, *, fp16: bool = True) -> None:
         file.write(model.SerializeToString())
 
 
-def to_onnx(network: OcclusionAdaptiveNetwork, config: RunConfig, *, fp16: bool) -> onnx.ModelProto:
+def to_onnx(network: OcclusionAdaptiveNetwork, config: LandmarkConfig, *, fp16: bool) -> onnx.ModelProto:
     """The exported graph of a network, checked by ONNX's own checker.
 
     Args:

@@ -77,10 +77,10 @@ def config_fields(kind: type, found: set[str]) -> set[str]:
 def test_every_configuration_field_is_read_and_documented():
     """A field that no code reads, or that says nothing of itself, is a setting in name only."""
     pytest.importorskip("torch", reason="needs the train extra")
-    from occlumark.train.config import RunConfig
+    from occlumark.train.config import LandmarkConfig
 
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "occlumark").rglob("*.py"))
-    fields = config_fields(RunConfig, set())
+    fields = config_fields(LandmarkConfig, set())
     assert {"epochs", "width", "probability", "beta"} <= fields
     assert [name for name in sorted(fields) if not re.search(rf"\.{name}\b", source)] == []
     undocumented = [n for n in sorted(fields) if not re.search(rf"^    {n}: .*\n    \"\"\"", source, re.MULTILINE)]

@@ -13,7 +13,7 @@ from occlumark.errors import OcclumarkError
 from occlumark.export import ForDetection, export, halve_weights, load_network, sample_map, to_onnx
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
 from occlumark.train.checkpoint import Checkpoint, save_checkpoint
-from occlumark.train.config import RunConfig
+from occlumark.train.config import LandmarkConfig
 
 
 def trained_like(config: NetworkConfig) -> OcclusionAdaptiveNetwork:
@@ -51,7 +51,7 @@ def network() -> OcclusionAdaptiveNetwork:
 def exported(network) -> onnx.ModelProto:
     import copy
 
-    return to_onnx(copy.deepcopy(network), RunConfig(), fp16=False)
+    return to_onnx(copy.deepcopy(network), LandmarkConfig(), fp16=False)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -88,7 +88,7 @@ def test_metadata_tell_the_detector_what_it_needs(exported):
     metadata = {entry.key: entry.value for entry in exported.metadata_props}
     facts = json.loads(metadata["occlumark"])
     assert (facts["format"], facts["model"], facts["markup"]) == (1, "odn", 68)
-    assert facts["crop"] == {"size": 224, "scale": RunConfig().crop.scale}
+    assert facts["crop"] == {"size": 224, "scale": LandmarkConfig().crop.scale}
 
 
 def test_without_distillation_everything_counts_as_visible():
@@ -110,9 +110,11 @@ def test_sampling_is_bilinear_between_cell_centres():
 def test_a_checkpoint_goes_through_the_command_and_back(network, tmp_path):
     averaged = {f"module.{name}": tensor.clone() for name, tensor in network.state_dict().items()}
     averaged["n_averaged"] = torch.tensor(5)
-    save_checkpoint(tmp_path / "c", Checkpoint(RunConfig(), 1, "", network.state_dict(), averaged, {}))
+    save_checkpoint(
+        tmp_path / "c", Checkpoint("landmarks", LandmarkConfig(), 1, "", network.state_dict(), averaged, {})
+    )
     loaded, config = load_network(tmp_path / "c")
-    assert config == RunConfig()
+    assert config == LandmarkConfig()
     with torch.no_grad():
         assert torch.equal(loaded(crops(1)).landmarks, network(crops(1)).landmarks)
     with pytest.raises(OcclumarkError, match="cannot write"):

@@ -40,14 +40,15 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch
 
-        from occlumark.train.config import RunConfig
+        from occlumark.train.config import LandmarkConfig
+        from occlumark.train.landmarks import LandmarkTask
         from occlumark.train.loop import train
     except ModuleNotFoundError as error:
         raise ConfigError(f"training needs {error.name}: pip install 'occlumark[train]'") from error
     if args.threads:
         torch.set_num_threads(args.threads)
-    config = load(RunConfig, args.config, args.overrides)
-    checkpoint = train(config, args.pack, args.out, resume=args.resume, device=args.device)
+    task = LandmarkTask(load(LandmarkConfig, args.config, args.overrides), args.pack)
+    checkpoint = train(task, args.out, resume=args.resume, device=args.device)
     if os.environ.get("RANK", "0") == "0":  # one of torchrun's processes speaks for all
         print(checkpoint)
     return 0

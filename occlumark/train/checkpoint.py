@@ -15,7 +15,7 @@ from occlumark.atomic import written_whole
 from occlumark.config import from_mapping
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.markup import N_LANDMARKS
-from occlumark.train.config import RunConfig
+from occlumark.train.config import KINDS, RunConfig
 
 FORMAT = 1
 
@@ -24,12 +24,14 @@ FORMAT = 1
 class Checkpoint:
     """A training run after a whole epoch."""
 
+    kind: str
+    """What was trained: a key of config.KINDS."""
     config: RunConfig
-    """Of the run."""
+    """Of the run, of the class that its kind has."""
     epoch: int
     """Epochs finished."""
-    faces: str
-    """Digest of the pack's faces that it was trained on (faces.faces_digest)."""
+    data_digest: str
+    """Names the data that it was trained on (Task.data_digest)."""
     network: dict[str, Tensor]
     """Weights as trained."""
     averaged: dict[str, Tensor]
@@ -56,11 +58,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     header = {
         "format": FORMAT,
-        "markup": N_LANDMARKS,
+        "kind": checkpoint.kind,
         "epoch": checkpoint.epoch,
-        "faces": checkpoint.faces,
+        "data": checkpoint.data_digest,
         "config": asdict(checkpoint.config),
     }
+    if checkpoint.kind == "landmarks":
+        header["markup"] = N_LANDMARKS
     with written_whole(path) as file:
         file.write(save(tensors, metadata={"occlumark": json.dumps(header)}))
 
@@ -75,7 +79,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         The checkpoint, its tensors on the CPU.
 
     Raises:
-        CheckpointError: missing, truncated, not ours, of another format version or markup.
+        CheckpointError: missing, truncated, not ours, of another format version, kind or markup.
     """
     if not path.is_file():
         raise CheckpointError(f"no such checkpoint: {path}")
@@ -95,10 +99,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise CheckpointError(f"{path} holds an unknown tensor {name}")
         parts[part][inner] = tensor
     try:
-        config = from_mapping(RunConfig, header["config"])
+        config = from_mapping(KINDS[header["kind"]], header["config"])
     except ConfigError as error:
         raise CheckpointError(f"{path} has a configuration of another version: {error}") from error
-    return Checkpoint(config=config, epoch=int(header["epoch"]), faces=str(header.get("faces", "")), **parts)
+    return Checkpoint(
+        kind=header["kind"], config=config, epoch=int(header["epoch"]), data_digest=str(header["data"]), **parts
+    )
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -161,14 +167,18 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, flat
 
 
 def _header(path: Path, text: str) -> dict[str, Any]:
+    """The header, with the entries that checkpoints older than a second kind of network lack."""
     try:
         header = json.loads(text)
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{path} has a damaged header: {error}") from error
-    if not isinstance(header, dict) or not {"format", "markup", "epoch", "config"} <= header.keys():
+    if not isinstance(header, dict) or not {"format", "epoch", "config"} <= header.keys():
         raise CheckpointError(f"{path} has a damaged header: it lacks what occlumark train writes")
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} has checkpoint format {header.get('format')}, this version reads {FORMAT}")
-    if header.get("markup") != N_LANDMARKS:
+    if header["format"] != FORMAT:
+        raise CheckpointError(f"{path} has checkpoint format {header['format']}, this version reads {FORMAT}")
+    header = {"kind": "landmarks", "data": header.get("faces", "")} | header
+    if header["kind"] not in list(KINDS):
+        raise CheckpointError(f"{path} is a checkpoint of {header['kind']!r}, this version knows {', '.join(KINDS)}")
+    if header["kind"] == "landmarks" and header.get("markup") != N_LANDMARKS:
         raise CheckpointError(f"{path} was trained for {header.get('markup')} landmarks, expected {N_LANDMARKS}")
     return header

@@ -1,13 +1,12 @@
-"""A pack's faces as PyTorch batches, each face augmented by a generator of its own."""
+"""A pack's faces as PyTorch tensors, each training face augmented by a generator of its own."""
 
 import hashlib
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig, augment, plain_crop
@@ -57,32 +56,6 @@ def official_box(pack: Pack, index: int) -> np.ndarray | None:
     return None if np.isnan(box).any() else box
 
 
-def training_batches(
-    faces: TrainingFaces, batch: int, rank: int, world: int, workers: int
-) -> DataLoader[tuple[Tensor, Tensor]]:
-    """One epoch's batches for one of `world` processes, in an order made from (seed, epoch); a last part is left.
-
-    Args:
-        faces: the epoch's faces.
-        batch: faces a step over all processes; each gets batch // world.
-        rank: this process, 0 to world - 1.
-        world: number of processes.
-        workers: loading processes.
-    """
-    order = np.random.default_rng((faces.seed, faces.epoch)).permutation(len(faces))
-    share = batch // world
-    steps = len(order) // (share * world)
-    mine = order[: steps * share * world].reshape(steps, world, share)[:, rank].reshape(-1)
-    return DataLoader(
-        faces,
-        batch_size=share,
-        sampler=mine.tolist(),
-        num_workers=workers,
-        worker_init_fn=_one_thread,
-        prefetch_factor=4 if workers else None,
-    )
-
-
 def validation_batches(
     pack: Pack, indices: np.ndarray, crop: CropConfig, batch: int
 ) -> Iterator[tuple[Tensor, np.ndarray]]:
@@ -109,8 +82,3 @@ def mean_face(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.ndarray:
     centres = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
     sides = (boxes[:, 2:] - boxes[:, :2]).max(1)[:, None, None] * crop.scale
     return ((landmarks - centres) / sides * crop.size + crop.size / 2).mean(0)
-
-
-def _one_thread(_worker: int) -> None:
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

@@ -4,85 +4,78 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from occlumark.errors import CheckpointError, ConfigError
-from occlumark.model.network import OcclusionAdaptiveNetwork
+from occlumark.errors import ConfigError
 from occlumark.train.checkpoint import (
     Checkpoint,
     flat_optimiser,
     load_checkpoint,
     load_weights,
-    read_imagenet,
     restore_optimiser,
 )
-from occlumark.train.config import RunConfig
+from occlumark.train.task import Network, Task
 
 
 @dataclass
-class RunState:
+class RunState(Generic[Network]):
     """The weights, their average, the optimiser and how far the run is."""
 
-    config: RunConfig
-    """Of the run; it does not change."""
-    network: OcclusionAdaptiveNetwork
+    task: Task[Network]
+    """What is trained."""
+    network: Network
     """The weights as trained."""
     averaged: AveragedModel
     """Their moving average, what is validated and exported."""
     optimiser: torch.optim.AdamW
     """Of the network's weights."""
-    faces: str
-    """Digest of the pack's faces (faces.faces_digest)."""
     epoch: int = 0
     """Epochs finished."""
 
     @classmethod
-    def start(cls, config: RunConfig, mean_face: np.ndarray, faces: str, device: torch.device) -> "RunState":
+    def start(cls, task: Task[Network], device: torch.device) -> "RunState[Network]":
         """A run before its first step, the same for the same seed.
 
         Args:
-            config: the run.
-            mean_face: (68, 2), crop pixels, what the network predicts at first.
-            faces: digest of the pack's faces.
+            task: what is trained.
             device: where the network lives.
 
         Raises:
-            CheckpointError: the ImageNet weights cannot be used.
+            CheckpointError: the weights to start from cannot be used.
         """
-        with _seeded(config.seed):
-            network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean_face)
-        if config.imagenet:
-            try:
-                network.load_imagenet(read_imagenet(Path(config.imagenet)))
-            except KeyError as error:
-                raise CheckpointError(f"{config.imagenet} is no ResNet-18: {error} is missing") from error
+        config = task.config.optimiser
+        with _seeded(task.config.seed):
+            network = task.build()
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaged = AveragedModel(network, multi_avg_fn=moving_average(config.optimiser.ema_decay), use_buffers=True)
-        others = [parameter for parameter in network.parameters() if parameter is not network.M]
-        groups = [{"params": others, "scale": 1.0}]
-        if network.M is not None:
-            groups.append({"params": [network.M], "scale": config.optimiser.matrix_rate})
-        # No decay of AdamW's own: equation (3) has it, as terms of the objective.
-        optimiser = torch.optim.AdamW(groups, config.optimiser.learning_rate, weight_decay=0.0)
-        return cls(config, network, averaged, optimiser, faces)
+        averaged = AveragedModel(network, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)
+        groups = task.parameter_groups(network)
+        optimiser = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay)
+        return cls(task, network, averaged, optimiser)
+
+    @property
+    def averaged_network(self) -> Network:
+        """The network that holds the averaged weights."""
+        return cast(Network, self.averaged.module)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of the same configuration and pack.
+        """Go on from a checkpoint of the same kind, configuration and data.
 
         Raises:
             CheckpointError: it cannot be read or does not fit.
-            ConfigError: it was trained with another configuration or on another pack.
+            ConfigError: it is of another kind, configuration or data.
         """
         checkpoint = load_checkpoint(path)
-        if checkpoint.config != self.config:
+        if checkpoint.kind != self.task.kind:
+            raise ConfigError(f"{path} is a run of {checkpoint.kind}, this is one of {self.task.kind}")
+        if checkpoint.config != self.task.config:
             raise ConfigError(f"{path} was trained with another configuration; resume with the same one")
-        if checkpoint.faces != self.faces:
-            raise ConfigError(f"{path} was trained on another pack; resume with the same one")
+        if checkpoint.data_digest != self.task.data_digest:
+            raise ConfigError(f"{path} was trained on other data; resume with the same")
         load_weights(self.network, checkpoint.network, path)
         load_weights(self.averaged, checkpoint.averaged, path)
         restore_optimiser(self.optimiser, self.network, checkpoint.optimiser)
@@ -91,9 +84,10 @@ class RunState:
     def checkpoint(self) -> Checkpoint:
         """Everything that resume needs, on the CPU."""
         return Checkpoint(
-            config=self.config,
+            kind=self.task.kind,
+            config=self.task.config,
             epoch=self.epoch,
-            faces=self.faces,
+            data_digest=self.task.data_digest,
             network=_cpu(self.network.state_dict()),
             averaged=_cpu(self.averaged.state_dict()),
             optimiser=_cpu(flat_optimiser(self.optimiser, self.network)),

@@ -27,6 +27,9 @@ def failing(capsys, *arguments: str) -> str:
         ("optimiser.epoch=3", "unknown config key 'optimiser.epoch'; the nearest known one is 'epochs'"),
         ("network.lowrank=false", "the nearest known one is 'low_rank'"),
         ("optimiser.epochs=many", "'optimiser.epochs' is int"),
+        ("optimiser.matrix_rate=0", "matrix_rate is above 0, not 0"),
+        ("optimiser.weight_decay=0.1", "weight_decay is 0 for landmarks"),
+        ("seed=-1", "seed and workers are at least 0"),
         ("objective.data=l3", "one of l2, l1, wing"),
         ("crop.size=100", "multiple of 32"),
     ],
@@ -50,9 +53,9 @@ def test_the_committed_configuration_is_the_papers_network_and_weights():
     from occlumark.config import load
     from occlumark.model.network import NetworkConfig
     from occlumark.model.objective import ObjectiveConfig
-    from occlumark.train.config import RunConfig
+    from occlumark.train.config import LandmarkConfig
 
-    config = load(RunConfig, CONFIG)
+    config = load(LandmarkConfig, CONFIG)
     assert config.network == NetworkConfig()
     assert config.objective == ObjectiveConfig(data="l1")
     assert config.crop.size == 224

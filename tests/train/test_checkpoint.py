@@ -8,14 +8,14 @@ from safetensors.torch import save_file
 
 from occlumark.errors import CheckpointError, OcclumarkError
 from occlumark.train.checkpoint import Checkpoint, load_checkpoint, load_weights, read_imagenet, save_checkpoint
-from occlumark.train.config import RunConfig
+from occlumark.train.config import LandmarkConfig
 
 
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     parts = {"network": {"a.weight": torch.arange(6.0)}, "averaged": {"a.weight": torch.ones(6)}, "optimiser": {}}
-    save_checkpoint(path, Checkpoint(config=RunConfig(seed=7), epoch=3, faces="f", **parts))
+    save_checkpoint(path, Checkpoint("landmarks", config=LandmarkConfig(seed=7), epoch=3, data_digest="f", **parts))
     return path
 
 
@@ -27,7 +27,7 @@ def one_line(caught) -> str:
 
 def test_what_is_saved_is_loaded(path):
     checkpoint = load_checkpoint(path)
-    assert (checkpoint.epoch, checkpoint.config, checkpoint.faces) == (3, RunConfig(seed=7), "f")
+    assert (checkpoint.epoch, checkpoint.config, checkpoint.data_digest) == (3, LandmarkConfig(seed=7), "f")
     assert torch.equal(checkpoint.network["a.weight"], torch.arange(6.0))
     assert torch.equal(checkpoint.averaged["a.weight"], torch.ones(6))
 
@@ -72,6 +72,8 @@ def test_missing(tmp_path):
         ({"markup": 29}, "trained for 29 landmarks, expected 68"),
         ({"format": 9}, "checkpoint format 9, this version reads 1"),
         ({"config": {"sed": 1}}, "nearest known one is 'seed'"),
+        ({"kind": "ears"}, "a checkpoint of 'ears', this version knows landmarks"),
+        ({"kind": ["landmarks"]}, "a checkpoint of ['landmarks'], this version knows landmarks"),
     ],
 )
 def test_another_kind(path, change, expected):
@@ -96,7 +98,7 @@ def test_a_failed_write_leaves_the_old_checkpoint_and_no_other_file(path, monkey
 
     monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OcclumarkError, match="No space left"):
-        save_checkpoint(path, Checkpoint(RunConfig(), 4, "", {}, {}, {}))
+        save_checkpoint(path, Checkpoint("landmarks", LandmarkConfig(), 4, "", {}, {}, {}))
     assert load_checkpoint(path).epoch == 3
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
@@ -118,3 +120,11 @@ def test_imagenet_weights_come_as_fp32(tmp_path):
     (tmp_path / "r.safetensors").write_bytes(b"x" * 20)
     with pytest.raises(CheckpointError, match="truncated"):
         read_imagenet(tmp_path / "r.safetensors")
+
+
+def test_a_checkpoint_older_than_its_kind_entry_is_of_landmarks(path):
+    header = {"format": 1, "markup": 68, "epoch": 5, "faces": "digest", "config": {"seed": 2}}
+    save_file({"network:x": torch.ones(1)}, path, metadata={"occlumark": json.dumps(header)})
+    checkpoint = load_checkpoint(path)
+    assert (checkpoint.kind, checkpoint.epoch, checkpoint.data_digest) == ("landmarks", 5, "digest")
+    assert checkpoint.config == LandmarkConfig(seed=2)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ import torch
 from occlumark.config import from_mapping
 from occlumark.data.pack import Pack
 from occlumark.errors import CheckpointError, ConfigError
+from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import load_checkpoint
-from occlumark.train.config import RunConfig
-from occlumark.train.faces import TrainingFaces, training_batches
+from occlumark.train.config import LandmarkConfig
+from occlumark.train.faces import TrainingFaces
+from occlumark.train.landmarks import LandmarkTask
 from occlumark.train.loop import train
+from occlumark.train.processes import Processes
 
 SMALL = {
     "workers": 0,
@@ -25,8 +29,12 @@ SMALL = {
 }
 
 
-def small(**changes) -> RunConfig:
-    return from_mapping(RunConfig, SMALL | changes)
+def small(**changes) -> LandmarkConfig:
+    return from_mapping(LandmarkConfig, SMALL | changes)
+
+
+def train_faces(config: LandmarkConfig, pack_path: Path, out: Path, **options) -> Path:
+    return train(LandmarkTask(config, pack_path), out, **options)
 
 
 def interrupted_after(epochs: int, monkeypatch) -> None:
@@ -47,7 +55,7 @@ def interrupted_after(epochs: int, monkeypatch) -> None:
 
 def test_a_run_writes_checkpoint_log_and_scalars(pack_path, tmp_path):
     out = tmp_path / "run"
-    path = train(small(), pack_path, out, device="cpu")
+    path = train_faces(small(), pack_path, out, device="cpu")
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
     wanted = {"validation/nme", "images_per_s", "M/effective_rank", "M/nuclear_norm", "objective/P_l1"}
@@ -58,13 +66,13 @@ def test_a_run_writes_checkpoint_log_and_scalars(pack_path, tmp_path):
 
 
 def test_resuming_ends_where_an_uninterrupted_run_ends(pack_path, tmp_path, monkeypatch):
-    straight = load_checkpoint(train(small(), pack_path, tmp_path / "straight", device="cpu"))
+    straight = load_checkpoint(train_faces(small(), pack_path, tmp_path / "straight", device="cpu"))
     with monkeypatch.context() as patch:
         interrupted_after(1, patch)
         with pytest.raises(KeyboardInterrupt):
-            train(small(), pack_path, tmp_path / "broken", device="cpu")
+            train_faces(small(), pack_path, tmp_path / "broken", device="cpu")
     assert load_checkpoint(tmp_path / "broken" / "checkpoint.safetensors").epoch == 1
-    resumed = load_checkpoint(train(small(), pack_path, tmp_path / "broken", resume=True, device="cpu"))
+    resumed = load_checkpoint(train_faces(small(), pack_path, tmp_path / "broken", resume=True, device="cpu"))
     for part in ("network", "averaged", "optimiser"):
         expected, got = getattr(straight, part), getattr(resumed, part)
         assert expected.keys() == got.keys()
@@ -78,27 +86,27 @@ def test_resuming_ends_where_an_uninterrupted_run_ends(pack_path, tmp_path, monk
 def test_a_folder_with_a_run_is_not_overwritten(pack_path, tmp_path):
     (tmp_path / "checkpoint.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="--resume continues it"):
-        train(small(), pack_path, tmp_path, device="cpu")
+        train_faces(small(), pack_path, tmp_path, device="cpu")
 
 
 def test_resuming_another_configuration_is_refused(pack_path, tmp_path):
-    train(small(optimiser={"epochs": 1, "batch": 4, "precision": "fp32"}), pack_path, tmp_path, device="cpu")
+    train_faces(small(optimiser={"epochs": 1, "batch": 4, "precision": "fp32"}), pack_path, tmp_path, device="cpu")
     with pytest.raises(ConfigError, match="another configuration"):
-        train(small(), pack_path, tmp_path, resume=True, device="cpu")
+        train_faces(small(), pack_path, tmp_path, resume=True, device="cpu")
 
 
 def test_resuming_on_another_pack_is_refused(pack_path, tmp_path, monkeypatch):
     once = small(optimiser={"epochs": 1, "batch": 4, "precision": "fp32"})
-    train(once, pack_path, tmp_path, device="cpu")
-    monkeypatch.setattr("occlumark.train.loop.faces_digest", lambda pack: "others")
-    with pytest.raises(ConfigError, match="another pack"):
-        train(once, pack_path, tmp_path, resume=True, device="cpu")
+    train_faces(once, pack_path, tmp_path, device="cpu")
+    monkeypatch.setattr("occlumark.train.landmarks.faces_digest", lambda pack: "others")
+    with pytest.raises(ConfigError, match="other data"):
+        train_faces(once, pack_path, tmp_path, resume=True, device="cpu")
 
 
 def test_a_missing_masks_folder_is_named_before_anything_is_written(pack_path, tmp_path):
     occluders = {"occlude": {"kinds": ["mask"], "masks": str(tmp_path / "nowhere")}}
     with pytest.raises(ConfigError, match="nowhere") as caught:
-        train(small(augment=occluders), pack_path, tmp_path / "run", device="cpu")
+        train_faces(small(augment=occluders), pack_path, tmp_path / "run", device="cpu")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
 
@@ -106,7 +114,7 @@ def test_a_missing_masks_folder_is_named_before_anything_is_written(pack_path, t
 def test_a_missing_device_is_named(pack_path, tmp_path):
     for device in ("warp", "cuda:7"):
         with pytest.raises(ConfigError, match="no device") as caught:
-            train(small(), pack_path, tmp_path, device=device)
+            train_faces(small(), pack_path, tmp_path, device=device)
         assert "\n" not in str(caught.value)
 
 
@@ -114,7 +122,6 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(pack_path, tmp_path,
     from contextlib import contextmanager
 
     from occlumark.train import loop
-    from occlumark.train.processes import Processes
 
     @contextmanager
     def three(device):
@@ -122,7 +129,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(pack_path, tmp_path,
 
     monkeypatch.setattr(loop.Processes, "join", three)
     with pytest.raises(ConfigError, match="no multiple of 3 processes"):
-        train(small(), pack_path, tmp_path)
+        train_faces(small(), pack_path, tmp_path)
 
 
 def test_the_rate_warms_up_and_ends_at_zero():
@@ -140,13 +147,13 @@ def test_the_rate_warms_up_and_ends_at_zero():
 
 def test_too_small_a_pack_is_refused(pack_path, tmp_path):
     with pytest.raises(ConfigError, match="fewer than a batch"):
-        train(small(optimiser={"batch": 64}), pack_path, tmp_path, device="cpu")
+        train_faces(small(optimiser={"batch": 64}), pack_path, tmp_path, device="cpu")
     assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
 def test_missing_imagenet_weights_are_named(pack_path, tmp_path):
     with pytest.raises(CheckpointError, match=r"nowhere\.safetensors"):
-        train(small(imagenet="nowhere.safetensors"), pack_path, tmp_path, device="cpu")
+        train_faces(small(imagenet="nowhere.safetensors"), pack_path, tmp_path, device="cpu")
 
 
 def test_two_processes_share_each_batch(pack_path):
@@ -157,7 +164,8 @@ def test_two_processes_share_each_batch(pack_path):
 
     def crops(rank: int, world: int) -> list[bytes]:
         faces = TrainingFaces(pack, indices, config.crop, config.augment, seed=0, epoch=3)
-        return [crop.numpy().tobytes() for batch, _ in training_batches(faces, 4, rank, world, 0) for crop in batch]
+        batches = training_batches(faces, config, 3, Processes(rank, world, torch.device("cpu")))
+        return [crop.numpy().tobytes() for batch, _ in batches for crop in batch]
 
     alone, together = crops(0, 1), crops(0, 2) + crops(1, 2)
     assert len(alone) == 24
@@ -169,15 +177,17 @@ def test_two_processes_under_torchrun_keep_one_network(pack_path, tmp_path):
     script.write_text(
         "import os, sys\nfrom pathlib import Path\n"
         "from occlumark.config import from_mapping\nfrom occlumark.train import loop\n"
-        "from occlumark.train.config import RunConfig\n"
+        "from occlumark.train.config import LandmarkConfig\n"
+        "from occlumark.train.landmarks import LandmarkTask\n"
         "whole = loop._train_epoch\n"
-        "def told(state, *rest):\n"
-        "    scalars = whole(state, *rest)\n"
+        "def told(task, state, *rest):\n"
+        "    scalars = whole(task, state, *rest)\n"
         "    total = sum(p.double().abs().sum().item() for p in state.network.parameters())\n"
         "    Path(sys.argv[2] + os.environ['RANK']).open('a').write(f'{total!r}\\n')\n"
         "    return scalars\n"
         "loop._train_epoch = told\n"
-        f"loop.train(from_mapping(RunConfig, {SMALL!r}), Path(sys.argv[1]), Path(sys.argv[2]), device='cpu')\n"
+        f"task = LandmarkTask(from_mapping(LandmarkConfig, {SMALL!r}), Path(sys.argv[1]))\n"
+        "loop.train(task, Path(sys.argv[2]), device='cpu')\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
     done = subprocess.run(

@@ -1,0 +1,40 @@
+"""One epoch's batches, in an order made from (seed, epoch), shared among the processes."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from occlumark.train.config import RunConfig
+from occlumark.train.processes import Processes
+
+
+def training_batches(samples: Dataset[Any], config: RunConfig, epoch: int, processes: Processes) -> DataLoader[Any]:
+    """One epoch's batches for one process; samples that fill no whole batch are left out of this epoch.
+
+    Args:
+        samples: the epoch's, by index.
+        config: of the run: seed, optimiser.batch (over all processes) and workers.
+        epoch: from 0.
+        processes: which of how many gets its share of each batch.
+    """
+    n_samples = len(samples)  # type: ignore[arg-type]  # torch's class leaves the length to its children
+    order = np.random.default_rng((config.seed, epoch)).permutation(n_samples)
+    share = config.optimiser.batch // processes.world
+    steps = n_samples // (share * processes.world)
+    mine = order[: steps * share * processes.world].reshape(steps, processes.world, share)[:, processes.rank]
+    return DataLoader(
+        samples,
+        batch_size=share,
+        sampler=mine.reshape(-1).tolist(),
+        num_workers=config.workers,
+        worker_init_fn=_one_thread,
+        prefetch_factor=4 if config.workers else None,
+    )
+
+
+def _one_thread(_worker: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
