@@ -16,7 +16,7 @@ LAYERS: tuple[set[str], ...] = (
     {"photo"},
     {"model"},
     {"data"},
-    {"metrics"},
+    {"metrics", "finder_metrics"},
     {"face"},
     {"draw", "finder", "landmarker"},
     {"detect"},
