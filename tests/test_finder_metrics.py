@@ -53,7 +53,7 @@ def test_a_second_box_on_a_face_is_false_and_the_better_one_is_its_finder() -> N
 
 
 def test_a_box_takes_the_face_it_overlaps_with_most_and_else_a_free_one() -> None:
-    # Faces 10 wide, the second 6 to the right; the boxes are nearest to the second face: overlaps 8 / 12 with it, 6 / 14 with the first.
+    # The second face lies 6 to the right. Overlaps are 8 / 12 with it and 6 / 14 with the first.
     faces = np.array([[0, 0, 10, 10], [6, 0, 16, 10]], float)
     box = np.array([4, 0, 14, 10], float)
     result = match(np.stack([box, box]), np.array([0.8, 0.9]), faces, NONE)

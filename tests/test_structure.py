@@ -20,7 +20,7 @@ LAYERS: tuple[set[str], ...] = (
     {"face"},
     {"draw", "finder", "landmarker"},
     {"detect"},
-    {"evaluate", "demo"},
+    {"evaluate", "evaluate_finder", "demo"},
     {"train"},
     {"export"},
     {"cli"},
@@ -28,7 +28,7 @@ LAYERS: tuple[set[str], ...] = (
 )
 #: What `pip install occlumark[train]` adds: detection and evaluation work without.
 TRAINING_ONLY = {"torch", "torchvision", "jaxtyping", "onnx", "onnxscript", "safetensors", "tensorboard"}
-WITHOUT_TORCH = ("occlumark.detect", "occlumark.evaluate", "occlumark.cli.main")
+WITHOUT_TORCH = ("occlumark.detect", "occlumark.evaluate", "occlumark.evaluate_finder", "occlumark.cli.main")
 
 
 def _modules() -> dict[str, ast.Module]:
