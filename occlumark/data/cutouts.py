@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from occlumark.data.occluders import Frame
+from occlumark.data.occluders.frame import Frame
 from occlumark.errors import ConfigError
 
 

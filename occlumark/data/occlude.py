@@ -9,7 +9,8 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
-from occlumark.data import cutouts, occluders
+from occlumark.data import cutouts
+from occlumark.data.occluders import simple
 
 Kind = Literal["patch", "sunglasses", "hand", "hair", "mask"]
 
@@ -58,7 +59,7 @@ def occlude(
     if kind == "mask":
         paint, cover = cutouts.mask(crop, landmarks, config.masks, rng)
     else:
-        paint, cover = occluders.DRAW[kind](crop, landmarks, rng)
+        paint, cover = simple.DRAW[kind](crop, landmarks, rng)
     light = cv2.resize(rng.integers(150, 250, (3, 3), np.uint8), crop.shape[:2], interpolation=cv2.INTER_LINEAR)
     paint = cv2.multiply(paint, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), scale=1 / 210)
     alpha = cv2.GaussianBlur(cover, (3, 3), 0.8).astype(np.float32) * np.float32(1 / 255)

@@ -1,17 +1,16 @@
 """Drawn occluders: patches, sunglasses, a hand, hair. Each gives its paint and the cover it paints on.
 
-Lengths are in units of the face: 1 is the distance of the outer eye corners of a face seen from the front.
+Lengths are in units of the face, as in Frame. Frozen: configurations trained with these repeat pixel for pixel.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from occlumark.data.occluders.frame import Frame, as_colour, blank, fill, stroke
 from occlumark.markup import LEFT_EYE, RIGHT_EYE
 
-_SUBPIXEL_BITS = 3
 _HAIR = np.array(
     [(22, 18, 16), (48, 32, 22), (88, 58, 36), (140, 100, 60), (196, 164, 112), (150, 148, 146), (120, 52, 28)]
 )
@@ -19,66 +18,15 @@ _SKIN = np.array([(245, 214, 190), (228, 184, 152), (198, 146, 110), (150, 100, 
 _FRAMES = np.array([(15, 15, 18), (60, 40, 25), (150, 120, 60), (170, 170, 175), (120, 20, 25), (230, 230, 225)])
 
 
-@dataclass(frozen=True)
-class Frame:
-    """Where the face is in the crop, robust to profile views: from the eyes to the chin."""
-
-    origin: np.ndarray
-    """(2,) the middle of the eyes, crop pixels."""
-    right: np.ndarray
-    """(2,) unit vector to the face's right as seen in the picture."""
-    down: np.ndarray
-    """(2,) unit vector from the eyes to the chin."""
-    unit: float
-    """One unit in pixels."""
-
-    @classmethod
-    def of(cls, landmarks: np.ndarray) -> "Frame":
-        """The frame of a face with 68 landmarks."""
-        origin = landmarks[36:48].mean(axis=0)
-        axis = landmarks[8] - origin
-        height = float(np.hypot(*axis))
-        down = axis / height if height > 0 else np.array([0.0, 1.0])
-        unit = max(float(np.hypot(*(landmarks[45] - landmarks[36]))), 0.75 * height, 1.0)
-        return cls(origin, np.array([down[1], -down[0]]), down, unit)
-
-    def at(self, points: np.ndarray) -> np.ndarray:
-        """Points (n, 2) as (right, down) in units from the middle of the eyes, moved to crop pixels."""
-        return self.origin + self.unit * (points[:, :1] * self.right + points[:, 1:] * self.down)
-
-
-def _fixed(points: np.ndarray) -> np.ndarray:
-    """Points for OpenCV's drawing: its pixel centres lie on whole numbers, in fixed point."""
-    return np.round((points - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-
-
-def _fill(image: np.ndarray, outline: np.ndarray, colour: tuple[int, ...]) -> None:
-    cv2.fillPoly(image, [_fixed(outline)], colour, shift=_SUBPIXEL_BITS)
-
-
-def _stroke(image: np.ndarray, lines: np.ndarray, colour: tuple[int, ...], thickness: float) -> None:
-    """Draw open lines (k, n, 2), in pixels, with round ends."""
-    width = max(1, round(thickness))
-    cv2.polylines(image, list(_fixed(lines)), False, colour, width, shift=_SUBPIXEL_BITS)
-
-
-def _colour(values: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(v) for v in np.clip(values, 0, 255))
-
-
-def _blank(crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.zeros_like(crop), np.zeros(crop.shape[:2], np.uint8)
-
-
 def patch(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """One or two rectangles, ellipses or polygons: one colour, a part of the same picture, or coloured clouds."""
-    paint, cover = _blank(crop)
+    paint, cover = blank(crop)
     side = crop.shape[0]
     for _ in range(rng.integers(1, 3)):
         half = rng.uniform(0.08, 0.45, 2) * side / 2
         centre = rng.uniform(half, side - half)
         shape = np.zeros_like(cover)
-        _fill(shape, centre + half * _outline(rng), (255,))
+        fill(shape, centre + half * _outline(rng), (255,))
         # one pixel further than the cover, whose softened edge would else mix in black
         cv2.copyTo(_texture(crop, rng), cv2.dilate(shape, np.ones((3, 3), np.uint8)), paint)
         cv2.max(cover, shape, cover)
@@ -110,11 +58,11 @@ def _texture(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def sunglasses(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Dark lenses over both eyes, a little translucent, with a bridge and temples."""
-    paint, cover = _blank(crop)
+    paint, cover = blank(crop)
     frame = Frame.of(landmarks)
     opacity = int(rng.uniform(0.78, 1) * 255)
     rim, thickness = (
-        _colour(_FRAMES[rng.integers(len(_FRAMES))] + rng.normal(0, 8, 3)),
+        as_colour(_FRAMES[rng.integers(len(_FRAMES))] + rng.normal(0, 8, 3)),
         frame.unit * rng.uniform(0.02, 0.06),
     )
     tint, height = rng.uniform(5, 50) + rng.normal(0, 8, 3), rng.uniform(0.19, 0.28)
@@ -133,15 +81,15 @@ def sunglasses(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator
         hinge = centre + frame.right * outward * half_width - frame.down * 0.08 * frame.unit
         inner.append(centre - frame.right * outward * 0.95 * half_width - frame.down * 0.05 * frame.unit)
         ear = landmarks[jaw] - frame.down * 0.1 * frame.unit
-        _stroke(cover, np.array([[hinge, ear]]), (255,), 1.4 * thickness)
-        _fill(cover, lens, (opacity,))
-        _fill(paint, lens, _colour(tint))
+        stroke(cover, np.array([[hinge, ear]]), (255,), 1.4 * thickness)
+        fill(cover, lens, (opacity,))
+        fill(paint, lens, as_colour(tint))
         _glare(paint, lens, tint, rng)
         closed = np.concatenate([lens, lens[:1]])[None]
-        _stroke(paint, closed, rim, thickness)
-        _stroke(cover, closed, (255,), thickness)
-    _stroke(paint, np.array([inner]), rim, 1.2 * thickness)
-    _stroke(cover, np.array([inner]), (255,), 1.2 * thickness)
+        stroke(paint, closed, rim, thickness)
+        stroke(cover, closed, (255,), thickness)
+    stroke(paint, np.array([inner]), rim, 1.2 * thickness)
+    stroke(cover, np.array([inner]), (255,), 1.2 * thickness)
     return cv2.blur(paint, (3, 3)), cover
 
 
@@ -150,16 +98,16 @@ def _glare(paint: np.ndarray, lens: np.ndarray, tint: np.ndarray, rng: np.random
     low, high = lens.min(axis=0), lens.max(axis=0)
     lower = lens.copy()
     lower[:, 1] = np.maximum(lower[:, 1], low[1] + rng.uniform(0.4, 0.8) * (high[1] - low[1]))
-    _fill(paint, lower, _colour(tint + rng.uniform(5, 40)))
+    fill(paint, lower, as_colour(tint + rng.uniform(5, 40)))
     if rng.random() < 0.4:
         start = low + (high - low) * rng.uniform(0.2, 0.5, 2)
         end = start + (high - low) * np.array([0.2, -0.25])
-        _stroke(paint, np.array([[start, end]]), _colour(tint + rng.uniform(60, 150)), rng.uniform(1, 4))
+        stroke(paint, np.array([[start, end]]), as_colour(tint + rng.uniform(60, 150)), rng.uniform(1, 4))
 
 
 def hand(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """One to five fingers with a palm and a forearm, from the border to a cheek, the mouth, the chin or an eye."""
-    paint, cover = _blank(crop)
+    paint, cover = blank(crop)
     frame = Frame.of(landmarks)
     places = ((48, 54), (3, 31), (13, 35), (8, 57), (36, 39), (42, 45))
     target = landmarks[list(places[rng.integers(len(places))])].mean(axis=0)
@@ -168,8 +116,8 @@ def hand(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> t
     side = np.array([out[1], -out[0]]) * rng.choice([-1, 1])
     width, count = rng.uniform(0.16, 0.22) * frame.unit, int(rng.integers(1, 6))
     length, skin = rng.uniform(0.55, 0.9) * frame.unit, _skin(crop, landmarks, rng)
-    dark, light = _colour(skin * 0.62), _colour(skin * 1.12 + 6)
-    skin_colour = _colour(skin)
+    dark, light = as_colour(skin * 0.62), as_colour(skin * 1.12 + 6)
+    skin_colour = as_colour(skin)
     knuckles = target + out * length
     wrist = knuckles + out * 4.2 * width
     elbow = wrist + out * crop.shape[0]
@@ -185,9 +133,9 @@ def hand(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> t
         ]
     )
     for image, colour in ((cover, (255,)), (paint, dark)):
-        _fill(image, palm, colour)
-        _stroke(image, np.concatenate([palm, palm[:1]])[None], colour, width)
-    _stroke(paint, np.array([[knuckles, wrist, elbow]]), skin_colour, 3.2 * width)
+        fill(image, palm, colour)
+        stroke(image, np.concatenate([palm, palm[:1]])[None], colour, width)
+    stroke(paint, np.array([[knuckles, wrist, elbow]]), skin_colour, 3.2 * width)
     slots = rng.permutation(4)[: min(count, 4)]
     fan, curl = rng.uniform(0, 0.12), rng.normal(0, 0.1)
     for slot in slots:
@@ -227,9 +175,9 @@ def _finger(
 ) -> None:
     """A finger along bones (3, 2), in pixels: a dark rim, the skin and a light ridge, then the nail."""
     line = bones[None]
-    _stroke(cover, line, (255,), width)
+    stroke(cover, line, (255,), width)
     for shade, share, shift in zip(shades, (1, 0.82, 0.35), (0, 0, 0.15), strict=True):
-        _stroke(paint, line + shift * width * side, shade, share * width)
+        stroke(paint, line + shift * width * side, shade, share * width)
 
 
 def _skin(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -244,10 +192,10 @@ def _skin(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> 
 
 def hair(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Strands over the forehead, perhaps down over an eye or a cheek, and on half of the faces a closed fringe."""
-    paint, cover = _blank(crop)
+    paint, cover = blank(crop)
     frame = Frame.of(landmarks)
     base = _HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.7, 1.2) + rng.normal(0, 5, 3)
-    paint[:] = _colour(base)
+    paint[:] = as_colour(base)
     count = int(rng.integers(40, 110))
     sweep, centre = rng.uniform(-0.7, 0.7), rng.uniform(-0.5, 0.5)
     reach = rng.uniform(-0.2, 0.5)
@@ -264,11 +212,11 @@ def hair(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> t
     lines = frame.at(curves.reshape(-1, 2)).reshape(count, 9, 2)
     thickness = frame.unit * rng.uniform(0.01, 0.028)
     if rng.random() < 0.5:
-        _fill(cover, np.concatenate([lines[0], lines[1:-1:3, -1], lines[-1, ::-1]]), (255,))
-    _stroke(cover, lines, (255,), thickness)
+        fill(cover, np.concatenate([lines[0], lines[1:-1:3, -1], lines[-1, ::-1]]), (255,))
+    stroke(cover, lines, (255,), thickness)
     order = rng.permutation(count)
     for part, shade in zip(np.array_split(order, 5), (0.65, 1.25, 0.8, 1.5, 1.0), strict=True):
-        _stroke(paint, lines[part], _colour(base * shade + 10 * (shade - 0.8)), thickness)
+        stroke(paint, lines[part], as_colour(base * shade + 10 * (shade - 0.8)), thickness)
     return cv2.blur(paint, (3, 3)), cover
 
 

@@ -1,0 +1,1 @@
+"""Things before the face, drawn or pasted."""
