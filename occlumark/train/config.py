@@ -106,6 +106,8 @@ class FinderConfig(RunConfig):
 
     name: str = "finder"
     """Name of the model, carried into the exported file."""
+    canvases: int = 4
+    """Canvases an epoch that begin with the same scene, at least 1."""
     optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(weight_decay=0.02))
     """AdamW and its schedule."""
     network: FinderNetworkConfig = field(default_factory=FinderNetworkConfig)
@@ -114,6 +116,11 @@ class FinderConfig(RunConfig):
     """The terms' weights and how places are assigned to faces."""
     augment: SceneAugmentConfig = field(default_factory=SceneAugmentConfig)
     """How scenes become canvases."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.canvases < 1:
+            raise ValueError(f"canvases is at least 1, not {self.canvases}")
 
 
 KINDS: dict[str, type[RunConfig]] = {"landmarks": LandmarkConfig, "finder": FinderConfig}
