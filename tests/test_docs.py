@@ -1,6 +1,7 @@
 """The README and the docs say what is so: their code runs, their commands parse, their links lead somewhere."""
 
 import dataclasses
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -66,22 +67,27 @@ def test_the_citation_is_of_this_version():
     assert f"\nversion: {occlumark.__version__}\n" in citation
 
 
-def config_fields(kind: type, found: set[str]) -> set[str]:
-    for field in dataclasses.fields(kind):
-        found.add(field.name)
-        if field.default_factory is not dataclasses.MISSING and dataclasses.is_dataclass(field.default_factory):
-            config_fields(field.default_factory, found)
-    return found
+def config_sections(kind: type) -> set[type]:
+    """A configuration and all the configurations within it."""
+    factories = [f.default_factory for f in dataclasses.fields(kind) if f.default_factory is not dataclasses.MISSING]
+    inner = [type(factory()) for factory in factories]
+    return {kind}.union(*(config_sections(section) for section in inner if dataclasses.is_dataclass(section)))
 
 
 def test_every_configuration_field_is_read_and_documented():
     """A field that no code reads, or that says nothing of itself, is a setting in name only."""
     pytest.importorskip("torch", reason="needs the train extra")
-    from occlumark.train.config import LandmarkConfig
+    from occlumark.train.config import KINDS
 
+    sections = set().union(*(config_sections(kind) for kind in KINDS.values()))
+    fields = {(section, field.name) for section in sections for field in dataclasses.fields(section)}
+    assert {"epochs", "width", "probability", "beta", "canvases", "neck", "focus"} <= {name for _, name in fields}
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "occlumark").rglob("*.py"))
-    fields = config_fields(LandmarkConfig, set())
-    assert {"epochs", "width", "probability", "beta"} <= fields
-    assert [name for name in sorted(fields) if not re.search(rf"\.{name}\b", source)] == []
-    undocumented = [n for n in sorted(fields) if not re.search(rf"^    {n}: .*\n    \"\"\"", source, re.MULTILINE)]
+    assert [name for _, name in fields if not re.search(rf"\.{name}\b", source)] == []
+    own = {section: "\n".join(inspect.getsource(kind) for kind in section.__mro__[:-1]) for section in sections}
+    undocumented = [
+        f"{section.__name__}.{name}"
+        for section, name in fields
+        if not re.search(rf"^    {name}: .*\n    \"\"\"", own[section], re.MULTILINE)
+    ]
     assert undocumented == []

@@ -1,4 +1,4 @@
-"""occlumark train: a network from a pack of faces."""
+"""occlumark train: the landmark network from a pack of faces, the face finder from a folder of scenes."""
 
 import argparse
 import os
@@ -6,17 +6,26 @@ from pathlib import Path
 
 from occlumark.cli.options import positive_count
 
+_DESCRIPTION = """Train the landmark network on a pack of faces, or the face finder on a folder of scenes;
+several GPUs or machines through torchrun."""
+_EXAMPLES = """examples:
+  occlumark train configs/odn.toml --pack train.pack --out runs/odn
+  occlumark train configs/finder.toml --scenes scenes --out runs/finder"""
+
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "train",
-        help="train a network on a pack of faces",
-        description="Train a network on a pack of faces; several GPUs or machines through torchrun.",
-        epilog="example: occlumark train configs/odn.toml --pack train.pack --out runs/odn",
+        help="train the landmark network or the face finder",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", type=Path, nargs="?", help="TOML file of the run; without it, all defaults")
-    parser.add_argument("--pack", type=Path, required=True, help="faces, as occlumark pack writes them")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--pack", type=Path, help="faces, as occlumark pack writes them: trains the landmark network")
+    data.add_argument("--scenes", type=Path, metavar="DIR", help="photos with a boxes.csv: trains a face finder")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint, the log and TensorBoard")
     parser.add_argument(
         "--set",
@@ -40,15 +49,20 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch
 
-        from occlumark.train.config import LandmarkConfig
+        from occlumark.train.config import FinderConfig, LandmarkConfig
+        from occlumark.train.finder import FinderTask
         from occlumark.train.landmarks import LandmarkTask
         from occlumark.train.loop import train
     except ModuleNotFoundError as error:
         raise ConfigError(f"training needs {error.name}: pip install 'occlumark[train]'") from error
     if args.threads:
         torch.set_num_threads(args.threads)
-    task = LandmarkTask(load(LandmarkConfig, args.config, args.overrides), args.pack)
-    checkpoint = train(task, args.out, resume=args.resume, device=args.device)
+    if args.scenes:
+        finder = FinderTask(load(FinderConfig, args.config, args.overrides), args.scenes)
+        checkpoint = train(finder, args.out, resume=args.resume, device=args.device)
+    else:
+        landmarks = LandmarkTask(load(LandmarkConfig, args.config, args.overrides), args.pack)
+        checkpoint = train(landmarks, args.out, resume=args.resume, device=args.device)
     if os.environ.get("RANK", "0") == "0":  # one of torchrun's processes speaks for all
         print(checkpoint)
     return 0
