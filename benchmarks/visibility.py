@@ -16,7 +16,8 @@ from occlumark.data.augment import plain_crop
 from occlumark.data.occlude import Kind, OccludeConfig, hidden_landmarks, occlude
 from occlumark.data.pack import Pack
 from occlumark.data.split import split_validation
-from occlumark.landmarker import Landmarker, packaged_weights
+from occlumark.landmarker import Landmarker
+from occlumark.network_file import packaged_weights
 from occlumark.train.config import LandmarkConfig
 
 KINDS: tuple[Kind, ...] = ("patch", "sunglasses", "hand", "hair")

@@ -40,22 +40,28 @@ def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return common / (areas(first)[:, None] + areas(second)[None] - common)
 
 
-def keep_best(boxes: np.ndarray, scores: np.ndarray, max_overlap: float, count: int | None = None) -> np.ndarray:
+def keep_best(
+    boxes: np.ndarray, scores: np.ndarray, max_overlap: float, max_share: float = 1.0, count: int | None = None
+) -> np.ndarray:
     """Non-maximum suppression: of boxes that lie on one another keep the one with the highest score.
 
     Args:
         boxes: (n, 4), each with an area.
         scores: (n,).
         max_overlap: a box is left out where its intersection over union with a better one kept is above this, 0..1.
+        max_share: and where so much of the smaller of the two lies in the other, 0..1: a part of a face is none.
         count: at most so many are kept; None: all.
 
     Returns:
         (k,) indices of the boxes kept, best first.
     """
+    sizes = areas(boxes)
     waiting = np.argsort(-scores, kind="stable")
     kept: list[int] = []
     while waiting.size and (count is None or len(kept) < count):
         best, waiting = waiting[0], waiting[1:]
         kept.append(int(best))
-        waiting = waiting[overlaps(boxes[best][None], boxes[waiting])[0] <= max_overlap]
+        common = common_areas(boxes[best][None], boxes[waiting])[0]
+        apart = common <= max_overlap * (sizes[best] + sizes[waiting] - common)
+        waiting = waiting[apart & (common <= max_share * np.minimum(sizes[best], sizes[waiting]))]
     return np.array(kept, dtype=np.intp)

@@ -10,7 +10,7 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.detect import Detector
 from occlumark.draw import SHIFT, draw_faces, fixed_length, fixed_point
 from occlumark.face import Face
-from occlumark.finder import CascadeFinder
+from occlumark.finder import NetworkFinder
 from occlumark.markup import LEFT_EYE, RIGHT_EYE
 from occlumark.photo import find_photos, read_photo, write_photo
 
@@ -56,7 +56,7 @@ def write_demo(out: Path, detector: Detector) -> list[Path]:
 
 def _portrait(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best face's head and shoulders, and its box there."""
-    box, _ = CascadeFinder()(photo)[0]
+    box, _ = NetworkFinder(max_faces=1)(photo)[0]
     cut = CropTransform.from_box(box, _PORTRAIT)
     return cut.cut(photo), cut.to_crop(box.reshape(2, 2)).reshape(4)
 

@@ -9,9 +9,10 @@ import numpy as np
 from occlumark.crop import CropTransform
 from occlumark.errors import BoxError
 from occlumark.face import Face
-from occlumark.finder import CascadeFinder, FaceFinder
-from occlumark.landmarker import Landmarker, packaged_weights
+from occlumark.finder import FaceFinder, NetworkFinder
+from occlumark.landmarker import Landmarker
 from occlumark.markup import tight_box
+from occlumark.network_file import packaged_weights
 from occlumark.photo import MAX_PIXELS, read_photo
 
 #: How often a face is cropped: a second time from the landmarks found the first time, and so on.
@@ -31,8 +32,9 @@ class Detector:
     Args:
         model: name of a network that the package carries.
         weights: an ONNX file that `occlumark export` wrote, instead.
-        face_finder: called with a photo, returns (box, score) pairs (see finder.FaceFinder); None: CascadeFinder().
-        threads: of the network; None: the CPU's, at most 4.
+        face_finder: called with a photo, returns (box, score) pairs (see finder.FaceFinder); None: NetworkFinder(),
+            the package's own.
+        threads: of the networks; None: the CPU's, at most 4.
         passes: how often a face is cropped, at least 1.
 
     Raises:
@@ -53,7 +55,7 @@ class Detector:
             raise ValueError(f"passes is at least 1, not {passes}")
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
         self._landmarker = Landmarker(path, sha256=sha256, threads=threads)
-        self._face_finder = face_finder or CascadeFinder()
+        self._face_finder = face_finder or NetworkFinder(threads=threads)
         self.passes = passes
 
     @property

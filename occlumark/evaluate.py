@@ -15,15 +15,12 @@ from occlumark.data.w300 import BOX_FILE, name_prefixes, read_w300
 from occlumark.detect import Detector
 from occlumark.errors import AnnotationError, BoxError, PhotoError
 from occlumark.face import Face
+from occlumark.finder_metrics import MIN_OVERLAP
 from occlumark.metrics import Normaliser
 from occlumark.photo import read_photo
 
 BoxSource = Literal["tight", "official", "finder"]
 BOX_SOURCES: tuple[BoxSource, ...] = get_args(BoxSource)
-
-#: A found face is the annotated one when its box and the tight box have at least this intersection over union.
-MIN_OVERLAP = 0.3
-
 
 #: Where to_json samples the cumulative error distribution; every error is in the table of `--per-photo`.
 CED_THRESHOLDS = tuple(i / 100 for i in range(1, 16))

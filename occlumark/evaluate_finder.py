@@ -27,6 +27,8 @@ from occlumark.photo import read_photo
 
 #: The part, by Scene.source, on which false faces set the threshold: mostly photos without faces.
 BACKGROUND = "other"
+#: A finder that answers with everything from this score on answers with all that matters.
+LOWEST_SCORE = 0.02
 #: Faces are summarised by the longer sides of their tight boxes, in pixels, between these.
 SIZE_BANDS = (0.0, 16.0, 24.0, 48.0, 96.0, math.inf)
 

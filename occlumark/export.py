@@ -4,25 +4,24 @@ The file stores its weights in half the room (fp16, widened to fp32 when a sessi
 carries in its metadata what the detector must know.
 """
 
-import json
-import logging
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 import onnx
 import torch
 from jaxtyping import Float, UInt8
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from occlumark.atomic import written_whole
 from occlumark.errors import CheckpointError
-from occlumark.landmarker import FORMAT, METADATA_KEY, OUTPUTS
+from occlumark.export_finder import finder_to_onnx
+from occlumark.landmarker import FORMAT, OUTPUTS
 from occlumark.markup import N_LANDMARKS
+from occlumark.model.face_finder import FinderNetwork
 from occlumark.model.network import OcclusionAdaptiveNetwork
-from occlumark.train.checkpoint import load_checkpoint, load_weights
-from occlumark.train.config import LandmarkConfig
+from occlumark.onnx_graph import to_graph
+from occlumark.train.checkpoint import Checkpoint, averaged_weights, load_checkpoint, load_weights
+from occlumark.train.config import FinderConfig, LandmarkConfig
 
 
 class ForDetection(nn.Module):
@@ -75,7 +74,7 @@ def _hat(position: Float[Tensor, "B L"], cells: int) -> Float[Tensor, "B L cells
 
 
 def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, LandmarkConfig]:
-    """The averaged weights of a checkpoint, in a network ready for evaluation.
+    """The averaged weights of a landmark network's checkpoint, in a network ready for evaluation.
 
     Args:
         checkpoint_path: what training wrote.
@@ -87,16 +86,21 @@ def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, Landm
         CheckpointError: see load_checkpoint and load_weights, or the checkpoint is of another kind of network.
     """
     checkpoint = load_checkpoint(checkpoint_path)
-    config = checkpoint.config
-    if not isinstance(config, LandmarkConfig):
+    if not isinstance(checkpoint.config, LandmarkConfig):
         raise CheckpointError(f"{checkpoint_path} is a checkpoint of '{checkpoint.kind}', expected 'landmarks'")
+    return _landmark_network(checkpoint, checkpoint.config, checkpoint_path), checkpoint.config
+
+
+def _landmark_network(checkpoint: Checkpoint, config: LandmarkConfig, path: Path) -> OcclusionAdaptiveNetwork:
     network = OcclusionAdaptiveNetwork(config.network, config.crop.size)
-    prefix = "module."
-    weights = {
-        name.removeprefix(prefix): tensor for name, tensor in checkpoint.averaged.items() if name.startswith(prefix)
-    }
-    load_weights(network, weights, checkpoint_path)
-    return network.eval(), config
+    load_weights(network, averaged_weights(checkpoint), path)
+    return network.eval()
+
+
+def _finder_network(checkpoint: Checkpoint, config: FinderConfig, path: Path) -> FinderNetwork:
+    network = FinderNetwork(config.network)
+    load_weights(network, averaged_weights(checkpoint), path)
+    return network.eval()
 
 
 def export(checkpoint_path: Path, out: Path, *, fp16: bool = True) -> None:
@@ -111,8 +115,14 @@ def export(checkpoint_path: Path, out: Path, *, fp16: bool = True) -> None:
         CheckpointError: the checkpoint cannot be used.
         OcclumarkError: `out` cannot be written.
     """
-    network, config = load_network(checkpoint_path)
-    model = to_onnx(network, config, fp16=fp16)
+    checkpoint = load_checkpoint(checkpoint_path)
+    match checkpoint.config:
+        case LandmarkConfig() as config:
+            model = to_onnx(_landmark_network(checkpoint, config, checkpoint_path), config, fp16=fp16)
+        case FinderConfig() as config:
+            model = finder_to_onnx(_finder_network(checkpoint, config, checkpoint_path), config, fp16=fp16)
+        case _:
+            raise CheckpointError(f"{checkpoint_path} is a checkpoint of '{checkpoint.kind}', which has no ONNX form")
     with written_whole(out) as file:
         file.write(model.SerializeToString())
 
@@ -126,61 +136,17 @@ def to_onnx(network: OcclusionAdaptiveNetwork, config: LandmarkConfig, *, fp16: 
         fp16: store the weights in half precision.
     """
     size = network.crop_size
-    crops = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    # The exporter tells of a missing torchvision and warns of its own deprecations: nothing a user could mend.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            ForDetection(network),
-            (crops,),
-            input_names=["crops"],
-            output_names=list(OUTPUTS),
-            dynamic_shapes={"crops": {0: torch.export.Dim("batch")}},
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None  # dynamo=True always returns one
-    model: onnx.ModelProto = program.model_proto
-    flush_denormals(model)
-    if fp16:
-        halve_weights(model)
-    entry = model.metadata_props.add()
-    entry.key = METADATA_KEY
-    entry.value = json.dumps(
+    return to_graph(
+        ForDetection(network),
+        {"crops": torch.zeros(2, size, size, 3, dtype=torch.uint8)},
+        {"crops": {0: torch.export.Dim("batch")}},
+        OUTPUTS,
         {
             "format": FORMAT,
             "model": config.name,
             "markup": N_LANDMARKS,
             "crop": asdict(config.crop),
             "network": asdict(config.network),
-        }
+        },
+        fp16=fp16,
     )
-    onnx.checker.check_model(model)
-    return model
-
-
-def flush_denormals(model: onnx.ModelProto) -> None:
-    """Set weights too small to matter (below 1e-20) to zero: CPUs compute with denormal numbers 20 times slower."""
-    for tensor in model.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT:
-            values = numpy_helper.to_array(tensor).copy()
-            values[abs(values) < 1e-20] = 0
-            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-
-
-def halve_weights(model: onnx.ModelProto) -> None:
-    """Store large fp32 weights as fp16 behind a Cast, which a session folds away when it opens the file."""
-    casts = []
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < 1024:
-            continue
-        stored = f"{tensor.name}.fp16"
-        casts.append(helper.make_node("Cast", [stored], [tensor.name], to=TensorProto.FLOAT))
-        half = values.astype("float16")
-        half[abs(half) < 6.2e-5] = 0  # below fp16's normal range
-        tensor.CopyFrom(numpy_helper.from_array(half, stored))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)

@@ -1,17 +1,41 @@
-"""Where the faces are. Any callable may stand in for the default one, OpenCV's cascade."""
+"""Where the faces are. Any callable may stand in for the default one, a small network that the package carries.
 
+Not in the paper, which takes the boxes that come with the data sets (docs/paper.md, "Face boxes").
+"""
+
+import math
+import os
 from pathlib import Path
 from typing import Protocol
 
 import cv2
-import cv2.data
 import numpy as np
 
-# Measured by benchmarks/fit_cascade.py on 305 of the 300W training photos, 94 % found (docs/paper.md).
-#: The landmarks' tight box within the cascade's square: its left, top, right, bottom, in sides of the square.
-_TIGHT_IN_SQUARE = np.array([0.084, 0.233, 0.923, 1.064])
-#: The cascade's weight at which half of what it finds is a face, and the logistic curve's width around it.
-_WEIGHT_AT_HALF, _WEIGHT_WIDTH = 2.47, 1.30
+from occlumark.boxes import keep_best
+from occlumark.errors import CheckpointError
+from occlumark.network_file import open_network, packaged_weights
+
+#: Version of the exported form; raised when detection must know of a change.
+FORMAT = 1
+#: The network's outputs: the score of each of n boxes, and the boxes in pixels of what it saw.
+OUTPUTS = ("scores", "boxes")
+#: Sides of what the network sees are multiples of this.
+SIDE_MULTIPLE = 32
+#: Faces with a lower score are left out where the caller says nothing else: 0.1 false faces a photo on the validation scenes.
+SCORE = 0.52
+
+# The smallest face that the network is to find has this longer side in what it sees, pixels.
+_SMALLEST_SEEN = 20.0
+# Where the caller does not say how small faces may be: the longer side of the photo over the smallest face's.
+_PHOTO_OVER_FACE = 32
+# A further look at the photo reduced so much finds the faces whose longer side is above so many pixels in the first.
+# Both chosen on the validation scenes (docs/experiments.md, "The second look").
+_SECOND_LOOK = 3
+_LARGEST_SEEN = 80.0
+# A larger picture is never searched, pixels: that is 2 GB in the network's widest layers.
+_MOST_PIXELS = 16_000_000
+# Boxes with more than this in common lie on one face: intersection over union, and the share of the smaller one.
+_MAX_OVERLAP, _MAX_SHARE = 0.45, 0.8
 
 
 class FaceFinder(Protocol):
@@ -30,80 +54,103 @@ class FaceFinder(Protocol):
         ...
 
 
-class CascadeFinder:
-    """The frontal-face cascade that OpenCV 4's wheel ships.
+class NetworkFinder:
+    """The face finder that the package carries, or another that `occlumark export` wrote, run by ONNX Runtime.
 
-    Not in the paper: it takes the boxes that come with the data sets.
+    Its boxes mean the landmarks' tight boxes, also where a part of the face is covered.
 
     Args:
-        search_side: a photo whose longer side is above this many pixels is searched reduced to it.
-        min_side: the smallest square searched for, in pixels of the photo as searched.
-        min_score: faces below are left out, 0..1.
+        min_face: longer side of the smallest box to find, photo pixels; the smaller, the slower. None: a 32nd of the
+            photo's longer side.
+        score: faces with a lower score are left out, 0..1. A score is about the overlap to expect between the box and
+            the true one, times the chance that there is a face.
+        max_faces: the best so many are returned; None: all.
+        weights: an ONNX file; None: the package's.
+        threads: of ONNX Runtime; None: the CPU's, at most 4.
+
+    Raises:
+        CheckpointError: the weights are missing, truncated, altered or no face finder.
+        ValueError: a number out of its range.
     """
 
-    def __init__(self, *, search_side: int = 800, min_side: int = 24, min_score: float = 0.25) -> None:
-        path = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
-        self._cascade = cv2.CascadeClassifier(str(path))
-        self.search_side, self.min_side, self.min_score = search_side, min_side, min_score
+    def __init__(
+        self,
+        *,
+        min_face: float | None = None,
+        score: float = SCORE,
+        max_faces: int | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if min_face is not None and not min_face > 0:
+            raise ValueError(f"min_face is above 0 pixels, not {min_face}")
+        if not 0 <= score <= 1:
+            raise ValueError(f"score is in 0..1, not {score}")
+        if max_faces is not None and max_faces < 1:
+            raise ValueError(f"max_faces is at least 1, not {max_faces}")
+        self.min_face, self.score, self.max_faces = min_face, score, max_faces
+        path, sha256 = (Path(weights), None) if weights is not None else packaged_weights("finder")
+        self._session, metadata = open_network(path, sha256=sha256, threads=threads)
+        outputs = tuple(node.name for node in self._session.get_outputs())
+        if metadata.get("kind") != "finder" or metadata.get("format") != FORMAT or outputs != OUTPUTS:
+            raise CheckpointError(f"{path} is no face finder of format {FORMAT}; export one from a finder's checkpoint")
 
     def __call__(self, photo: np.ndarray) -> list[tuple[np.ndarray, float]]:
-        """Find faces; see FaceFinder.
+        """Find faces; see FaceFinder."""
+        longer = max(photo.shape[:2])
+        min_face = self.min_face or longer / _PHOTO_OVER_FACE
+        share = min(1.0, _SMALLEST_SEEN / min_face, (_MOST_PIXELS / (photo.shape[0] * photo.shape[1])) ** 0.5)
+        looks = [self._look(photo, share, _LARGEST_SEEN), self._look(photo, share / _SECOND_LOOK, math.inf)]
+        boxes, scores = (np.concatenate(parts) for parts in zip(*looks, strict=True))
+        if self.min_face is not None:
+            large = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) >= self.min_face
+            boxes, scores = boxes[large], scores[large]
+        boxes, scores = best_faces(boxes, scores, self.score, self.max_faces)
+        return [(box, float(score)) for box, score in zip(boxes, scores, strict=True)]
 
-        A score is the share of faces among what the cascade finds with the same weight.
-        """
-        squares, weights = self.squares(photo)
-        sides = (squares[:, 2] - squares[:, 0])[:, None]
-        boxes = np.tile(squares[:, :2], 2) + sides * _TIGHT_IN_SQUARE
-        scores = 1 / (1 + np.exp((_WEIGHT_AT_HALF - weights) / _WEIGHT_WIDTH))
-        sure = scores >= self.min_score
-        boxes, scores = boxes[sure], scores[sure]
-        return [(boxes[i], float(scores[i])) for i in keep_best(boxes, scores)]
-
-    def squares(self, photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the cascade itself answers.
-
-        Args:
-            photo: (height, width, 3) uint8, RGB.
+    def _look(self, photo: np.ndarray, share: float, largest: float) -> tuple[np.ndarray, np.ndarray]:
+        """What the network answers to the photo reduced to a share of its sides.
 
         Returns:
-            (n, 4) squares x0, y0, x1, y1 in photo pixels, and (n,) weights, the margin of its last stage.
+            Boxes in photo pixels, those with a longer side up to `largest` pixels in what the network sees, and scores.
         """
-        height, width = photo.shape[:2]
-        grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-        shrink = min(1.0, self.search_side / max(height, width))
-        if shrink < 1:
-            size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-            grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-        found, _, weights = self._cascade.detectMultiScale3(
-            grey,
-            scaleFactor=1.1,
-            minNeighbors=3,
-            minSize=(self.min_side, self.min_side),
-            outputRejectLevels=True,
-        )
-        corners = np.asarray(found, dtype=np.float64).reshape(-1, 4)
-        corners[:, 2:] += corners[:, :2]
-        to_photo = np.tile([width / grey.shape[1], height / grey.shape[0]], 2)
-        return corners * to_photo, np.asarray(weights, dtype=np.float64).reshape(-1)
+        seen = shrunk(photo, share)
+        scores, boxes = (answer[0] for answer in self._session.run(list(OUTPUTS), {"photos": padded(seen)[None]}))
+        sure = np.flatnonzero(scores >= self.score)
+        boxes, scores = boxes[sure], scores[sure]
+        small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) <= largest
+        to_photo = np.tile(np.array(photo.shape[1::-1]) / seen.shape[1::-1], 2)
+        return boxes[small].astype(np.float64) * to_photo, scores[small].astype(np.float64).clip(0, 1)
 
 
-def keep_best(boxes: np.ndarray, scores: np.ndarray, max_overlap: float = 0.5) -> list[int]:
-    """Of boxes that lie on one another keep the best.
+def shrunk(photo: np.ndarray, share: float) -> np.ndarray:
+    """A photo reduced to a share of its sides, each at least a pixel."""
+    if share >= 1:
+        return photo
+    height, width = (max(1, round(side * share)) for side in photo.shape[:2])
+    return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def padded(photo: np.ndarray) -> np.ndarray:
+    """A photo (height, width, 3), with black below and to the right so that its sides fit the network."""
+    height, width = photo.shape[:2]
+    return np.pad(photo, ((0, -height % SIDE_MULTIPLE), (0, -width % SIDE_MULTIPLE), (0, 0)))
+
+
+def best_faces(
+    boxes: np.ndarray, scores: np.ndarray, min_score: float, count: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is left of the network's answers: those sure enough, and of those on one face the best.
 
     Args:
         boxes: (n, 4) x0, y0, x1, y1.
         scores: (n,).
-        max_overlap: the largest share of the smaller box that a box may have in common with a better one.
+        min_score: boxes below are left out.
+        count: at most so many are left; None: all.
 
     Returns:
-        Indices of the boxes kept, best first.
+        (k, 4) boxes and (k,) scores, best first.
     """
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    kept: list[int] = []
-    for i in np.argsort(-scores, kind="stable").tolist():
-        low = np.maximum(boxes[kept, :2], boxes[i, :2])
-        high = np.minimum(boxes[kept, 2:], boxes[i, 2:])
-        common = np.prod(np.clip(high - low, 0, None), axis=1)
-        if (common <= max_overlap * np.minimum(areas[kept], areas[i])).all():
-            kept.append(i)
-    return kept
+    sure = np.flatnonzero(scores >= min_score)
+    kept = sure[keep_best(boxes[sure], scores[sure], _MAX_OVERLAP, _MAX_SHARE, count)]
+    return boxes[kept], scores[kept]

@@ -1,40 +1,24 @@
 """The exported network behind ONNX Runtime: crops in, landmarks out."""
 
-import hashlib
-import json
-import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from occlumark.config import from_mapping
 from occlumark.crop import CropConfig
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.markup import N_LANDMARKS
+from occlumark.network_file import open_network
 
 #: Version of the exported form; raised when detection must know of a change.
 FORMAT = 1
-#: Where the ONNX file's metadata keeps the JSON that the detector reads.
-METADATA_KEY = "occlumark"
 #: The network's outputs, as in Prediction.
 OUTPUTS = ("landmarks", "visibility", "occlusion_map")
-_PACKAGED = Path(__file__).with_name("weights")
 
 # Faces in one run: more are no faster on a CPU, and ONNX Runtime keeps the memory of its largest run.
 _MAX_FACES_PER_RUN = 8
-
-_UNREADABLE = (
-    onnx_errors.Fail,
-    onnx_errors.InvalidArgument,
-    onnx_errors.InvalidGraph,
-    onnx_errors.InvalidProtobuf,
-    onnx_errors.NoModel,
-    onnx_errors.NotImplemented,
-    onnx_errors.RuntimeException,
-)
 
 
 class Prediction(NamedTuple):
@@ -61,19 +45,8 @@ class Landmarker:
     """
 
     def __init__(self, path: Path, *, sha256: str | None = None, threads: int | None = None) -> None:
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads is at least 1, not {threads}")
-        content = _read(path)
-        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-            raise CheckpointError(f"{path} is altered: its SHA-256 is not the recorded one; install the package again")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
-        options.log_severity_level = 4  # what goes wrong is raised; nothing is printed
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except _UNREADABLE as error:
-            raise CheckpointError(f"{path} is no ONNX file, or a truncated one; export it again") from error
-        self.model, self.crop = _read_metadata(path, self._session)
+        self._session, metadata = open_network(path, sha256=sha256, threads=threads)
+        self.model, self.crop = _read_metadata(path, metadata)
         _check_graph(path, self._session, self.crop.size)
 
     def predict(self, crops: np.ndarray) -> Prediction:
@@ -91,36 +64,8 @@ class Landmarker:
         return Prediction(landmarks, visibility.clip(0, 1), occlusion_maps.clip(0, 1))
 
 
-def packaged_weights(model: str) -> tuple[Path, str]:
-    """A packaged network's file and the SHA-256 recorded for it.
-
-    Raises:
-        CheckpointError: the package carries no network of this name, or its table is broken.
-    """
-    table = _PACKAGED / "weights.json"
+def _read_metadata(path: Path, values: dict[str, Any]) -> tuple[str, CropConfig]:
     try:
-        entries = json.loads(_read(table))
-        known = {name: (_PACKAGED / entry["file"], str(entry["sha256"])) for name, entry in entries.items()}
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{table} is broken; install the package again") from error
-    if model not in known:
-        raise CheckpointError(f"no packaged model '{model}'; there is {', '.join(sorted(known)) or 'none'}")
-    return known[model]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"cannot read weights {path}: {error.strerror}") from error
-
-
-def _read_metadata(path: Path, session: onnxruntime.InferenceSession) -> tuple[str, CropConfig]:
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if text is None:
-        raise CheckpointError(f"{path} is not ours: it lacks the metadata that `occlumark export` writes")
-    try:
-        values = json.loads(text)
         found = (values["format"], values["markup"])
         if found != (FORMAT, N_LANDMARKS):
             raise CheckpointError(

@@ -10,7 +10,7 @@ import pytest
 if importlib.util.find_spec("torch"):
     from jaxtyping import install_import_hook
 
-    install_import_hook(["occlumark.model", "occlumark.export"], "beartype.beartype")
+    install_import_hook(["occlumark.model", "occlumark.export", "occlumark.export_finder"], "beartype.beartype")
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -84,6 +84,67 @@ def dot_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metadata = {"format": 1, "model": "dot", "markup": 68, "crop": {"size": size, "scale": 1.3}}
     helper.set_model_props(model, {"occlumark": json.dumps(metadata)})
     path = tmp_path_factory.mktemp("dot_network") / "dot.onnx"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cell_finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file of the face finder's exported form whose answers can be worked out by hand.
+
+    Every cell of 8 x 8 pixels is a box, and its score is the cell's mean red, 0..1.
+    """
+    onnx = pytest.importorskip("onnx", reason="needs onnx (the train extra) to write a network")
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+
+    def constant(name: str, values: list, kind: str = "int64") -> onnx.TensorProto:
+        return onnx.numpy_helper.from_array(np.array(values, dtype=kind), name)
+
+    constants = [
+        constant("zero", [0]),
+        constant("one", [1]),
+        constant("channels", [3]),
+        constant("across", 3),
+        constant("down", 2),
+        constant("white", 255, "float32"),
+        constant("side", 8, "float32"),
+        constant("nothing", 0, "float32"),
+        constant("unit", 1, "float32"),
+        constant("row", [1, -1]),
+        constant("boxes_shape", [1, -1, 4]),
+    ]
+    nodes = [
+        helper.make_node("Slice", ["photos", "zero", "one", "channels"], ["red_bytes"]),
+        helper.make_node("Cast", ["red_bytes"], ["red_numbers"], to=floats),
+        helper.make_node("Div", ["red_numbers", "white"], ["red"]),
+        helper.make_node("Transpose", ["red"], ["plane"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["plane"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Reshape", ["cells", "row"], ["scores"]),
+        helper.make_node("Mul", ["cells", "nothing"], ["empty"]),
+        helper.make_node("Add", ["empty", "unit"], ["ones"]),
+        helper.make_node("CumSum", ["ones", "across"], ["columns"]),
+        helper.make_node("CumSum", ["ones", "down"], ["rows"]),
+        helper.make_node("Mul", ["columns", "side"], ["x1"]),
+        helper.make_node("Mul", ["rows", "side"], ["y1"]),
+        helper.make_node("Sub", ["x1", "side"], ["x0"]),
+        helper.make_node("Sub", ["y1", "side"], ["y0"]),
+        helper.make_node("Concat", ["x0", "y0", "x1", "y1"], ["planes"], axis=1),
+        helper.make_node("Transpose", ["planes"], ["corners"], perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["corners", "boxes_shape"], ["boxes"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "cells",
+        [helper.make_tensor_value_info("photos", onnx.TensorProto.UINT8, [1, "rows", "columns", 3])],
+        [
+            helper.make_tensor_value_info("scores", floats, [1, "n"]),
+            helper.make_tensor_value_info("boxes", floats, [1, "n", 4]),
+        ],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, {"occlumark": json.dumps({"format": 1, "kind": "finder", "model": "cells"})})
+    path = tmp_path_factory.mktemp("cell_finder") / "cells.onnx"
     onnx.save(model, path)
     return path
 

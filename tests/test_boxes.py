@@ -87,3 +87,12 @@ def test_none_of_none_and_none_asked_for() -> None:
     none = keep_best(np.zeros((0, 4)), np.zeros(0), 0.5)
     assert none.shape == (0,) and SQUARES[none].shape == (0, 4)
     assert keep_best(SQUARES, np.ones(3), 0.5, count=0).tolist() == []
+
+
+def test_a_part_of_a_better_box_is_left_out_by_its_share() -> None:
+    """The small box shares 25 of its 25 square pixels with the large one, which is 6 % of their union."""
+    boxes = np.array([[0, 0, 20, 20], [0, 0, 5, 5], [17, 0, 22, 5]], float)
+    assert keep_best(boxes, np.array([3.0, 2.0, 1.0]), 0.5, 0.8).tolist() == [0, 2]
+    assert keep_best(boxes, np.array([3.0, 2.0, 1.0]), 0.5, 0.5).tolist() == [0]
+    assert keep_best(boxes, np.array([1.0, 2.0, 3.0]), 0.5, 0.8).tolist() == [2, 1]
+    assert keep_best(boxes, np.array([3.0, 2.0, 1.0]), 0.5).tolist() == [0, 1, 2]

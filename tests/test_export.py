@@ -10,8 +10,9 @@ import torch
 from onnx import numpy_helper
 
 from occlumark.errors import OcclumarkError
-from occlumark.export import ForDetection, export, halve_weights, load_network, sample_map, to_onnx
+from occlumark.export import ForDetection, export, load_network, sample_map, to_onnx
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
+from occlumark.onnx_graph import halve_weights
 from occlumark.train.checkpoint import Checkpoint, save_checkpoint
 from occlumark.train.config import LandmarkConfig
 
@@ -73,6 +74,11 @@ def test_no_weight_is_denormal_and_m_is_folded(exported):
         values = numpy_helper.to_array(tensor)
         if values.dtype == np.float32:
             assert not ((values != 0) & (abs(values) < 1e-20)).any(), tensor.name
+
+
+def test_nothing_tells_where_it_was_exported(exported):
+    content = exported.SerializeToString()
+    assert not any(name in content for name in (b"export.py", b"site-packages", b"occlumark/model"))
 
 
 def test_half_precision_halves_the_file_and_moves_landmarks_little(exported):

@@ -1,43 +1,134 @@
 import numpy as np
 import pytest
 
-from occlumark.finder import _TIGHT_IN_SQUARE, CascadeFinder, keep_best
+from occlumark import finder as finder_module
+from occlumark.boxes import overlaps
+from occlumark.errors import CheckpointError
+from occlumark.finder import NetworkFinder, best_faces, padded, shrunk
 from occlumark.photo import read_photo
 
-SAMPLE = "occlumark/samples/astronaut.jpg"
+#: The tight box of the landmarks that the landmark network finds in the sample photo, whatever box it starts from.
+ASTRONAUT = np.array([[180, 88, 272, 179]])
 
 
 @pytest.fixture(scope="module")
 def astronaut(request):
-    return read_photo(request.config.rootpath / SAMPLE)
+    return read_photo(request.config.rootpath / "occlumark/samples/astronaut.jpg")
 
 
 @pytest.fixture(scope="module")
 def finder():
-    return CascadeFinder()
+    return NetworkFinder(threads=1)
 
 
-#: By eye: brows at y = 100, chin at 170, face from x = 190 to 262.
-FACE = np.array([190, 100, 262, 170])
+def red_squares(shape: tuple[int, int], *squares: tuple[int, int, int, int]) -> np.ndarray:
+    """A black photo with full red in x0, y0, x1 - x0, brightness."""
+    photo = np.zeros((*shape, 3), np.uint8)
+    for x, y, side, brightness in squares:
+        photo[y : y + side, x : x + side, 0] = brightness
+    return photo
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    sides = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
-    common = sides.prod()
-    return common / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - common)
+def test_boxes_are_in_photo_pixels_best_first(cell_finder):
+    photo = red_squares((100, 130), (16, 24, 8, 255), (96, 64, 8, 204))
+    found = NetworkFinder(weights=cell_finder, score=0.6)(photo)
+    np.testing.assert_allclose([box for box, _ in found], [[16, 24, 24, 32], [96, 64, 104, 72]], atol=1e-9)
+    np.testing.assert_allclose([score for _, score in found], [1, 0.8], atol=1e-6)
+
+
+def test_max_faces_keeps_the_best(cell_finder):
+    photo = red_squares((100, 130), (16, 24, 8, 204), (96, 64, 8, 255))
+    ((box, _),) = NetworkFinder(weights=cell_finder, max_faces=1)(photo)
+    np.testing.assert_allclose(box, [96, 64, 104, 72])
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_large_photo_is_searched_reduced_and_its_boxes_are_enlarged(cell_finder, factor):
+    """A 32nd of 1280 pixels is 40, twice what the network is to see."""
+    side = 8 * factor
+    photo = red_squares((480 * factor, 640 * factor), (4 * side, 2 * side, side, 255))
+    ((box, score),) = NetworkFinder(weights=cell_finder)(photo)
+    np.testing.assert_allclose(box, np.array([4, 2, 5, 3]) * side)
+    assert score == pytest.approx(1, abs=0.01)
+
+
+def test_the_smaller_the_faces_the_finer_the_search(cell_finder):
+    photo = red_squares((480 * 4, 640 * 4), (64, 32, 8, 255))
+    assert NetworkFinder(weights=cell_finder)(photo) == []
+    ((box, _),) = NetworkFinder(weights=cell_finder, min_face=8)(photo)
+    np.testing.assert_allclose(box, [64, 32, 72, 40])
+    assert NetworkFinder(weights=cell_finder, min_face=9)(photo) == []
+
+
+def test_large_faces_are_left_to_the_second_look(cell_finder, monkeypatch):
+    """A cell of the second look is 24 pixels of the photo; those of the first count as too large here."""
+    monkeypatch.setattr(finder_module, "_LARGEST_SEEN", 7.9)
+    ((box, _),) = NetworkFinder(weights=cell_finder)(red_squares((96, 96), (24, 0, 24, 255)))
+    np.testing.assert_allclose(box, [24, 0, 48, 24])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (31, 33), (32, 64)])
+def test_padding_is_black_and_below_and_to_the_right(shape):
+    photo = np.full((*shape, 3), 7, np.uint8)
+    wide = padded(photo)
+    assert all(side % 32 == 0 and side - given < 32 for side, given in zip(wide.shape, shape, strict=False))
+    np.testing.assert_array_equal(wide[: shape[0], : shape[1]], photo)
+    assert int(wide.sum()) == int(photo.sum())
+
+
+def test_a_photo_is_never_enlarged_nor_reduced_to_nothing():
+    photo = np.full((3, 5000, 3), 9, np.uint8)
+    assert shrunk(photo, 2.0) is photo
+    assert shrunk(photo, 0.01).shape == (1, 50, 3)
+
+
+def test_a_part_of_a_better_face_is_none():
+    boxes = np.array([[0, 0, 20, 20], [1, 1, 6, 6], [18, 0, 23, 5]], float)
+    kept, _ = best_faces(boxes, np.array([0.9, 0.8, 0.7]), 0.3)
+    np.testing.assert_array_equal(kept, boxes[[0, 2]])
+
+
+def test_best_faces_leaves_unsure_and_overlapping_boxes_out():
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10], [80, 0, 90, 10]], float)
+    kept, scores = best_faces(boxes, np.array([0.7, 0.9, 0.2, 0.8]), 0.3)
+    np.testing.assert_array_equal(kept, boxes[[1, 3]])
+    np.testing.assert_array_equal(scores, [0.9, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"min_face": 0}, "min_face is above 0 pixels, not 0"),
+        ({"min_face": float("nan")}, "min_face is above 0"),
+        ({"score": 1.5}, "score is in 0..1, not 1.5"),
+        ({"max_faces": 0}, "max_faces is at least 1, not 0"),
+    ],
+)
+def test_arguments_out_of_range(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        NetworkFinder(**wrong)
+
+
+def test_a_landmark_network_is_no_face_finder(dot_network):
+    with pytest.raises(CheckpointError, match="is no face finder of format 1"):
+        NetworkFinder(weights=dot_network)
 
 
 def test_the_sample_photo_has_one_face(astronaut, finder):
     ((box, score),) = finder(astronaut)
-    assert box.shape == (4,) and overlap(box, FACE) > 0.6
-    assert 0.9 < score <= 1
+    assert overlaps(box[None], ASTRONAUT)[0, 0] > 0.7
+    assert finder.score < score <= 1
 
 
-def test_a_large_photo_is_searched_reduced_and_gives_the_same_box(astronaut):
-    large = np.kron(astronaut, np.ones((3, 3, 1), np.uint8))
-    ((small_box, _),) = CascadeFinder(search_side=512)(astronaut)
-    ((large_box, _),) = CascadeFinder(search_side=512)(large)
-    np.testing.assert_allclose(large_box, 3 * small_box, atol=1)
+def test_small_and_large_copies_are_found(astronaut, finder):
+    """The face of 92 pixels at 27 in a photo of 640, and at 552 in one of 600."""
+    small = np.zeros((480, 640, 3), np.uint8)
+    small[200:350, 300:450] = shrunk(astronaut, 150 / 512)
+    ((box, _),) = finder(small)
+    assert overlaps(box[None], ASTRONAUT * 150 / 512 + [300, 200, 300, 200])[0, 0] > 0.5
+    filled = np.kron(astronaut[84:184, 176:276], np.ones((6, 6, 1), np.uint8))
+    ((box, _),) = finder(filled)
+    assert overlaps(box[None], (ASTRONAUT - [176, 84, 176, 84]) * 6)[0, 0] > 0.6
 
 
 def test_two_faces_are_two_boxes(astronaut, finder):
@@ -46,29 +137,11 @@ def test_two_faces_are_two_boxes(astronaut, finder):
     assert len(boxes) == 2 and boxes[0] < 512 < boxes[1]
 
 
-def test_box_is_the_square_moved_by_the_measured_correction(astronaut, finder):
-    squares, _ = finder.squares(astronaut)
-    side = squares[0, 2] - squares[0, 0]
-    ((box, _),) = finder(astronaut)
-    np.testing.assert_allclose((box - np.tile(squares[0, :2], 2)) / side, _TIGHT_IN_SQUARE)
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (20, 20), (300, 300)])
-@pytest.mark.parametrize("fill", ["black", "white", "noise"])
+@pytest.mark.parametrize("fill", ["black", "white", "noise", "grey noise"])
 def test_photos_without_a_face_give_an_empty_list(finder, shape, fill):
     photo = np.full((*shape, 3), 255 * (fill == "white"), np.uint8)
-    if fill == "noise":
-        photo = np.random.default_rng(0).integers(0, 256, photo.shape, dtype=np.uint8)
+    if "noise" in fill:
+        channels = 1 if fill == "grey noise" else 3
+        photo[:] = np.random.default_rng(0).integers(0, 256, (*shape, channels), dtype=np.uint8)
     assert finder(photo) == []
-
-
-def test_keep_best_drops_what_lies_in_a_better_box():
-    boxes = np.array([[2, 2, 6, 6], [0, 0, 10, 10], [6, 0, 16, 10], [4, 0, 14, 10]], float)
-    # The first lies within the second; the third shares 40 % with the second; the fourth 60 and 80 %.
-    assert keep_best(boxes, np.array([0.5, 0.9, 0.8, 0.7])) == [1, 2]
-    assert keep_best(boxes, np.array([0.5, 0.9, 0.8, 0.7]), max_overlap=0.3) == [1]
-    assert keep_best(np.zeros((0, 4)), np.zeros(0)) == []
-
-
-def test_boxes_that_touch_are_both_kept():
-    assert keep_best(np.array([[0, 0, 1, 1], [1, 0, 2, 1]], float), np.array([0.1, 0.2])) == [1, 0]

@@ -107,6 +107,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     )
 
 
+def averaged_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The averaged weights by the network's own names."""
+    prefix = "module."
+    return {name.removeprefix(prefix): value for name, value in checkpoint.averaged.items() if name.startswith(prefix)}
+
+
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     """Load a state dict; missing, extra and misshapen keys are named.
 

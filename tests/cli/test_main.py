@@ -9,12 +9,13 @@ import occlumark
 from occlumark.cli import detect
 from occlumark.cli.main import build_parser, main
 from occlumark.cli.options import network_options
+from occlumark.finder import SCORE
 from occlumark.errors import OcclumarkError
 
-COMMANDS = ["detect", "train", "evaluate", "export", "pack", "demo"]
+COMMANDS = ["detect", "train", "evaluate", "evaluate-finder", "export", "pack", "demo"]
 
 
-def test_exactly_six_commands():
+def test_exactly_these_commands():
     (commands,) = [action for action in build_parser()._actions if action.dest == "command"]
     assert sorted(commands.choices) == sorted(COMMANDS)
 
@@ -169,7 +170,27 @@ def test_choices_and_defaults_are_the_librarys():
 
 
 @pytest.mark.parametrize("command", ["detect a.jpg", "evaluate photos", "demo"])
-def test_network_options_left_out_leave_the_detectors_defaults(command):
-    assert network_options(build_parser().parse_args(command.split())) == {"model": "odn"}
-    args = build_parser().parse_args([*command.split(), "--passes", "2", "--threads", "3"])
-    assert network_options(args) == {"model": "odn", "passes": 2, "threads": 3}
+def test_network_options_left_out_leave_the_detectors_defaults(command, cell_finder):
+    def options(*given):
+        args = build_parser().parse_args([*command.split(), "--finder", str(cell_finder), *given])
+        values = network_options(args)
+        return values, values.pop("face_finder")
+
+    values, finder = options()
+    assert values == {"model": "odn"}
+    assert (finder.min_face, finder.score, finder.max_faces) == (None, SCORE, None)
+    values, finder = options(
+        "--passes", "2", "--threads", "3", "--min-face", "40", "--score", "0.25", "--max-faces", "1"
+    )
+    assert values == {"model": "odn", "passes": 2, "threads": 3}
+    assert (finder.min_face, finder.score, finder.max_faces) == (40, 0.25, 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--min-face", "0"), ("--min-face", "inf"), ("--score", "1.1"), ("--score", "nan"), ("--max-faces", "0")],
+)
+def test_finder_options_out_of_range_are_wrong_usage(option, value, capsys):
+    with pytest.raises(SystemExit) as caught:
+        build_parser().parse_args(["detect", "a.jpg", option, value])
+    assert caught.value.code == 2 and option in capsys.readouterr().err

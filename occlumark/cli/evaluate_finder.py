@@ -1,0 +1,167 @@
+"""`occlumark evaluate-finder`: the faces found and made up on annotated scenes."""
+
+import argparse
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from occlumark.errors import AnnotationError, OcclumarkError
+
+if TYPE_CHECKING:
+    from occlumark.data.scenes import Scene
+    from occlumark.evaluate_finder import FinderEvaluation
+
+_DESCRIPTION = """\
+Search whole photos for faces and print how many are found, and how many found ones are false.
+
+The folder holds the photos and a boxes.csv of file, kind, x0, y0, x1, y1. The kinds are manual, the tight box of
+annotated landmarks (exact here); auto, a face by another finder's box; ignore, neither face nor background; none, a
+photo without a face. A file's name up to the first underscore is the part of the photos that it belongs to; false faces
+are counted on the part `other`. A face is found by a box whose overlap, intersection over union, with it is 0.4 or
+more. Numbers are given at two scores: the lowest one at which the part `other` has at most 0.1 false faces a photo, and
+the finder's default.
+
+A photo that cannot be read is in no number, is listed on stderr, and the exit code is then 1.
+"""
+_EXAMPLE = """\
+example:
+  occlumark evaluate-finder scenes
+  occlumark evaluate-finder scenes --weights finder.onnx --json --per-face faces.csv
+"""
+
+_RECALL_HEADS = [
+    "part",
+    "photos",
+    *(f"{kind} {head}" for kind in ("exact", "auto") for head in ("n", "found %", "95 %")),
+]
+_RECALL_HEADS += ["false a photo", "AP %"]
+_SIZE_HEADS = ["longer side, px", "faces", "found %, few false", "found %, default"]
+_BOX_HEADS = ["exact faces found", "n", "IoU", "offset x", "offset y", "log of size"]
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser(
+        "evaluate-finder",
+        help="measure the face finder on annotated photos",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("folder", metavar="DIR", type=Path, help="folder of photos with a boxes.csv")
+    add(
+        "--part",
+        choices=("held-out", "training", "all"),
+        default="held-out",
+        help="which photos: the 15 %% that training never sees, the others, or all (default: %(default)s)",
+    )
+    add("--json", action="store_true", help="print one JSON object, all fractions")
+    add("--per-face", metavar="FILE.csv", type=Path, help="write each face's boxes, score and overlap to a table")
+    add("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead of the package's")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, print the summaries, write the table; returns the exit code."""
+    from occlumark.evaluate_finder import LOWEST_SCORE, evaluate_finder
+    from occlumark.finder import SCORE, NetworkFinder
+
+    if args.per_face and not args.per_face.parent.is_dir():
+        raise OcclumarkError(f"cannot write {args.per_face}: no folder {args.per_face.parent}; make it first")
+    scenes = _scenes(args.folder, args.part)
+    result = evaluate_finder(scenes, NetworkFinder(score=LOWEST_SCORE, weights=args.weights), SCORE)
+    values = result.to_json()
+    print(json.dumps({"part": args.part, **values}) if args.json else _report(args.part, values))
+    for problem in result.skipped:
+        print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
+    if args.per_face:
+        _write_per_face(result, args.per_face)
+    return 1 if result.skipped else 0
+
+
+def _scenes(folder: Path, part: str) -> "list[Scene]":
+    from occlumark.data.scenes import held_out, read_scenes
+
+    scenes = read_scenes(folder)
+    training, other = held_out(scenes)
+    chosen = {"held-out": other, "training": training, "all": scenes}[part]
+    if not chosen:
+        raise AnnotationError(f"none of the {len(scenes)} photos in {folder} is in the part {part}; choose another")
+    return chosen
+
+
+def _write_per_face(result: "FinderEvaluation", path: Path) -> None:
+    from occlumark.atomic import written_whole
+
+    faces = result.faces
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    corners = ["x0", "y0", "x1", "y1"]
+    table.writerow(["photo", "kind", *corners, "score", *(f"found_{corner}" for corner in corners), "overlap"])
+    columns = zip(faces.names, faces.exact, faces.boxes, faces.scores, faces.found, faces.overlaps, strict=True)
+    for name, exact, box, score, found, overlap in columns:
+        # What no box found has no score: empty cells.
+        answer = [score, *found, overlap] if score == score else [""] * 6
+        table.writerow([name, "exact" if exact else "auto", *box, *answer])
+    with written_whole(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def _report(part: str, values: dict[str, Any]) -> str:
+    parts = {**values["parts"], "all": values}
+    few, default = values["thresholds"]["few_false"], values["thresholds"]["default"]
+    allowed = f"at most {values['false_per_photo_allowed']:g} false faces a photo of `{values['background']}`"
+    titles = {
+        "few_false": f"{allowed}: {'any score' if few is None else f'score {few:.3f}'}",
+        "default": f"default: score {default:g}",
+    }
+    sections = [
+        [title, *_table(_RECALL_HEADS, [_recall_row(name, values, at) for name, values in parts.items()])]
+        for at, title in titles.items()
+    ]
+    sections.append(_table(_SIZE_HEADS, [_size_row(name, band) for name, band in values["sizes"].items()]))
+    at_default = {name: values["at"]["default"] for name, values in parts.items()}
+    rows = [_box_row(name, values) for name, values in at_default.items() if values["exact"]["found"]]
+    sections.append([*_table(_BOX_HEADS, rows), "default score; mean +- deviation, over the true box's longer side"])
+    missed = len(values["missed"])
+    sections.append([f"photos: {part}; skipped: {values['skipped']}; faces missed at the default score: {missed}"])
+    return "\n\n".join("\n".join(section) for section in sections)
+
+
+def _recall_row(name: str, part: dict[str, Any], at: str) -> list[str]:
+    values = part["at"][at]
+    row = [name, str(part["photos"])]
+    for kind in ("exact", "auto"):
+        share = values[kind]
+        row += [str(share["n"]), _percent(share["recall"]), _interval(*share["interval"])]
+    return [*row, f"{values['false_per_photo']:.3f}", _percent(part["average_precision"])]
+
+
+def _size_row(name: str, band: dict[str, Any]) -> list[str]:
+    shares = (band["few_false"], band["default"])
+    return [name, str(band["default"]["n"]), *(_percent(share["recall"]) for share in shares)]
+
+
+def _box_row(name: str, values: dict[str, Any]) -> list[str]:
+    errors = [f"{error['mean']:.3f} +- {error['std']:.3f}" for error in values["exact_box_error"].values()]
+    return [name, str(values["exact"]["found"]), f"{values['exact_overlap']:.3f}", *errors]
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "-" if low is None else f"{_percent(low)} to {_percent(high)}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in (heads, *rows)
+    ]

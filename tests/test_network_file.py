@@ -1,0 +1,100 @@
+import hashlib
+import json
+
+import pytest
+
+from occlumark import network_file
+from occlumark.errors import CheckpointError
+from occlumark.network_file import open_network, packaged_weights
+
+
+def test_metadata(dot_network):
+    session, metadata = open_network(dot_network, threads=1)
+    assert metadata["model"] == "dot" and session.get_inputs()[0].name == "crops"
+
+
+def test_threads():
+    with pytest.raises(ValueError, match="threads is at least 1, not 0"):
+        open_network(None, threads=0)
+
+
+def refused(path, **options) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        open_network(path, **options)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_missing_and_folder(tmp_path):
+    assert "No such file" in refused(tmp_path / "none.onnx")
+    assert "cannot read" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, -1])
+def test_truncated(dot_network, tmp_path, kept):
+    path = tmp_path / "part.onnx"
+    path.write_bytes(dot_network.read_bytes()[:kept] if kept else b"")
+    refused(path)
+
+
+def test_text(tmp_path):
+    path = tmp_path / "text.onnx"
+    path.write_text("not a network\n")
+    assert "no ONNX file" in refused(path)
+
+
+def changed(dot_network, path, metadata):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(dot_network)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [({}, "not ours"), ({"occlumark": "{"}, "broken metadata"), ({"occlumark": "[]"}, "broken metadata")],
+)
+def test_foreign_networks(dot_network, tmp_path, metadata, message):
+    assert message in refused(changed(dot_network, tmp_path / "foreign.onnx", metadata))
+
+
+def test_sha256_is_checked(dot_network):
+    right = hashlib.sha256(dot_network.read_bytes()).hexdigest()
+    open_network(dot_network, sha256=right)
+    assert "altered" in refused(dot_network, sha256="0" * 64)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch, dot_network):
+    monkeypatch.setattr(network_file, "_PACKAGED", tmp_path)
+    (tmp_path / "odn.onnx").write_bytes(dot_network.read_bytes())
+    table = {"odn": {"file": "odn.onnx", "sha256": hashlib.sha256(dot_network.read_bytes()).hexdigest()}}
+    (tmp_path / "weights.json").write_text(json.dumps(table))
+    return tmp_path
+
+
+def test_packaged_weights(package):
+    path, sha256 = packaged_weights("odn")
+    open_network(path, sha256=sha256)
+    path.write_bytes(path.read_bytes() + b"\x08")
+    assert "altered" in refused(path, sha256=sha256)
+
+
+def test_unknown_model_names_the_known(package):
+    with pytest.raises(CheckpointError, match="no packaged model 'odm'; there is odn"):
+        packaged_weights("odm")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"odn": {}}', '{"odn": 5}'])
+def test_broken_table(package, text):
+    (package / "weights.json").write_text(text)
+    with pytest.raises(CheckpointError, match="broken; install the package again"):
+        packaged_weights("odn")
+
+
+def test_missing_table(package):
+    (package / "weights.json").unlink()
+    with pytest.raises(CheckpointError, match="cannot read weights"):
+        packaged_weights("odn")
