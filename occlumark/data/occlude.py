@@ -11,8 +11,35 @@ import numpy as np
 
 from occlumark.data import cutouts
 from occlumark.data.occluders import simple
+from occlumark.data.occluders.compose import compose
+from occlumark.data.occluders.drawing import Source
+from occlumark.data.occluders.kinds import TRAINING
 
-Kind = Literal["patch", "sunglasses", "hand", "hair", "mask"]
+Kind = Literal[
+    "patch",
+    "sunglasses",
+    "hand",
+    "hair",
+    "mask",
+    "medical_mask",
+    "cloth_mask",
+    "respirator",
+    "shades",
+    "spectacles",
+    "goggles",
+    "hand_on_face",
+    "both_hands",
+    "finger",
+    "spread_hand",
+    "strands",
+    "fringe",
+    "curtains",
+    "shapes",
+    "other_face",
+    "shadow",
+    "highlight",
+]
+NOTHING_BORROWED = Source()
 
 
 @dataclass(frozen=True)
@@ -22,13 +49,16 @@ class OccludeConfig:
     probability: float = 0.35
     """Share of faces that get one, 0 to 1. Ours."""
     kinds: tuple[Kind, ...] = ("patch", "sunglasses", "hand", "hair")
-    """Kinds to choose from, each as likely as it is often named. Ours."""
+    """Kinds to choose from, each as likely as it is often named: the first four and "mask" are older and plainer than
+    the rest, which docs/occluders.md describes. Ours."""
+    second: float = 0.0
+    """Share of the faces with an occluder that get a second one over the first, 0 to 1. Ours."""
     masks: str = ""
     """Folder of face-mask cut-outs, PNG with alpha; the kind "mask" needs it, nothing else reads it. Ours."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"occluder probability is between 0 and 1, not {self.probability}")
+        if not (0 <= self.probability <= 1 and 0 <= self.second <= 1):
+            raise ValueError(f"occluder probabilities are between 0 and 1, not {self.probability} and {self.second}")
         if not self.kinds or set(self.kinds) - set(get_args(Kind)):
             raise ValueError(f"occluder kinds are some of {', '.join(get_args(Kind))}, not {self.kinds}")
         if "mask" in self.kinds and not self.masks:
@@ -36,26 +66,45 @@ class OccludeConfig:
 
 
 def occlude(
-    crop: np.ndarray, landmarks: np.ndarray, config: OccludeConfig, rng: np.random.Generator
+    crop: np.ndarray,
+    landmarks: np.ndarray,
+    config: OccludeConfig,
+    rng: np.random.Generator,
+    source: Source = NOTHING_BORROWED,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put an occluder over a face, or leave the face as it is.
+    """Put one or two occluders over a face, or leave the face as it is.
 
     Args:
         crop: (S, S, 3) uint8, RGB; not modified.
         landmarks: (68, 2), crop pixels.
         config: how often, and which kinds.
         rng: the same state gives the same occluder.
+        source: pictures and faces to borrow from.
 
     Returns:
         The composed crop, (S, S, 3) uint8, a new array unless nothing was put on; and how much of each pixel is
-        covered, (S, S) float32 in 0..1. Where that is 0 the crop is unchanged.
+        covered, (S, S) float32 in 0..1. Where that is 0, nothing hides the face, though a shadow may lie on it.
 
     Raises:
         ConfigError: config.masks holds no cut-out.
     """
     if rng.random() >= config.probability:
         return crop, np.zeros(crop.shape[:2], np.float32)
+    composed, alpha = _one(crop, landmarks, config, rng, source)
+    # no draw where the answer is known: older configurations repeat pixel for pixel
+    if config.second and rng.random() < config.second:
+        composed, above = _one(composed, landmarks, config, rng, source)
+        alpha = 1 - (1 - alpha) * (1 - above)
+    return composed, alpha
+
+
+def _one(
+    crop: np.ndarray, landmarks: np.ndarray, config: OccludeConfig, rng: np.random.Generator, source: Source
+) -> tuple[np.ndarray, np.ndarray]:
     kind = config.kinds[rng.integers(len(config.kinds))]
+    if kind in TRAINING:
+        composed, alpha, _light = compose(crop, landmarks, TRAINING[kind](crop, landmarks, rng, source), rng)
+        return composed, alpha
     if kind == "mask":
         paint, cover = cutouts.mask(crop, landmarks, config.masks, rng)
     else:
