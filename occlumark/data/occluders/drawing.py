@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -37,3 +37,11 @@ class Drawing(NamedTuple):
 
 Draw = Callable[[np.ndarray, np.ndarray, np.random.Generator, Source], Drawing]
 """A kind: crop (S, S, 3) uint8 RGB, not modified; landmarks (68, 2) in its pixels; the only randomness; pictures."""
+
+
+class SizedDraw(Protocol):
+    """A kind of the benchmark: as Draw, and of any size. Size 1 is lifelike; larger sizes cover more of the face."""
+
+    def __call__(  # noqa: D102 - the class says it
+        self, crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, source: Source, size: float = 1.0
+    ) -> Drawing: ...

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from occlumark.data.occluders.drawing import Drawing, Source
-from occlumark.data.occluders.frame import Frame, as_colour, fill, stroke
+from occlumark.data.occluders.frame import Frame, as_colour, fill, flood, stroke
 from occlumark.data.occluders.surface import curve, mask_of, picture
 from occlumark.markup import LEFT_EYE, RIGHT_EYE
 
@@ -21,6 +21,7 @@ _RIMS = np.array(
     ]
 )
 _TINTS = np.array([(16, 16, 18), (44, 28, 16), (22, 34, 24), (24, 28, 52), (70, 40, 14), (60, 30, 60)])
+_COARSE = 32  # side of what is smooth, pixels
 #: A lens' outline from the nose side, over the top, outwards, below and back: halves of its width and height.
 _LENSES = {
     "round": ((-1, 0), (-0.7, -0.7), (0, -1), (0.7, -0.7), (1, 0), (0.7, 0.7), (0, 1), (-0.7, 0.7)),
@@ -37,16 +38,17 @@ def shades(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, so
     lenses, rests = _lenses(landmarks, frame, rng, half_height=rng.uniform(0.2, 0.3))
     tint = _TINTS[rng.integers(len(_TINTS))] * rng.uniform(0.6, 1.5) + rng.normal(0, 4, 3)
     paint = np.empty_like(crop)
-    paint[:] = as_colour(tint)
+    flood(paint, tint)
     if rng.random() < 0.75:
-        reflected = cv2.GaussianBlur(cv2.resize(picture(crop, source, rng), (32, 32)), (0, 0), rng.uniform(0.5, 2.5))
-        reflected = cv2.resize(reflected, crop.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+        seen = cv2.resize(picture(crop, source, rng), (_COARSE, _COARSE))
+        reflected = _fine(cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.5, 2.5)), crop.shape[0])
         paint = cv2.addWeighted(paint, 1, reflected, float(rng.choice([0.05, 0.1, 0.18, 0.4])), 0)
     opacity: np.ndarray = np.full(crop.shape[:2], rng.uniform(0.85, 1) * 255, np.uint8)
     if rng.random() < 0.35:  # graded: clearer below
         fades = _down(frame, crop.shape[0], start=0.0, end=rng.uniform(0.3, 0.5))
-        opacity = cv2.multiply(opacity, 255 - (fades * rng.uniform(60, 150)).astype(np.uint8), scale=1 / 255)
-        paint = cv2.add(paint, cv2.cvtColor((fades * 40).astype(np.uint8), cv2.COLOR_GRAY2RGB))
+        clearer = _fine(255 - (fades * rng.uniform(60, 150)).astype(np.uint8), crop.shape[0])
+        opacity = cv2.multiply(opacity, clearer, scale=1 / 255)
+        paint = cv2.add(paint, cv2.cvtColor(_fine((fades * 40).astype(np.uint8), crop.shape[0]), cv2.COLOR_GRAY2RGB))
     _streaks(paint, lenses, rng.uniform(10, 60), rng)
     cover = np.zeros_like(opacity)
     for lens in lenses:
@@ -84,7 +86,7 @@ def goggles(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, s
     pane = curve(_on_face(outline * [0.9, 0.82] - [0, 0.01], landmarks, frame), closed=True)
     cover, paint = np.zeros((size, size), np.uint8), np.empty_like(crop)
     rim = _RIMS[rng.integers(len(_RIMS))] * rng.uniform(0.6, 1.1)
-    paint[:] = as_colour(rim)
+    flood(paint, rim)
     for jaw, side in ((0, -1), (16, 1)):
         strap = np.array([frame.at(np.array([(side * 0.6, 0.0)]))[0], landmarks[jaw] - 0.15 * frame.unit * frame.down])
         strap = np.vstack([strap, 2 * strap[1] - strap[0]])
@@ -98,8 +100,8 @@ def goggles(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, s
         fades = _down(frame, size, -0.4, 0.5)[..., None]
         first, second = hues[rng.permutation(5)[:2]] * rng.uniform(0.4, 1)
         shown = (first * (1 - fades) + second * fades).astype(np.uint8)
-        seen = cv2.GaussianBlur(cv2.resize(picture(crop, source, rng), (32, 32)), (0, 0), 1.2)
-        shown = cv2.addWeighted(shown, 0.7, cv2.resize(seen, (size, size), interpolation=cv2.INTER_CUBIC), 0.4, 0)
+        seen = cv2.GaussianBlur(cv2.resize(picture(crop, source, rng), (_COARSE, _COARSE)), (0, 0), 1.2)
+        shown = _fine(cv2.addWeighted(shown, 0.7, seen, 0.4, 0), size)
     _streaks(shown, [pane], 18 if closed else rng.uniform(20, 70), rng)
     cv2.copyTo(shown, mask_of(pane, size), paint)
     return Drawing(cv2.blur(paint, (3, 3)), cover, lift=0.06)
@@ -178,7 +180,11 @@ def _streaks(image: np.ndarray, lenses: list[np.ndarray], gain: float, rng: np.r
 
 
 def _down(frame: Frame, size: int, start: float, end: float) -> np.ndarray:
-    """A map (size, size) float32 that rises from 0 to 1 down the face, between two heights in units."""
-    at = np.arange(size, dtype=np.float32) + 0.5 - frame.origin[:, None].astype(np.float32)
+    """A coarse map, float32, that rises from 0 to 1 down the face of a crop, between two heights in units."""
+    at = (np.arange(_COARSE, dtype=np.float32) + 0.5) * (size / _COARSE) - frame.origin[:, None].astype(np.float32)
     height = (at[0] * frame.down[0])[None] + (at[1] * frame.down[1])[:, None]
     return np.clip((height / frame.unit - start) / (end - start), 0, 1, dtype=np.float32)
+
+
+def _fine(coarse: np.ndarray, size: int) -> np.ndarray:
+    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from occlumark.data.occluders.drawing import Drawing, Source
-from occlumark.data.occluders.frame import Frame, as_colour, stroke
+from occlumark.data.occluders.frame import Frame, as_colour, flood, stroke
 
 _COLOURS = np.array(
     [(20, 16, 15), (40, 28, 21), (70, 46, 30), (112, 78, 46), (176, 140, 92), (206, 180, 134), (140, 138, 136)]
@@ -28,7 +28,7 @@ def fringe(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, so
     arch = rng.uniform(-0.1, 0.35) * across**2
     roots = np.column_stack([across * 0.75 - 0.5 * sweep, np.full(count, -1.5)])
     tips = np.column_stack([across + 0.5 * sweep, reach + slope * across + arch + rng.normal(0, 0.07, count)])
-    return _hair(crop, landmarks, roots, tips, np.full(count, rng.uniform(0.1, 0.16)), int(rng.integers(20, 34)), rng)
+    return _hair(crop, landmarks, roots, tips, np.full(count, rng.uniform(0.1, 0.16)), int(rng.integers(15, 24)), rng)
 
 
 def curtains(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, source: Source) -> Drawing:
@@ -46,7 +46,7 @@ def curtains(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, 
         bends.append(across + side * rng.uniform(0, 0.12))
     thick = np.full(sum(map(len, roots)), 0.12)
     return _hair(
-        crop, landmarks, np.vstack(roots), np.vstack(tips), thick, int(rng.integers(18, 28)), rng, np.hstack(bends)
+        crop, landmarks, np.vstack(roots), np.vstack(tips), thick, int(rng.integers(13, 19)), rng, np.hstack(bends)
     )
 
 
@@ -80,30 +80,30 @@ def _hair(
     # a hair keeps its place across the lock; towards the tip they come together
     place = rng.normal(0, 0.42, (locks, count, 1)) * width[:, None, None]
     short = 1 - 0.22 * rng.random((locks, count, 1)) ** 2
-    t = (np.linspace(0, 1, 10)[None, None, :] * short)[..., None]
+    t = (np.linspace(0, 1, 8)[None, None, :] * short)[..., None]
     lines = roots[:, None, None] * (1 - t) ** 2 + 2 * control[:, None, None] * t * (1 - t) + tips[:, None, None] * t**2
     lines = lines + place[..., None] * np.array([1.0, 0.15]) * (1 - 0.75 * t**2)
     wave = rng.uniform(0, 0.03)
     lines[..., 0] += wave * np.sin(9 * t[..., 0] + rng.uniform(0, 6, (locks, 1, 1)))
-    pixels = frame.at(lines.reshape(-1, 2)).reshape(locks * count, 10, 2)
+    pixels = frame.at(lines.reshape(-1, 2)).reshape(locks * count, 8, 2)
     return _combed(crop, pixels, frame.unit, count, _colour(crop, frame, rng), rng)
 
 
 def _combed(
     crop: np.ndarray, lines: np.ndarray, unit: float, count: int, base: np.ndarray, rng: np.random.Generator
 ) -> Drawing:
-    """Hairs (n, 10, 2) in pixels, sorted by locks, drawn in shades; with a band of light across."""
+    """Hairs (n, 8, 2) in pixels, sorted by locks, drawn in shades; with a band of light across."""
     cover, paint = np.zeros(crop.shape[:2], np.uint8), np.empty_like(crop)
-    paint[:] = as_colour(base * 0.6)
+    flood(paint, base * 0.6)
     thick = max(1.0, unit * 0.014)
-    stroke(cover, lines[:, :8], (255,), thick + 0.6)
+    stroke(cover, lines[:, :7], (255,), thick + 0.6)
     stroke(cover, lines, (200,), 1)
     cv2.max(cover, cv2.blur(cover, (3, 3)), cover)
     shades = (0.62, 0.8, 1.0, 1.25, 1.5)
     parts = np.array_split(rng.permutation(len(lines)), len(shades))
     for part, shade in zip(parts, shades, strict=True):
         stroke(paint, lines[part], as_colour(base * shade + 6 * (shade - 1)), thick)
-    first = int(rng.integers(2, 6))
+    first = int(rng.integers(2, 5))
     shine = lines[parts[3][::2], first : first + 3]
     if len(shine):
         stroke(paint, shine, as_colour(base * 1.6 + 26), max(1.0, thick * 0.6))

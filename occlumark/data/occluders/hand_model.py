@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from occlumark.data.occluders.frame import as_colour, fill, stroke
+from occlumark.data.occluders.frame import as_colour, fill, flood, stroke
 from occlumark.data.occluders.surface import clouds, curve, lit, relief
 
 #: Index to little finger: where the knuckle lies, the three bones' lengths, the width at the knuckle.
@@ -18,7 +18,7 @@ _BONES = np.array([(0.4, 0.24, 0.18), (0.44, 0.28, 0.19), (0.41, 0.26, 0.19), (0
 _WIDTHS = np.array([0.2, 0.205, 0.195, 0.17])
 _THUMB_ROOT, _THUMB_BONES, _THUMB_WIDTH = np.array([-0.3, -0.26]), np.array([0.36, 0.3, 0.22]), 0.23
 _ARM = np.array([(0.0, -0.1), (0.0, 0.4), (0.05, 8.0)])
-_LEVELS = ((1.0, 60), (0.84, 105), (0.66, 145), (0.46, 180), (0.24, 205))
+_LEVELS = ((1.0, 66), (0.78, 122), (0.55, 168), (0.28, 202))
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,10 @@ def draw_hand(
     shade = relief(smooth, light * 15 / max(unit, 8), strength=0.55)
     # what lies low gets less light: the gaps between fingers, the rim
     shade = cv2.multiply(shade, cv2.addWeighted(smooth, 0.32, smooth, 0, 62), scale=1 / 128)
-    shade = cv2.multiply(shade, clouds(shade.shape[0], rng, max(6, size // 9), 0.045), scale=1 / 128)
+    shade = cv2.multiply(shade, clouds(shade.shape[0], rng, max(6, size // 9), 0.025), scale=1 / 128)
     own = np.zeros_like(cover)
     _strokes(own, hand, 1.0, 255, 1.0)
     skin = np.empty_like(paint)
-    skin[:] = as_colour(tone)
     _flush(skin, hand, tone)
     _lines(skin, hand, tone)
     skin = lit(skin, cv2.resize(shade, (size, size), interpolation=cv2.INTER_LINEAR))
@@ -142,12 +141,13 @@ def _strokes(image: np.ndarray, hand: Hand, share: float, level: int, zoom: floa
 
 
 def _flush(skin: np.ndarray, hand: Hand, tone: np.ndarray) -> None:
-    """Redder skin over joints and tips; in place."""
-    small = cv2.resize(skin, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_NEAREST)
+    """Skin, redder over joints and tips; in place."""
+    side = max(skin.shape[0] // 4, 1)
+    small = np.empty((side, side, 3), np.uint8)
+    flood(small, tone)
     red = as_colour(tone * [1.0, 0.92, 0.92])
-    for joints, width in zip(hand.fingers, hand.widths, strict=True):
-        for joint in hand.at(joints)[[0, 1, 3]] / 4:
-            stroke(small, np.array([[joint, joint + 0.1]]), red, width * hand.scale / 4)
+    joints = hand.at(np.array(hand.fingers))[:, [0, 1, 3]].reshape(-1, 1, 2) / 4
+    stroke(small, joints + np.array([[0.0], [0.1]]), red, 0.19 * hand.scale / 4)
     small = cv2.GaussianBlur(small, (0, 0), max(0.05 * hand.scale / 4, 0.6))
     cv2.resize(small, skin.shape[1::-1], dst=skin, interpolation=cv2.INTER_LINEAR)
 
@@ -155,6 +155,7 @@ def _flush(skin: np.ndarray, hand: Hand, tone: np.ndarray) -> None:
 def _lines(skin: np.ndarray, hand: Hand, tone: np.ndarray) -> None:
     """Creases over the joints, nails or the palm's lines; in place."""
     unit, dark = hand.scale, as_colour(tone * [0.84, 0.76, 0.74])
+    creases = []
     for joints, width in zip(hand.fingers, hand.widths, strict=True):
         along = joints[1:] - joints[:-1]
         lengths = np.hypot(*along.T)
@@ -166,9 +167,11 @@ def _lines(skin: np.ndarray, hand: Hand, tone: np.ndarray) -> None:
             for shift in (-0.018, 0.018):
                 ends = joints[joint] + shift * forward + np.outer([-0.3, 0, 0.3], aside * width)
                 ends[1] += 0.02 * forward
-                stroke(skin, hand.at(ends)[None], dark, 0.012 * unit)
+                creases.append(ends)
         if not hand.pose.palm_side and lengths[2] > 0.1:
             _nail(skin, hand, joints[3], along[2] / lengths[2], width, tone)
+    if creases:
+        stroke(skin, hand.at(np.array(creases)), dark, 0.012 * unit)
     if hand.pose.palm_side:
         for line in (
             [(-0.36, -0.66), (-0.12, -0.6), (-0.08, -0.3), (-0.16, -0.05)],

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from occlumark.data.occluders.drawing import Drawing, Source
-from occlumark.data.occluders.frame import Frame, as_colour, fill, stroke
+from occlumark.data.occluders.frame import Frame, as_colour, fill, flood, stroke
 from occlumark.data.occluders.hand_model import Hand, Pose, draw_hand, posed
 from occlumark.data.occluders.patterns import cloth_colour
 from occlumark.data.occluders.skin import skin_tone
@@ -113,7 +113,7 @@ def _sleeve(paint: np.ndarray, cover: np.ndarray, hand: Hand, colour: np.ndarray
     shape = np.zeros_like(cover)
     fill(shape, hand.at(outline), (255,))
     cloth = np.empty_like(paint)
-    cloth[:] = as_colour(colour)
+    flood(cloth, colour)
     stroke(cloth, hand.at(np.array([(-0.36, start + 0.1), (0.37, start + 0.07)]))[None], as_colour(colour * 0.75), 1)
     ridge = np.full_like(cover, 92)
     stroke(ridge, hand.at(np.array([(0.0, start), (0.0, 8.0)]))[None], (140,), 0.36 * hand.scale)

@@ -4,8 +4,19 @@ The two lists share no kind and no way of drawing, so that the benchmark asks fo
 occur in neither list, and in simple.py and cutouts.py, are those of older configurations.
 """
 
-from occlumark.data.occluders import eyewear, hair, hands, light, masks, shapes
-from occlumark.data.occluders.drawing import Draw
+from occlumark.data.occluders import (
+    clothes,
+    crowd,
+    eyewear,
+    hair,
+    hands,
+    light,
+    masks,
+    objects,
+    scenery,
+    shapes,
+)
+from occlumark.data.occluders.drawing import Draw, SizedDraw
 
 #: Kinds to train with.
 TRAINING: dict[str, Draw] = {
@@ -26,4 +37,19 @@ TRAINING: dict[str, Draw] = {
     "other_face": shapes.other_face,
     "shadow": light.shadow,
     "highlight": light.highlight,
+}
+
+#: Kinds that no training sees.
+BENCHMARK: dict[str, SizedDraw] = {
+    "cup": objects.cup,
+    "phone": objects.phone,
+    "microphone": objects.microphone,
+    "book": objects.book,
+    "leaves": scenery.leaves,
+    "bars": scenery.bars,
+    "racket": scenery.racket,
+    "brim": clothes.brim,
+    "hood": clothes.hood,
+    "scarf": clothes.scarf,
+    "head": crowd.head,
 }

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from occlumark.data.occluders.drawing import Drawing, Source
-from occlumark.data.occluders.frame import Frame, as_colour, stroke
+from occlumark.data.occluders.frame import Frame, as_colour, flood, stroke
 from occlumark.data.occluders.patterns import cloth_pattern
 from occlumark.data.occluders.surface import bend, clouds, curve, lit, mask_of
 
@@ -35,7 +35,7 @@ def medical_mask(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generat
     fit = _fit(landmarks, rng, reach=rng.uniform(0.68, 0.96), point=0.0)
     colour = _MEDICAL[rng.integers(len(_MEDICAL))] * rng.uniform(0.85, 1.05) + rng.normal(0, 5, 3)
     flat = np.empty((_HEIGHT, _WIDTH, 3), np.uint8)
-    flat[:] = as_colour(colour)
+    flood(flat, colour)
     return _worn(crop, landmarks, fit, lit(flat, _pleats(int(rng.integers(_VARIANTS)))), colour * 0.5 + 118, rng)
 
 
@@ -54,7 +54,7 @@ def respirator(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator
     fit = _fit(landmarks, rng, reach=rng.uniform(0.68, 0.9), point=rng.uniform(0.02, 0.12))
     colour = _RESPIRATOR[rng.integers(len(_RESPIRATOR))] * rng.uniform(0.9, 1.03)
     flat = np.empty((_HEIGHT, _WIDTH, 3), np.uint8)
-    flat[:] = as_colour(colour)
+    flood(flat, colour)
     light = np.full((_HEIGHT, _WIDTH), 128, np.uint8)
     light[6:9, :] = 108  # the rim's weld
     light[-9:-6, :] = 108
@@ -87,7 +87,7 @@ def _fit(landmarks: np.ndarray, rng: np.random.Generator, reach: float, point: f
     low = 3.4 if worn < 0.88 else 1.4
     corners = [_along(landmarks, at) * reach + middle * (1 - reach) for at in cheeks]
     lower = [
-        _along(landmarks, at) * (0.5 + 0.5 * reach) + middle * (0.5 - 0.5 * reach)
+        _along(landmarks, at) * (0.7 + 0.3 * reach) + middle * (0.3 - 0.3 * reach)
         for at in (cheeks[0] + low, cheeks[1] - low)
     ]
     chin = landmarks[8] + down * (point + rng.uniform(0.04, 0.14))
@@ -95,7 +95,7 @@ def _fit(landmarks: np.ndarray, rng: np.random.Generator, reach: float, point: f
     top = np.array([corners[0], corners[0] * 0.62 + nose * 0.38 + 2 * sag, nose * 0.8 + corners[0] * 0.2 + 0.4 * sag])
     top = np.vstack([top, nose - 0.3 * sag, nose * 0.8 + corners[1] * 0.2 + 0.4 * sag])
     top = np.vstack([top, corners[1] * 0.62 + nose * 0.38 + 2 * sag, corners[1]])
-    jaw = [_along(landmarks, at) + (point + 0.04) * down for at in (6.2, 7.2, 8.8, 9.8)]
+    jaw = [_along(landmarks, at) + (point + 0.04) * down for at in (6.0, 7.1, 8.9, 10.0)]
     bottom = np.array([lower[0], jaw[0], jaw[1] + 0.3 * sag, chin, jaw[2] + 0.3 * sag, jaw[3], lower[1]])
     straps = []
     for side, ear in ((0, 0), (-1, 16)):
@@ -128,7 +128,10 @@ def _worn(
     straps = cover.copy()
     for strap in fit.straps:
         stroke(straps, curve(strap)[None], (255,), unit * rng.uniform(0.01, 0.024))
-    paint[cover == 0] = as_colour(edge)
+    inside = paint
+    paint = np.empty_like(crop)
+    flood(paint, edge)
+    cv2.copyTo(inside, cover, paint)
     cover = straps
     if rng.random() < 0.7:
         for line in (top, bottom, np.vstack([fit.top[:1], fit.bottom[:1]]), np.vstack([fit.top[-1:], fit.bottom[-1:]])):

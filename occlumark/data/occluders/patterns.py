@@ -8,6 +8,8 @@ import numpy as np
 from occlumark.data.occluders.drawing import Source
 from occlumark.data.occluders.surface import lit
 
+_VARIANTS = 16  # of each pattern, made once: they cost more than all the rest
+
 
 def cloth_colour(rng: np.random.Generator) -> np.ndarray:
     """A colour (3,) that cloth has: more often black, white, grey or navy than bright."""
@@ -26,8 +28,7 @@ def cloth_pattern(shape: tuple[int, int], crop: np.ndarray, rng: np.random.Gener
     if kind == "print":
         flat = _printed(shape, crop, rng, source)
     else:
-        mix = _mix(str(kind), shape, rng)[..., None]
-        flat = np.clip(first * (1 - mix) + second * mix, 0, 255).astype(np.uint8)
+        flat = _dyed(_mix(str(kind), shape, int(rng.integers(_VARIANTS))), first, second)
     return lit(flat, _weave(shape, int(rng.integers(8))))
 
 
@@ -37,25 +38,35 @@ def _weave(shape: tuple[int, int], variant: int) -> np.ndarray:
     return np.clip(np.random.default_rng(variant).normal(128, 2 + 0.7 * variant, shape), 0, 255).astype(np.uint8)
 
 
-def _mix(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """How much of the second colour each place has, (height, width) float32 in 0..1."""
+def _dyed(mix: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    steps = np.linspace(0, 1, 256)[:, None]
+    table = np.clip(first * (1 - steps) + second * steps, 0, 255).astype(np.uint8)
+    return table[mix]
+
+
+@functools.cache
+def _mix(kind: str, shape: tuple[int, int], variant: int) -> np.ndarray:
+    """How much of the second colour each place has, (height, width) uint8: 255 all."""
+    rng = np.random.default_rng(variant)
     height, width = shape
     if kind == "plain":
-        return np.zeros(shape, np.float32)
+        return np.zeros(shape, np.uint8)
     if kind == "mottled":
         coarse = rng.random(tuple(rng.integers(4, 14, 2)), np.float32)
         smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        return (smooth > rng.uniform(0.4, 0.6)).astype(np.float32)
+        return np.where(smooth > rng.uniform(0.4, 0.6), 255, 0).astype(np.uint8)
     step = rng.uniform(6, 26)
     angle = rng.choice([0.0, np.pi / 2, np.pi / 4, rng.uniform(0, np.pi)])
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     if kind == "stripes":
-        return (u % step < step * rng.uniform(0.2, 0.7)).astype(np.float32)
+        return np.where(u % step < step * rng.uniform(0.2, 0.7), 255, 0).astype(np.uint8)
     if kind == "checks":
-        return ((u % step < step / 2).astype(np.float32) + (v % step < step / 2)) / 2
+        return np.where(u % step < step / 2, 127, 0).astype(np.uint8) + np.where(v % step < step / 2, 128, 0).astype(
+            np.uint8
+        )
     away = np.hypot(u % step - step / 2, v % step - step / 2)
-    return np.clip(step * rng.uniform(0.15, 0.32) - away + 0.5, 0, 1).astype(np.float32)
+    return (255 * np.clip(step * rng.uniform(0.15, 0.32) - away + 0.5, 0, 1)).astype(np.uint8)
 
 
 def _printed(shape: tuple[int, int], crop: np.ndarray, rng: np.random.Generator, source: Source) -> np.ndarray:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from occlumark.data.occluders.drawing import Drawing, Source
-from occlumark.data.occluders.frame import Frame, as_colour, stroke
+from occlumark.data.occluders.frame import Frame, flood, stroke
 from occlumark.data.occluders.patterns import cloth_colour, cloth_pattern
 from occlumark.data.occluders.surface import clouds, curve, light_direction, lit, mask_of, picture, relief
 from occlumark.markup import MIRROR
@@ -25,7 +25,7 @@ def shapes(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, so
             texture = cv2.resize(cloth_pattern((size, size), crop, rng, source), (size, size))
         else:
             texture = np.empty_like(crop)
-            texture[:] = as_colour(cloth_colour(rng))
+            flood(texture, cloth_colour(rng))
             texture = lit(texture, clouds(size, rng, (int(rng.integers(2, 6)), int(rng.integers(2, 6))), 0.3))
         if rng.random() < 0.6:  # a body rather than paper
             smooth = cv2.GaussianBlur(cv2.resize(shape, (size // 4, size // 4)), (0, 0), 0.06 * frame.unit / 4 + 0.5)

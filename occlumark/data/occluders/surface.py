@@ -54,6 +54,25 @@ def relief(height: np.ndarray, towards_light: np.ndarray, strength: float) -> np
     return np.clip(slopes, 0, 255).astype(np.uint8)
 
 
+def rounded(shape: np.ndarray, towards_light: np.ndarray, radius: float, strength: float = 1.0) -> np.ndarray:
+    """The map of light on a body with this outline, whose edges are round over so many pixels.
+
+    Args:
+        shape: (S, S) uint8, 255 inside.
+        towards_light: (2,), as light_direction gives it.
+        radius: pixels.
+        strength: 1: what faces hard light from the side is about half as bright again.
+    """
+    size = shape.shape[0]
+    part = 2 if radius < 8 else 4
+    small = cv2.resize(shape, (max(size // part, 4),) * 2, interpolation=cv2.INTER_AREA)
+    sigma = max(radius / part, 0.5)
+    smooth = cv2.GaussianBlur(cv2.copyMakeBorder(small, 8, 8, 8, 8, cv2.BORDER_REPLICATE), (0, 0), sigma)[8:-8, 8:-8]
+    # a blurred edge is 255 / (2.5 sigma) steep
+    shade = relief(np.ascontiguousarray(smooth), towards_light, strength * 0.3 * sigma)
+    return cv2.resize(shade, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
 def lit(paint: np.ndarray, light: np.ndarray) -> np.ndarray:
     """Paint (S, S, 3) under a map of light."""
     return cv2.multiply(paint, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), scale=1 / 128)
@@ -67,30 +86,29 @@ def light_direction(crop: np.ndarray) -> np.ndarray:
     return np.array([np.clip(2.2 * sideways, -0.9, 0.9), -0.6 + 0.3 * abs(float(np.clip(sideways, -1, 1)))])
 
 
-def bend(
-    texture: np.ndarray, places: np.ndarray, points: np.ndarray, size: int, border: int = cv2.BORDER_REFLECT
-) -> np.ndarray:
+def bend(texture: np.ndarray, places: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
     """A texture over a curved surface.
 
     Args:
         texture: (height, width, 3) uint8.
         places: (n, 2) in 0..1 across and down the texture, n at least 10.
         points: (n, 2) pixels, where those places come to lie; in between a cubic polynomial.
-        size: of the picture that comes out.
-        border: OpenCV's way of continuing the texture.
+        size: of the picture that comes out; beside the texture its edge goes on.
     """
     centre, scale = points.mean(axis=0), max(float(np.ptp(points, axis=0).max()) / 2, 1.0)
     wanted = (places * texture.shape[1::-1] - 0.5).astype(np.float64)
     terms = _terms((points - centre) / scale)
     # points on one line leave it undetermined: the small share of the identity decides
     solved = np.linalg.solve(terms.T @ terms + 1e-6 * np.eye(terms.shape[1]), terms.T @ wanted)
-    steps = max(size // 8, 2)
+    steps = max(size // 14, 2)
     # OpenCV's resize puts the coarse samples at the centres of blocks
     at = (np.arange(steps) + 0.5) * (size / steps)
     grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
-    coarse = (_terms((grid - centre) / scale) @ solved).reshape(steps, steps, 2).astype(np.float32)
+    coarse = (_terms((grid - centre) / scale) @ solved).reshape(steps, steps, 2)
+    # far beside the texture OpenCV is slow
+    coarse = np.clip(coarse, 0, np.array(texture.shape[1::-1]) - 1).astype(np.float32)
     field = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_LINEAR)
-    return cv2.remap(texture, field, np.empty(0, np.float32), cv2.INTER_LINEAR, borderMode=border)
+    return cv2.remap(texture, field, np.empty(0, np.float32), cv2.INTER_LINEAR)
 
 
 def _terms(points: np.ndarray) -> np.ndarray:

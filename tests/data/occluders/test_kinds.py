@@ -1,16 +1,17 @@
 """Every kind of occluder: what it hides is what its alpha says, on any face and any crop."""
 
 import inspect
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from occlumark.data.occlude import hidden_landmarks
+from occlumark.data.occlude import Kind, hidden_landmarks
 from occlumark.data.occluders.compose import Composed, compose
-from occlumark.data.occluders.drawing import Source
-from occlumark.data.occluders.kinds import TRAINING
+from occlumark.data.occluders.drawing import Draw, Source
+from occlumark.data.occluders.kinds import BENCHMARK, TRAINING
 
-ALL = {**TRAINING}
+ALL: dict[str, Draw] = {**TRAINING, **BENCHMARK}
 LIGHT = ("shadow", "highlight")
 RIGHT, DOWN = np.array([0.7, 0]), np.array([0, 0.8])
 EYES, MOUTH, CHIN = list(range(36, 48)), list(range(48, 68)), [7, 8, 9]
@@ -140,7 +141,7 @@ def test_hands_and_hair_hide_what_they_are_said_to(crop, symmetric_face) -> None
     assert share_hidden("curtains", crop, symmetric_face, [0, 1, 2, 14, 15, 16], 24).mean() > 0.5
 
 
-@pytest.mark.parametrize("kind", ["medical_mask", "shades", "hand_on_face", "fringe"])
+@pytest.mark.parametrize("kind", ["medical_mask", "shades", "hand_on_face", "fringe", "scarf", "cup", "brim"])
 def test_an_occluder_moves_with_a_turned_face(kind: str, symmetric_face) -> None:
     grey = np.full((224, 224, 3), 100, np.uint8)
     quarter = np.column_stack([224 - symmetric_face[:, 1], symmetric_face[:, 0]])
@@ -151,3 +152,20 @@ def test_an_occluder_moves_with_a_turned_face(kind: str, symmetric_face) -> None
 @pytest.mark.parametrize("kind", ALL)
 def test_every_kind_says_what_it_draws(kind: str) -> None:
     assert (inspect.getdoc(ALL[kind]) or "").endswith(".")
+
+
+def test_the_benchmark_draws_nothing_that_training_draws() -> None:
+    assert not set(TRAINING) & set(BENCHMARK)
+    modules = [{inspect.getmodule(draw) for draw in kinds.values()} for kinds in (TRAINING, BENCHMARK)]
+    assert not modules[0] & modules[1]
+    shown = set(get_args(Kind))
+    assert set(TRAINING) < shown and not shown & set(BENCHMARK)
+
+
+@pytest.mark.parametrize("kind", BENCHMARK)
+def test_a_larger_occluder_of_the_benchmark_covers_more(kind: str, crop, symmetric_face) -> None:
+    means = [
+        [BENCHMARK[kind](crop, symmetric_face, np.random.default_rng(i), Source(), size).cover.mean() for i in range(8)]
+        for size in (0.4, 1.0, 2.0)
+    ]
+    assert (np.diff(means, axis=0) >= -0.5).all() and np.mean(means[2]) > 1.25 * np.mean(means[0])
