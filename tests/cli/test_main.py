@@ -12,7 +12,7 @@ from occlumark.cli.options import network_options
 from occlumark.finder import SCORE
 from occlumark.errors import OcclumarkError
 
-COMMANDS = ["detect", "train", "evaluate", "evaluate-finder", "export", "pack", "demo"]
+COMMANDS = ["detect", "train", "evaluate", "evaluate-finder", "export", "pack", "demo", "occluders"]
 
 
 def test_exactly_these_commands():
