@@ -157,13 +157,19 @@ def _lay(
     view = pixels[y0:y1, x0:x1]
     view[:] = _warp(photo, matrix, (y1 - y0, x1 - x0), view)
     faces, ignored = (_moved(boxes, matrix) for boxes in (scene.faces, scene.ignored))
-    inside = np.concatenate([np.clip(faces[:, :2], 0, sides), np.clip(faces[:, 2:], 0, sides)], axis=1)
+    inside = _clipped(faces, sides)
     shares = np.prod(inside[:, 2:] - inside[:, :2], axis=1) / np.prod(faces[:, 2:] - faces[:, :2], axis=1)
     small = (faces[:, 2:] - faces[:, :2]).max(axis=1, initial=0) < config.smallest_face
     is_face = (shares >= config.visible[1]) & ~small
     unsure = ~is_face & (shares > 0) & ((shares >= config.visible[0]) | small)
     offset = np.array([x0, y0, x0, y0], float)
-    return faces[is_face] + offset, np.concatenate([ignored, faces[unsure]]) + offset
+    unclear = _clipped(np.concatenate([ignored, faces[unsure]]), sides)  # beyond the tile another scene shows
+    return faces[is_face] + offset, unclear[(unclear[:, 2:] > unclear[:, :2]).all(axis=1)] + offset
+
+
+def _clipped(boxes: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4) within width and height."""
+    return np.concatenate([np.clip(boxes[:, :2], 0, sides), np.clip(boxes[:, 2:], 0, sides)], axis=1)
 
 
 def _placing(
