@@ -106,6 +106,8 @@ class FinderConfig(RunConfig):
 
     name: str = "finder"
     """Name of the model, carried into the exported file."""
+    start: str = ""
+    """Checkpoint of an earlier run, whose averaged weights this one starts from; empty: random weights."""
     canvases: int = 4
     """Canvases an epoch that begin with the same scene, at least 1."""
     optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(weight_decay=0.02))

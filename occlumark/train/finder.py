@@ -19,6 +19,7 @@ from occlumark.model.face_finder import FinderNetwork, places
 from occlumark.model.finder_objective import FACE, IGNORED, finder_objective
 from occlumark.photo import read_photo
 from occlumark.train.batches import training_batches
+from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_weights
 from occlumark.train.config import FinderConfig
 from occlumark.train.processes import Processes
 from occlumark.train.task import autocast
@@ -69,8 +70,16 @@ class FinderTask:
         return len(self._source.scenes) * self.config.canvases
 
     def build(self) -> FinderNetwork:
-        """The network with random weights."""
-        return FinderNetwork(self.config.network)
+        """The network with random weights, or with those of the run that it starts from.
+
+        Raises:
+            CheckpointError: that run's checkpoint cannot be used.
+        """
+        network = FinderNetwork(self.config.network)
+        if self.config.start:
+            path = Path(self.config.start)
+            load_weights(network, averaged_weights(load_checkpoint(path)), path)
+        return network
 
     def parameter_groups(self, network: FinderNetwork) -> list[dict[str, Any]]:
         """Kernels decay, biases and batch norm do not."""

@@ -12,11 +12,11 @@ from torch import nn
 from occlumark.config import from_mapping
 from occlumark.data.scene_augment import TrainingScenes, training_canvas
 from occlumark.data.scenes import Scene, held_out, read_scenes
-from occlumark.errors import ConfigError, PhotoError
+from occlumark.errors import CheckpointError, ConfigError, PhotoError
 from occlumark.model.face_finder import FinderNetwork, FinderOutput
 from occlumark.model.finder_objective import FACE, IGNORED
 from occlumark.train import loop
-from occlumark.train.checkpoint import load_checkpoint
+from occlumark.train.checkpoint import averaged_weights, load_checkpoint
 from occlumark.train.config import FinderConfig
 from occlumark.train.finder import Canvases, FinderTask, scenes_digest
 from occlumark.train.loop import train
@@ -267,3 +267,12 @@ def test_a_batch_without_any_box_is_trained_on(folder, tmp_path):
     path = train(FinderTask(small(augment=SMALL["augment"] | {"blank": 1.0}), folder), tmp_path / "run", device="cpu")
     line = json.loads((path.parent / "log.jsonl").read_text().splitlines()[-1])
     assert line["objective/boxes"] == 0 and line["objective/scores"] > 0
+
+
+def test_a_run_starts_from_the_averaged_weights_of_another(folder, tmp_path):
+    first = train(FinderTask(small(), folder), tmp_path / "first")
+    task = FinderTask(small(start=str(first)), folder)
+    ours, theirs = task.build().state_dict(), averaged_weights(load_checkpoint(first))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        FinderTask(small(start=str(tmp_path / "none")), folder).build()
