@@ -9,6 +9,7 @@ import pytest
 from occlumark import config
 from occlumark.data.cutouts import load_cutouts
 from occlumark.data.occlude import OccludeConfig, hidden_landmarks, occlude
+from occlumark.data.occluders import simple
 from occlumark.errors import ConfigError
 
 DRAWN = ("patch", "sunglasses", "hand", "hair")
@@ -166,3 +167,34 @@ def test_real_cutouts_hide_mouth_and_chin(shared: Path, crop, symmetric_face) ->
     for seed in range(12):
         _, alpha = occlude(crop, symmetric_face, config_, np.random.default_rng(seed))
         assert hidden_landmarks(alpha, symmetric_face)[MOUTH_AND_CHIN].all()
+
+
+def test_a_second_occluder_lies_over_the_first(crop, symmetric_face) -> None:
+    once, twice = (OccludeConfig(probability=1, kinds=("medical_mask", "shades"), second=share) for share in (0, 1))
+    both = []
+    for config_ in (once, twice):
+        alphas = [occlude(crop, symmetric_face, config_, np.random.default_rng(seed))[1] for seed in range(30)]
+        assert all(alpha.min() >= 0 and alpha.max() <= 1 and alpha.dtype == np.float32 for alpha in alphas)
+        hidden = [hidden_landmarks(alpha, symmetric_face) for alpha in alphas]
+        both.append(np.mean([mask[EYES].all() and mask[8] for mask in hidden]))
+    assert both[0] == 0 and 0.25 < both[1] < 0.75  # two kinds, each as likely
+    with pytest.raises(ValueError, match=r"probabilities are between 0 and 1, not 0\.3 and 2"):
+        OccludeConfig(probability=0.3, second=2)
+
+
+def test_older_configurations_draw_no_further_random_number(crop, symmetric_face) -> None:
+    """So that what follows the occluder, colour and blur, repeats as well."""
+    first, second = np.random.default_rng(3), np.random.default_rng(3)
+    for _ in range(20):
+        occlude(crop, symmetric_face, OccludeConfig(probability=0.5, kinds=("patch", "hair")), first)
+        if second.random() < 0.5:
+            kind = ("patch", "hair")[second.integers(2)]
+            simple.DRAW[kind](crop, symmetric_face, second)
+            second.integers(150, 250, (3, 3), np.uint8)
+    assert first.random() == second.random()
+
+
+def test_kinds_of_the_library_are_chosen_by_name_and_those_of_the_benchmark_are_not() -> None:
+    assert config.from_mapping(OccludeConfig, {"kinds": ["hand_on_face", "patch"]}).kinds == ("hand_on_face", "patch")
+    with pytest.raises(ConfigError, match="not 'leaves'"):
+        config.from_mapping(OccludeConfig, {"kinds": ["leaves"]})
