@@ -20,7 +20,7 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-face", type=_positive, metavar="PIXELS", help="smallest face to find (default: a 32nd of the photo)"
     )
-    parser.add_argument("--score", type=_share, metavar="S", help="least score of a face, 0..1 (default 0.57)")
+    parser.add_argument("--score", type=_share, metavar="S", help="least score of a face, 0..1 (default 0.54)")
     parser.add_argument("--max-faces", type=positive_count, metavar="N", help="the best N alone (default: all)")
     parser.add_argument("--finder", type=Path, metavar="FILE", help="a face finder of `occlumark export`, instead")
 

@@ -120,7 +120,7 @@ class FinderTask:
     def _match(self, network: FinderNetwork, scene: Scene, device: torch.device) -> Matches:
         photo = padded(read_photo(scene.photo))
         with autocast(self.config.optimiser, device):
-            output = network(torch.from_numpy(photo)[None].to(device))
+            output = network(torch.tensor(photo)[None].to(device))
         boxes, scores = best_faces(output.boxes[0].cpu().numpy(), output.logits[0].sigmoid().cpu().numpy(), 0.02)
         return match(boxes, scores, scene.faces, scene.ignored)
 

@@ -9,8 +9,8 @@ import occlumark
 from occlumark.cli import detect
 from occlumark.cli.main import build_parser, main
 from occlumark.cli.options import network_options
-from occlumark.finder import SCORE
 from occlumark.errors import OcclumarkError
+from occlumark.finder import SCORE
 
 COMMANDS = ["detect", "train", "evaluate", "evaluate-finder", "export", "pack", "demo", "occluders"]
 
