@@ -19,7 +19,7 @@ class Sample:
     photo: Path
     """The photo's file."""
     landmarks: np.ndarray
-    """(68, 2), photo pixels, first pixel's centre at (0.5, 0.5)."""
+    """(n, 2), n = 68 points or those of another markup; photo pixels, first pixel's centre at (0.5, 0.5)."""
     official_box: np.ndarray | None = None
     """(4,) x0, y0, x1, y1 of the data set's own face detector in photo pixels; None where it has none."""
 
