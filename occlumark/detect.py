@@ -63,6 +63,11 @@ class Detector:
         """The network's name, as its file gives it."""
         return self._landmarker.model
 
+    @property
+    def tells_expected_error(self) -> bool:
+        """Whether the network tells an expected error; if not, Face.expected_error is all NaN."""
+        return self._landmarker.tells_expected_error
+
     def detect(
         self,
         photo: str | os.PathLike[str] | np.ndarray,
@@ -111,10 +116,11 @@ class Detector:
             landmarks = [crop.to_photo(points) for crop, points in zip(crops, prediction.landmarks, strict=True)]
             if not last:
                 crops = [self._next_crop(*each) for each in zip(crops, boxes, landmarks, strict=True)]
+        errors = prediction.expected_errors / np.array([[crop.zoom] for crop in crops])
         return [
             Face(*each)
             for each in zip(
-                boxes, scores, landmarks, prediction.visibility, prediction.occlusion_maps, crops, strict=True
+                boxes, scores, landmarks, prediction.visibility, prediction.occlusion_maps, crops, errors, strict=True
             )
         ]
 

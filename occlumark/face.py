@@ -1,7 +1,7 @@
 """A face as it is returned: where it is, its landmarks, what of it is hidden."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -9,7 +9,7 @@ import numpy as np
 
 from occlumark.crop import CropTransform
 from occlumark.errors import AnnotationError
-from occlumark.markup import N_LANDMARKS
+from occlumark.markup import N_LANDMARKS, REGIONS
 
 #: Landmarks with a visibility below are taken for hidden where the caller says nothing else.
 HIDDEN_BELOW = 0.5
@@ -30,24 +30,21 @@ class Face:
     landmarks: np.ndarray
     """(68, 2)"""
     visibility: np.ndarray
-    """(68,) 0..1, low where the landmark is hidden. For now the paper's P, which was never taught occlusion
-    (docs/experiments.md, "What P knows of occlusion")."""
+    """(68,) 0..1. What it means is the model's: `occlumark` gives the probability that the landmark shows; `odn` gives
+    the paper's P there, which was never taught occlusion and does not tell it (docs/experiments.md, "What P knows of
+    occlusion")."""
     occlusion_map: np.ndarray
     """(h, w) 0..1, high where the face is hidden. It covers the crop evenly."""
     crop: CropTransform
     """The crop the network saw; it carries the occlusion map to the photo."""
+    expected_error: np.ndarray = field(default_factory=lambda: np.full(N_LANDMARKS, np.nan))
+    """(68,) how far each landmark is expected to be from its true place, photo pixels, at least 0; all NaN where the
+    model does not tell, as `odn` does not."""
 
     def __post_init__(self) -> None:
-        shapes = {"box": (4,), "landmarks": (N_LANDMARKS, 2), "visibility": (N_LANDMARKS,)}
-        for name in ("box", "landmarks", "visibility", "occlusion_map"):
+        for name in ("box", "landmarks", "visibility", "occlusion_map", "expected_error"):
             values = np.array(getattr(self, name), dtype=np.float64)
-            expected = shapes.get(name)
-            if values.shape != expected if expected else values.ndim != 2 or not values.size:
-                raise ValueError(f"{name} has shape {expected or '(h, w)'}, not {values.shape}")
-            if not np.isfinite(values).all():
-                raise ValueError(f"{name} has numbers that are not finite")
-            if name in ("visibility", "occlusion_map") and not ((values >= 0) & (values <= 1)).all():
-                raise ValueError(f"{name} is in 0..1")
+            _check(name, values)
             values.flags.writeable = False
             object.__setattr__(self, name, values)
         if not 0 <= self.score <= 1:
@@ -64,6 +61,24 @@ class Face:
             (68,) bool.
         """
         return self.visibility < below
+
+    def hidden_regions(self, below: float = HIDDEN_BELOW) -> dict[str, float]:
+        """How much of each region of the face is hidden.
+
+        Args:
+            below: the visibility under which a landmark counts as hidden, 0..1.
+
+        Returns:
+            The regions of markup.REGIONS (jaw, brows, nose, eyes, mouth), each with the share of its landmarks that
+            are hidden, 0..1.
+        """
+        hidden = self.hidden(below)
+        return {name: float(hidden[indices].mean()) for name, indices in REGIONS.items()}
+
+    @property
+    def tells_expected_error(self) -> bool:
+        """Whether expected_error holds numbers."""
+        return not np.isnan(self.expected_error).any()
 
     def occlusion_at(self, points: np.ndarray) -> np.ndarray:
         """How hidden the face is at points of the photo, bilinear in the occlusion map.
@@ -114,12 +129,17 @@ class Face:
         return laid
 
     def to_json(self) -> dict[str, Any]:
-        """The face as plain numbers and lists, for `json.dumps`; nothing is rounded."""
+        """The face as plain numbers and lists, for `json.dumps`; nothing is rounded.
+
+        `hidden` is hidden_regions(); an expected error that the model does not tell is null.
+        """
         return {
             "box": self.box.tolist(),
             "score": self.score,
             "landmarks": self.landmarks.tolist(),
             "visibility": self.visibility.tolist(),
+            "hidden": self.hidden_regions(),
+            "expected_error": self.expected_error.tolist() if self.tells_expected_error else None,
             "occlusion_map": self.occlusion_map.tolist(),
             "crop": {"matrix": self.crop.matrix.tolist(), "size": self.crop.size},
         }
@@ -128,11 +148,15 @@ class Face:
     def from_json(cls, values: Mapping[str, Any]) -> "Face":
         """The face that to_json gave.
 
+        JSON of before there was an expected error is read as without one. `hidden` follows from the visibility and is
+        not read.
+
         Raises:
             AnnotationError: a key is missing, or a value is of the wrong kind, shape or range.
         """
         try:
-            crop = values["crop"]
+            crop, error = values["crop"], values.get("expected_error")
+            told = {} if error is None else {"expected_error": _numbers(error)}
             return cls(
                 box=_numbers(values["box"]),
                 score=values["score"],
@@ -140,11 +164,33 @@ class Face:
                 visibility=_numbers(values["visibility"]),
                 occlusion_map=_numbers(values["occlusion_map"]),
                 crop=CropTransform(_numbers(crop["matrix"]), int(crop["size"])),
+                **told,
             )
         except KeyError as error:
             raise AnnotationError(f"a face in JSON has no key {error}") from error
         except (TypeError, ValueError) as error:
             raise AnnotationError(f"a face in JSON does not hold what it should: {error}") from error
+
+
+def _check(name: str, values: np.ndarray) -> None:
+    """One of a face's arrays.
+
+    Raises:
+        ValueError: a wrong shape, a number that is not finite or out of its range.
+    """
+    points = (N_LANDMARKS,)
+    shapes = {"box": (4,), "landmarks": (N_LANDMARKS, 2), "visibility": points, "expected_error": points}
+    expected = shapes.get(name)
+    if values.shape != expected if expected else values.ndim != 2 or not values.size:
+        raise ValueError(f"{name} has shape {expected or '(h, w)'}, not {values.shape}")
+    if name == "expected_error" and np.isnan(values).all():
+        return
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} has numbers that are not finite")
+    if name in ("visibility", "occlusion_map") and not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"{name} is in 0..1")
+    if name == "expected_error" and (values < 0).any():
+        raise ValueError("expected_error is at least 0")
 
 
 def _numbers(values: Any) -> np.ndarray:

@@ -14,8 +14,10 @@ from occlumark.network_file import open_network
 
 #: Version of the exported form; raised when detection must know of a change.
 FORMAT = 1
-#: The network's outputs, as in Prediction.
+#: The outputs that every network has, as in Prediction.
 OUTPUTS = ("landmarks", "visibility", "occlusion_map")
+#: The output that only some networks have. Not in the paper: it tells no error.
+EXPECTED_ERROR = "expected_error"
 
 # Faces in one run: more are no faster on a CPU, and ONNX Runtime keeps the memory of its largest run.
 _MAX_FACES_PER_RUN = 8
@@ -30,6 +32,9 @@ class Prediction(NamedTuple):
     """(n, 68) float32, 0..1."""
     occlusion_maps: np.ndarray
     """(n, h, w) float32, 0..1, high where the face is hidden."""
+    expected_errors: np.ndarray
+    """(n, 68) float32, crop pixels, at least 0: each landmark's expected distance from its true place; NaN where the
+    network does not tell."""
 
 
 class Landmarker:
@@ -42,12 +47,18 @@ class Landmarker:
 
     Raises:
         CheckpointError: the file is missing, truncated, altered, not ours, or of another markup.
+
+    Attributes:
+        model: the network's name, as its file gives it.
+        crop: how the network's crops are cut.
+        tells_expected_error: whether a prediction's expected_errors are numbers.
     """
 
     def __init__(self, path: Path, *, sha256: str | None = None, threads: int | None = None) -> None:
         self._session, metadata = open_network(path, sha256=sha256, threads=threads)
         self.model, self.crop = _read_metadata(path, metadata)
         _check_graph(path, self._session, self.crop.size)
+        self.tells_expected_error = EXPECTED_ERROR in {output.name for output in self._session.get_outputs()}
 
     def predict(self, crops: np.ndarray) -> Prediction:
         """Run the network.
@@ -55,13 +66,15 @@ class Landmarker:
         Args:
             crops: (n, size, size, 3) uint8, RGB.
         """
+        outputs = [*OUTPUTS, *([EXPECTED_ERROR] if self.tells_expected_error else [])]
         parts = [
-            self._session.run(list(OUTPUTS), {"crops": crops[i : i + _MAX_FACES_PER_RUN]})
+            self._session.run(outputs, {"crops": crops[i : i + _MAX_FACES_PER_RUN]})
             for i in range(0, len(crops), _MAX_FACES_PER_RUN)
         ]
-        landmarks, visibility, occlusion_maps = (np.concatenate(part) for part in zip(*parts, strict=True))
+        landmarks, visibility, occlusion_maps, *told = (np.concatenate(part) for part in zip(*parts, strict=True))
+        errors = told[0].clip(0) if told else np.full(visibility.shape, np.nan, np.float32)
         # Interpolation and a sigmoid may leave 0..1 by a rounding error.
-        return Prediction(landmarks, visibility.clip(0, 1), occlusion_maps.clip(0, 1))
+        return Prediction(landmarks, visibility.clip(0, 1), occlusion_maps.clip(0, 1), errors)
 
 
 def _read_metadata(path: Path, values: dict[str, Any]) -> tuple[str, CropConfig]:
@@ -79,5 +92,7 @@ def _read_metadata(path: Path, values: dict[str, Any]) -> tuple[str, CropConfig]
 def _check_graph(path: Path, session: onnxruntime.InferenceSession, size: int) -> None:
     found = {node.name: node.shape[1:] for node in (*session.get_inputs(), *session.get_outputs())}
     expected = {"crops": [size, size, 3], "landmarks": [N_LANDMARKS, 2], "visibility": [N_LANDMARKS]}
+    if EXPECTED_ERROR in found:
+        expected[EXPECTED_ERROR] = [N_LANDMARKS]
     if "occlusion_map" not in found or any(found.get(name) != shape for name, shape in expected.items()):
         raise CheckpointError(f"{path} has the wrong inputs or outputs: {found}; export it again")

@@ -89,6 +89,23 @@ def dot_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def error_network(dot_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dot_network with an expected error as well: 64 crop pixels times the crop's mean red, minus 8."""
+    import onnx
+
+    model = onnx.load(dot_network)
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    for name, value in (("scale", 64), ("shift", 8)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value, dtype="float32"), name))
+    model.graph.node.append(helper.make_node("Mul", ["visibility", "scale"], ["scaled"]))
+    model.graph.node.append(helper.make_node("Sub", ["scaled", "shift"], ["expected_error"]))
+    model.graph.output.append(helper.make_tensor_value_info("expected_error", floats, ["batch", 68]))
+    path = tmp_path_factory.mktemp("error_network") / "error.onnx"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def cell_finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ONNX file of the face finder's exported form whose answers can be worked out by hand.
 

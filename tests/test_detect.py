@@ -45,6 +45,19 @@ def test_the_crop_is_the_one_of_training(detector):
     np.testing.assert_allclose(face.occlusion_map, red.reshape(7, 32, 7, 32).mean(axis=(1, 3)), atol=1e-5)
 
 
+def test_the_expected_error_comes_back_in_photo_pixels(error_network, detector):
+    ours = Detector(weights=error_network, threads=1)
+    assert ours.tells_expected_error and not detector.tells_expected_error
+    photo = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    boxes = [BOX, [60, 40, 80, 60]]
+    red = [CropTransform.from_box(np.array(box), CropConfig(224, 1.3)).cut(photo)[..., 0].mean() / 255 for box in boxes]
+    for face, mean, side in zip(ours.detect(photo, boxes), red, (110, 20), strict=True):
+        in_crop = 64 * mean - 8
+        np.testing.assert_allclose(face.expected_error, in_crop * side * 1.3 / 224, atol=1e-3)
+    (face,) = detector.detect(photo, [BOX])
+    assert np.isnan(face.expected_error).all() and not face.tells_expected_error
+
+
 def test_many_faces_keep_their_order_and_equal_one_at_a_time(detector):
     photo = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     boxes = [[10 * i, 5 * i, 10 * i + 60 + i, 5 * i + 50] for i in range(20)]

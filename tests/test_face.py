@@ -10,7 +10,7 @@ from occlumark.errors import AnnotationError
 from occlumark.face import Face
 
 
-def make_face(seed: int = 0, box=(40.0, 50.0, 90.0, 110.0), occlusion_map=None) -> Face:
+def make_face(seed: int = 0, box=(40.0, 50.0, 90.0, 110.0), occlusion_map=None, **more) -> Face:
     random = np.random.default_rng(seed)
     return Face(
         box=np.array(box),
@@ -19,13 +19,15 @@ def make_face(seed: int = 0, box=(40.0, 50.0, 90.0, 110.0), occlusion_map=None) 
         visibility=random.uniform(0, 1, 68).astype(np.float32),
         occlusion_map=random.uniform(0, 1, (7, 7)) if occlusion_map is None else np.asarray(occlusion_map),
         crop=CropTransform.from_box(np.array(box), CropConfig(), angle_deg=20),
+        **more,
     )
 
 
-def test_json_round_trip_is_exact():
-    face = make_face()
+@pytest.mark.parametrize("more", [{}, {"expected_error": np.linspace(0, 9, 68)}])
+def test_json_round_trip_is_exact(more):
+    face = make_face(**more)
     again = Face.from_json(json.loads(json.dumps(face.to_json(), allow_nan=False)))
-    for name in ("box", "score", "landmarks", "visibility", "occlusion_map"):
+    for name in ("box", "score", "landmarks", "visibility", "occlusion_map", "expected_error"):
         np.testing.assert_array_equal(getattr(again, name), getattr(face, name))
     np.testing.assert_array_equal(again.crop.matrix, face.crop.matrix)
     assert again.crop.size == face.crop.size
@@ -36,6 +38,17 @@ def test_json_has_what_the_command_promises():
     assert len(values["box"]) == 4 and values["score"] == 0.75
     assert [len(point) for point in values["landmarks"]] == [2] * 68
     assert len(values["visibility"]) == 68
+    assert list(values["hidden"]) == ["jaw", "brows", "nose", "eyes", "mouth"]
+    assert values["expected_error"] is None
+    assert make_face(expected_error=np.full(68, 2.5)).to_json()["expected_error"] == [2.5] * 68
+
+
+def test_json_of_before_there_was_an_expected_error_is_read_as_without_one():
+    values = make_face(expected_error=np.full(68, 2.5)).to_json()
+    del values["expected_error"], values["hidden"]
+    again = Face.from_json(values)
+    assert np.isnan(again.expected_error).all() and not again.tells_expected_error
+    assert again.to_json() == make_face().to_json()
 
 
 @pytest.mark.parametrize(
@@ -47,6 +60,10 @@ def test_json_has_what_the_command_promises():
         ("landmarks", "text", "does not hold"),
         ("visibility", [2] * 68, "visibility is in 0..1"),
         ("visibility", [0.5] * 29, r"visibility has shape \(68,\)"),
+        ("expected_error", [0.5] * 29, r"expected_error has shape \(68,\)"),
+        ("expected_error", [-0.1] * 68, "expected_error is at least 0"),
+        ("expected_error", [None] + [1] * 67, "expected_error has numbers that are not finite"),
+        ("expected_error", "text", "does not hold"),
         ("occlusion_map", [0.5], "occlusion_map has shape"),
         ("occlusion_map", [[-1.0]], "occlusion_map is in 0..1"),
         ("score", 1.5, "score is in 0..1"),
@@ -94,6 +111,9 @@ def test_wrong_shapes_are_a_value_error():
         ({"score": float("nan")}, "score is in 0..1, not nan"),
         ({"visibility": np.full(68, 1.1)}, "visibility is in 0..1"),
         ({"occlusion_map": np.full((7, 7), -0.1)}, "occlusion_map is in 0..1"),
+        ({"expected_error": np.full(68, -1e-9)}, "expected_error is at least 0"),
+        ({"expected_error": np.append(np.ones(67), np.inf)}, "expected_error has numbers that are not finite"),
+        ({"expected_error": np.append(np.ones(67), np.nan)}, "expected_error has numbers that are not finite"),
     ],
 )
 def test_values_out_of_range_are_a_value_error(change, message):
@@ -115,6 +135,15 @@ def test_hidden_by_threshold():
     face = make_face()
     np.testing.assert_array_equal(face.hidden(), face.visibility < 0.5)
     assert face.hidden(0).sum() == 0 and face.hidden(1.1).all()
+
+
+def test_hidden_shares_of_the_regions():
+    visibility = np.ones(68)
+    visibility[[0, 16, 17, 27, 28, 29, *range(36, 42), *range(48, 68)]] = [0.2] * 12 + [0.4] * 20
+    face = replace(make_face(), visibility=visibility)
+    assert face.hidden_regions() == {"jaw": 2 / 17, "brows": 0.1, "nose": 3 / 9, "eyes": 0.5, "mouth": 1.0}
+    assert face.hidden_regions(0.3)["mouth"] == 0 and face.hidden_regions(0.3)["eyes"] == 0.5
+    assert face.to_json()["hidden"] == face.hidden_regions()
 
 
 def test_occlusion_at_cell_centres_between_them_and_outside():

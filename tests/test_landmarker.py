@@ -19,9 +19,23 @@ def test_metadata_says_model_and_crop(dot_network):
 def test_any_number_of_crops_in_order(dot_network, n):
     crops = np.zeros((n, 224, 224, 3), np.uint8)
     crops[..., 0] = np.arange(n)[:, None, None]
-    landmarks, visibility, maps = Landmarker(dot_network, threads=1).predict(crops)
+    landmarks, visibility, maps, errors = Landmarker(dot_network, threads=1).predict(crops)
+    assert np.isnan(errors).all() and errors.shape == (n, 68)
     assert landmarks.shape == (n, 68, 2) and maps.shape == (n, 7, 7)
     np.testing.assert_allclose(visibility[:, 0], np.arange(n) / 255, atol=1e-4)
+
+
+def test_an_expected_error_is_read_where_the_network_tells_one(dot_network, error_network):
+    assert not Landmarker(dot_network, threads=1).tells_expected_error
+    ours = Landmarker(error_network, threads=1)
+    assert ours.tells_expected_error
+    crops = np.zeros((10, 224, 224, 3), np.uint8)
+    crops[..., 0] = np.linspace(0, 255, 10).astype(np.uint8)[:, None, None]
+    prediction = ours.predict(crops)
+    assert prediction.expected_errors.dtype == np.float32
+    by_hand = np.maximum(crops[:, 0, 0, 0] / 255 * 64 - 8, 0)  # a distance is never below 0
+    np.testing.assert_allclose(prediction.expected_errors, np.tile(by_hand[:, None], 68), atol=1e-3)
+    np.testing.assert_array_equal(prediction.visibility, Landmarker(dot_network, threads=1).predict(crops).visibility)
 
 
 def test_the_exported_form_is_named_once(dot_network):
@@ -60,3 +74,17 @@ def changed(dot_network, path, metadata):
 )
 def test_foreign_networks(dot_network, tmp_path, metadata, message):
     assert message in refused(changed(dot_network, tmp_path / "foreign.onnx", metadata))
+
+
+def test_an_expected_error_of_another_shape(error_network, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(error_network)
+    (output,) = (output for output in model.graph.output if output.name == "expected_error")
+    model.graph.output.remove(output)
+    model.graph.node[-1].output[0] = "flat"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1]), "second"))
+    model.graph.node.append(onnx.helper.make_node("Unsqueeze", ["flat", "second"], ["expected_error"]))
+    wide = onnx.helper.make_tensor_value_info("expected_error", onnx.TensorProto.FLOAT, ["batch", 1, 68])
+    model.graph.output.append(wide)
+    onnx.save(model, tmp_path / "wide.onnx")
+    assert "wrong inputs or outputs" in refused(tmp_path / "wide.onnx")
