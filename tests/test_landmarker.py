@@ -34,7 +34,7 @@ def test_an_expected_error_is_read_where_the_network_tells_one(dot_network, erro
     prediction = ours.predict(crops)
     assert prediction.expected_errors.dtype == np.float32
     by_hand = np.maximum(crops[:, 0, 0, 0] / 255 * 64 - 8, 0)  # a distance is never below 0
-    np.testing.assert_allclose(prediction.expected_errors, np.tile(by_hand[:, None], 68), atol=1e-3)
+    np.testing.assert_allclose(prediction.expected_errors, np.tile(by_hand[:, None], 68), atol=0.01)
     np.testing.assert_array_equal(prediction.visibility, Landmarker(dot_network, threads=1).predict(crops).visibility)
 
 
