@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1] / "occlumark"
 LAYERS: tuple[set[str], ...] = (
     {"", "errors"},
     {"atomic", "folders", "markup", "crop", "boxes", "config"},
-    {"photo"},
+    {"photo", "packaged"},
     {"model"},
     {"data"},
-    {"metrics", "finder_metrics"},
+    {"metrics", "finder_metrics", "visibility_metrics"},
     {"face"},
     {"draw", "network_file"},
     {"finder", "landmarker"},
