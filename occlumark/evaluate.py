@@ -17,7 +17,6 @@ from occlumark.errors import AnnotationError, BoxError, PhotoError
 from occlumark.face import Face
 from occlumark.finder_metrics import MIN_OVERLAP
 from occlumark.metrics import Normaliser
-from occlumark.photo import read_photo
 
 BoxSource = Literal["tight", "official", "finder"]
 BOX_SOURCES: tuple[BoxSource, ...] = get_args(BoxSource)
@@ -185,7 +184,7 @@ def _measure(sample: Sample, detector: Detector, box: BoxSource, normaliser: Nor
         metrics.face_sizes(sample.landmarks[None], normaliser, size_box)
     except ValueError as error:
         raise AnnotationError(f"the true landmarks give no size: {error}") from error
-    photo = read_photo(sample.photo)
+    photo = sample.read_photo()
     fallback = box == "official" and sample.official_box is None
     if box == "finder":
         face = _matching(detector.detect(photo), sample.tight_box)

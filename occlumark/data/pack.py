@@ -22,7 +22,6 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import CheckpointError, OcclumarkError, PhotoError
 from occlumark.markup import N_LANDMARKS
-from occlumark.photo import read_photo
 
 FORMAT = 1
 _HEADER_ROOM = 4096
@@ -121,7 +120,7 @@ def write_pack(
         file.write(b" " * _HEADER_ROOM)
         for sample in tqdm(samples, "packing", unit="face", disable=None):
             try:
-                photo = read_photo(sample.photo)
+                photo = sample.read_photo()
             except PhotoError as error:
                 problems.append(Problem(sample.name, str(error)))
                 continue

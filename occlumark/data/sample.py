@@ -2,11 +2,40 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from occlumark.markup import tight_box
+from occlumark.errors import PhotoError
+from occlumark.markup import MARKUPS, Markup, tight_box
+from occlumark.photo import read_photo
+
+
+class StoredPhoto(Protocol):
+    """A photo that is no file of its own, as those within a data set's one large file."""
+
+    def read(self) -> np.ndarray:
+        """(height, width, 3) uint8, RGB.
+
+        Raises:
+            PhotoError: it cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class AbsentPhoto:
+    """The photo of a face whose annotation alone is at hand."""
+
+    reason: str
+    """One line: why, and where the photo is to be had."""
+
+    def read(self) -> np.ndarray:
+        """There is nothing to read.
+
+        Raises:
+            PhotoError: always.
+        """
+        raise PhotoError(self.reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,17 +45,40 @@ class Sample:
     name: str
     """Unique among the samples read together: the photo's posix path below the folders' common parent.
     A face that shares its photo with others has `#` and its number after it."""
-    photo: Path
-    """The photo's file."""
+    photo: Path | StoredPhoto
+    """The photo's file, or the photo within another file."""
     landmarks: np.ndarray
-    """(n, 2), n = 68 points or those of another markup; photo pixels, first pixel's centre at (0.5, 0.5)."""
+    """(n, 2), n = 68 points or those of another markup; photo pixels, first pixel's centre at (0.5, 0.5). NaN where not
+    annotated."""
     official_box: np.ndarray | None = None
-    """(4,) x0, y0, x1, y1 of the data set's own face detector in photo pixels; None where it has none."""
+    """(4,) x0, y0, x1, y1 of the face as the data set gives it, in photo pixels; None where it has none."""
+    occluded: np.ndarray | None = None
+    """(n,) bool: which landmarks are hidden; None where the data set does not say."""
+    subsets: frozenset[str] = frozenset()
+    """Parts of the data set that are measured by themselves and hold this face, as WFLW's "occlusion"."""
+
+    @property
+    def markup(self) -> Markup:
+        """Which landmark is which."""
+        return MARKUPS[len(self.landmarks)]
+
+    @property
+    def annotated(self) -> np.ndarray:
+        """(n,) bool: which landmarks have a place. All of them, but in AFLW's database."""
+        return np.isfinite(self.landmarks).all(axis=1)
 
     @property
     def tight_box(self) -> np.ndarray:
-        """(4,) the smallest box around the landmarks, photo pixels."""
-        return tight_box(self.landmarks)
+        """(4,) the smallest box around the annotated landmarks, photo pixels."""
+        return tight_box(self.landmarks[self.annotated])
+
+    def read_photo(self) -> np.ndarray:
+        """The photo, (height, width, 3) uint8, RGB.
+
+        Raises:
+            PhotoError: it cannot be read.
+        """
+        return read_photo(self.photo) if isinstance(self.photo, Path) else self.photo.read()
 
 
 class Problem(NamedTuple):

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from occlumark.crop import CropTransform
 from occlumark.data import pack as pack_module
+from occlumark.data import sample as sample_module
 from occlumark.data.pack import Pack, PackConfig, write_pack
 from occlumark.data.sample import Sample
 from occlumark.data.w300 import read_w300
@@ -108,7 +109,7 @@ def test_an_interrupted_pack_leaves_nothing_and_the_old_one_whole(
             raise stop
         return read_photo(path)
 
-    monkeypatch.setattr(pack_module, "read_photo", read_one_then_stop)
+    monkeypatch.setattr(sample_module, "read_photo", read_one_then_stop)
     with pytest.raises((KeyboardInterrupt, OcclumarkError)) as caught:
         write_pack(samples, packed, SMALL)
     if isinstance(stop, OSError):
@@ -120,7 +121,7 @@ def test_too_little_room_is_found_before_the_first_photo(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, samples: list[Sample]
 ) -> None:
     monkeypatch.setattr(pack_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
-    monkeypatch.setattr(pack_module, "read_photo", lambda _: pytest.fail("a photo was read"))
+    monkeypatch.setattr(sample_module, "read_photo", lambda _: pytest.fail("a photo was read"))
     with pytest.raises(OcclumarkError, match=r"no room .*: 3 faces need 0 MB, 0 MB are free"):
         write_pack(samples, tmp_path / "faces.pack", SMALL)
     assert not list(tmp_path.glob("faces*"))

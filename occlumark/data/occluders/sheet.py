@@ -11,7 +11,6 @@ from occlumark.data.occluders.compose import compose
 from occlumark.data.occluders.drawing import Source
 from occlumark.data.occluders.kinds import BENCHMARK, TRAINING
 from occlumark.data.w300 import read_w300
-from occlumark.photo import read_photo
 
 KINDS = (*TRAINING, *BENCHMARK)
 _LABEL = 108  # pixels beside each row
@@ -71,7 +70,7 @@ def faces_of_folder(folder: Path, count: int, size: int) -> list[tuple[np.ndarra
     """
     samples, _problems = read_w300([folder])
     chosen = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
-    return [cropped(read_photo(samples[i].photo), samples[i].landmarks, samples[i].tight_box, size) for i in chosen]
+    return [cropped(samples[i].read_photo(), samples[i].landmarks, samples[i].tight_box, size) for i in chosen]
 
 
 def cropped(photo: np.ndarray, landmarks: np.ndarray, box: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
