@@ -17,7 +17,7 @@ from occlumark.data.occlude import Kind, OccludeConfig, hidden_landmarks, occlud
 from occlumark.data.pack import Pack
 from occlumark.data.split import split_validation
 from occlumark.landmarker import Landmarker
-from occlumark.network_file import packaged_weights
+from occlumark.packaged import packaged_weights
 from occlumark.train.config import LandmarkConfig
 
 KINDS: tuple[Kind, ...] = ("patch", "sunglasses", "hand", "hair")

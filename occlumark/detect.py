@@ -12,7 +12,7 @@ from occlumark.face import Face
 from occlumark.finder import FaceFinder, NetworkFinder
 from occlumark.landmarker import Landmarker
 from occlumark.markup import tight_box
-from occlumark.network_file import packaged_weights
+from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS, read_photo
 
 #: How often a face is cropped: a second time from the landmarks found the first time, and so on.
@@ -30,7 +30,7 @@ class Detector:
     """Finds the faces of photos and their landmarks, on the CPU, with ONNX Runtime.
 
     Args:
-        model: name of a network that the package carries.
+        model: name of a landmark network that the package carries.
         weights: an ONNX file that `occlumark export` wrote, instead.
         face_finder: called with a photo, returns (box, score) pairs (see finder.FaceFinder); None: NetworkFinder(),
             the package's own.
@@ -38,13 +38,14 @@ class Detector:
         passes: how often a face is cropped, at least 1.
 
     Raises:
-        CheckpointError: the weights are missing, truncated, altered, not ours, or of another markup.
+        CheckpointError: there is no such model, or the weights are missing, truncated, altered, not ours, or of
+            another markup.
         ValueError: threads or passes below 1.
     """
 
     def __init__(
         self,
-        model: str = "odn",
+        model: str = DEFAULT_MODEL,
         *,
         weights: str | os.PathLike[str] | None = None,
         face_finder: FaceFinder | None = None,

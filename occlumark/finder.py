@@ -13,7 +13,8 @@ import numpy as np
 
 from occlumark.boxes import keep_best
 from occlumark.errors import CheckpointError
-from occlumark.network_file import open_network, packaged_weights
+from occlumark.network_file import open_network
+from occlumark.packaged import packaged_finder
 
 #: Version of the exported form; raised when detection must know of a change.
 FORMAT = 1
@@ -91,7 +92,7 @@ class NetworkFinder:
         if max_faces is not None and max_faces < 1:
             raise ValueError(f"max_faces is at least 1, not {max_faces}")
         self.min_face, self.score, self.max_faces = min_face, score, max_faces
-        path, sha256 = (Path(weights), None) if weights is not None else packaged_weights("finder")
+        path, sha256 = (Path(weights), None) if weights is not None else packaged_finder()
         self._session, metadata = open_network(path, sha256=sha256, threads=threads)
         outputs = tuple(node.name for node in self._session.get_outputs())
         if metadata.get("kind") != "finder" or metadata.get("format") != FORMAT or outputs != OUTPUTS:

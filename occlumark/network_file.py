@@ -1,4 +1,4 @@
-"""The ONNX files that detection runs: found in the package or named by the user, checked, opened."""
+"""The ONNX files that detection runs: checked, opened."""
 
 import hashlib
 import json
@@ -13,7 +13,6 @@ from occlumark.errors import CheckpointError
 
 #: Where an ONNX file's metadata keeps the JSON that detection reads.
 METADATA_KEY = "occlumark"
-_PACKAGED = Path(__file__).with_name("weights")
 
 _UNREADABLE = (
     onnx_errors.Fail,
@@ -65,23 +64,6 @@ def open_network(
     if not isinstance(metadata, dict):
         raise CheckpointError(f"{path} has broken metadata; export it again")
     return session, metadata
-
-
-def packaged_weights(model: str) -> tuple[Path, str]:
-    """A packaged network's file and the SHA-256 recorded for it.
-
-    Raises:
-        CheckpointError: the package carries no network of this name, or its table is broken.
-    """
-    table = _PACKAGED / "weights.json"
-    try:
-        entries = json.loads(_read(table))
-        known = {name: (_PACKAGED / entry["file"], str(entry["sha256"])) for name, entry in entries.items()}
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{table} is broken; install the package again") from error
-    if model not in known:
-        raise CheckpointError(f"no packaged model '{model}'; there is {', '.join(sorted(known)) or 'none'}")
-    return known[model]
 
 
 def _read(path: Path) -> bytes:

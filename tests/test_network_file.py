@@ -1,11 +1,9 @@
 import hashlib
-import json
 
 import pytest
 
-from occlumark import network_file
 from occlumark.errors import CheckpointError
-from occlumark.network_file import open_network, packaged_weights
+from occlumark.network_file import open_network
 
 
 def test_metadata(dot_network):
@@ -64,37 +62,3 @@ def test_sha256_is_checked(dot_network):
     right = hashlib.sha256(dot_network.read_bytes()).hexdigest()
     open_network(dot_network, sha256=right)
     assert "altered" in refused(dot_network, sha256="0" * 64)
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch, dot_network):
-    monkeypatch.setattr(network_file, "_PACKAGED", tmp_path)
-    (tmp_path / "odn.onnx").write_bytes(dot_network.read_bytes())
-    table = {"odn": {"file": "odn.onnx", "sha256": hashlib.sha256(dot_network.read_bytes()).hexdigest()}}
-    (tmp_path / "weights.json").write_text(json.dumps(table))
-    return tmp_path
-
-
-def test_packaged_weights(package):
-    path, sha256 = packaged_weights("odn")
-    open_network(path, sha256=sha256)
-    path.write_bytes(path.read_bytes() + b"\x08")
-    assert "altered" in refused(path, sha256=sha256)
-
-
-def test_unknown_model_names_the_known(package):
-    with pytest.raises(CheckpointError, match="no packaged model 'odm'; there is odn"):
-        packaged_weights("odm")
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"odn": {}}', '{"odn": 5}'])
-def test_broken_table(package, text):
-    (package / "weights.json").write_text(text)
-    with pytest.raises(CheckpointError, match="broken; install the package again"):
-        packaged_weights("odn")
-
-
-def test_missing_table(package):
-    (package / "weights.json").unlink()
-    with pytest.raises(CheckpointError, match="cannot read weights"):
-        packaged_weights("odn")

@@ -9,7 +9,7 @@ import pytest
 
 from occlumark import Detector
 from occlumark.evaluate import evaluate
-from occlumark.network_file import packaged_weights
+from occlumark.packaged import packaged_finder, packaged_weights
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -21,9 +21,11 @@ def readme_nme(test_set: str) -> float:
     return float(row[1]) / 100
 
 
-@pytest.mark.parametrize(("model", "most_bytes"), [("odn", 50e6), ("finder", 2e6)])
-def test_shipped_weights_match_their_record_are_small_and_say_nothing_of_the_machine(model, most_bytes):
-    path, sha256 = packaged_weights(model)
+@pytest.mark.parametrize(
+    ("found", "most_bytes"), [(packaged_weights("odn"), 50e6), (packaged_finder(), 2e6)], ids=["odn", "finder"]
+)
+def test_shipped_weights_match_their_record_are_small_and_say_nothing_of_the_machine(found, most_bytes):
+    path, sha256 = found
     content = path.read_bytes()
     assert hashlib.sha256(content).hexdigest() == sha256
     assert len(content) < most_bytes

@@ -5,12 +5,15 @@ import math
 from pathlib import Path
 from typing import Any
 
+from occlumark.packaged import DEFAULT_MODEL
+
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that builds a Detector."""
     add_finder_options(parser)
-    parser.add_argument("--model", default="odn", metavar="NAME", help="a packaged network (default %(default)s)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead")
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument("--model", metavar="NAME", help=f"a packaged network (default {DEFAULT_MODEL})")
+    network.add_argument("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead")
     parser.add_argument("--threads", type=positive_count, metavar="N", help="of the network (default: up to 4)")
     parser.add_argument("--passes", type=positive_count, metavar="N", help="how often a face is cropped, 1 or 2")
 

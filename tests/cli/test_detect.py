@@ -7,6 +7,7 @@ from PIL import Image
 
 from occlumark.cli.main import main
 from occlumark.face import Face
+from occlumark.packaged import packaged_weights
 from occlumark.photo import read_photo
 
 
@@ -169,6 +170,7 @@ def test_a_missing_photo_and_an_existing_picture(run, tmp_path):
         ["a.jpg", "--out", "faces.gif"],
         ["a.jpg", "--overlay"],
         ["a.jpg", "--box", "1", "2", "3"],
+        ["a.jpg", "--model", "odn"],  # beside --weights
         ["a.jpg", "--threads", "0"],
         ["a.jpg", "--passes", "0"],
         ["a.jpg", "--max-megapixels", "0"],
@@ -184,7 +186,23 @@ def test_wrong_usage_is_2(run, arguments, capsys):
     assert capsys.readouterr().err.splitlines()[-1].startswith("occlumark detect: error: ")
 
 
-def test_unknown_model_and_broken_weights(astronaut, tmp_path, capsys):
+def test_a_packaged_model_by_name(astronaut, capsys):
+    assert main(["detect", str(astronaut), "--json", "--model", "odn"]) == 0
+    by_name = capsys.readouterr().out
+    assert main(["detect", str(astronaut), "--json", "--weights", str(packaged_weights("odn")[0])]) == 0
+    assert capsys.readouterr().out == by_name
+
+
+@pytest.mark.parametrize("name", ["odm", "finder"])
+def test_an_unknown_model_is_one_line_with_the_names_there_are(astronaut, tmp_path, capsys, name):
+    for command in (["detect", str(astronaut)], ["demo", "--out", str(tmp_path / "demo")]):
+        assert main([*command, "--model", name]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"occlumark: no packaged model '{name}'; there is ") and "odn" in line.split("there")[1]
+    assert not (tmp_path / "demo").exists()
+
+
+def test_broken_weights(astronaut, tmp_path, capsys):
     (tmp_path / "text.onnx").write_text("text")
     assert main(["detect", str(astronaut), "--weights", str(tmp_path / "text.onnx")]) == 1
     assert main(["detect", str(astronaut), "--weights", str(tmp_path / "none.onnx")]) == 1

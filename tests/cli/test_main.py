@@ -177,12 +177,12 @@ def test_network_options_left_out_leave_the_detectors_defaults(command, cell_fin
         return values, values.pop("face_finder")
 
     values, finder = options()
-    assert values == {"model": "odn"}
+    assert values == {}
     assert (finder.min_face, finder.score, finder.max_faces) == (None, SCORE, None)
     values, finder = options(
         "--passes", "2", "--threads", "3", "--min-face", "40", "--score", "0.25", "--max-faces", "1"
     )
-    assert values == {"model": "odn", "passes": 2, "threads": 3}
+    assert values == {"passes": 2, "threads": 3}
     assert (finder.min_face, finder.score, finder.max_faces) == (40, 0.25, 1)
 
 
