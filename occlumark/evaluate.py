@@ -135,18 +135,15 @@ def evaluate(
     """
     if box not in BOX_SOURCES or normaliser not in metrics.NORMALISERS:
         raise ValueError(f"box is one of {BOX_SOURCES}, normaliser of {metrics.NORMALISERS}; not {box}, {normaliser}")
-    samples, skipped = read_w300(roots)
-    if box == "official" and all(sample.official_box is None for sample in samples):
-        where = ", ".join(map(str, roots))
-        raise AnnotationError(f"no official box for any face below {where}; expected a {BOX_FILE} at or above it")
+    samples, skipped = annotated_faces(roots, box, limit)
     measured: list[tuple[str, _Measured]] = []
     missed: list[str] = []
-    for sample in tqdm(_evenly(samples, limit), "evaluating", unit="face", disable=None):
+    for sample in tqdm(samples, "evaluating", unit="face", disable=None):
         try:
             measured.append((sample.name, _measure(sample, detector, box, normaliser)))
         except (PhotoError, BoxError, AnnotationError) as error:
             skipped.append(Problem(sample.name, str(error)))
-        except _MissedError as error:
+        except MissedFaceError as error:
             skipped.append(Problem(sample.name, str(error)))
             missed.append(sample.name)
     if not measured:
@@ -168,13 +165,22 @@ def evaluate(
     return replace(whole, sets={str(root): whole.below(prefix) for root, prefix in parts})
 
 
+def annotated_faces(roots: Sequence[Path], box: BoxSource, limit: int | None) -> tuple[list[Sample], list[Problem]]:
+    """The faces to measure, and what cannot be used; arguments and errors as in evaluate."""
+    samples, problems = read_w300(roots)
+    if box == "official" and all(sample.official_box is None for sample in samples):
+        where = ", ".join(map(str, roots))
+        raise AnnotationError(f"no official box for any face below {where}; expected a {BOX_FILE} at or above it")
+    return _evenly(samples, limit), problems
+
+
 class _Measured(NamedTuple):
     error: float
     box: np.ndarray
     fallback: bool
 
 
-class _MissedError(Exception):
+class MissedFaceError(Exception):
     """The face finder did not find the annotated face."""
 
 
@@ -187,7 +193,7 @@ def _measure(sample: Sample, detector: Detector, box: BoxSource, normaliser: Nor
     photo = sample.read_photo()
     fallback = box == "official" and sample.official_box is None
     if box == "finder":
-        face = _matching(detector.detect(photo), sample.tight_box)
+        face = matching_face(detector.detect(photo), sample.tight_box)
     elif sample.official_box is not None and box == "official":
         (face,) = detector.detect(photo, sample.official_box[None])
     else:
@@ -196,14 +202,22 @@ def _measure(sample: Sample, detector: Detector, box: BoxSource, normaliser: Nor
     return _Measured(float(errors[0]), face.box, fallback)
 
 
-def _matching(faces: list[Face], tight: np.ndarray) -> Face:
-    """The found face that overlaps most with the annotated one."""
+def matching_face(faces: list[Face], tight: np.ndarray) -> Face:
+    """The found face that overlaps most with the annotated one.
+
+    Args:
+        faces: found in the photo.
+        tight: (4,) the annotated face's tight box, photo pixels.
+
+    Raises:
+        MissedFaceError: none is found, or none overlaps by MIN_OVERLAP.
+    """
     if not faces:
-        raise _MissedError("missed by the face finder: 0 found")
+        raise MissedFaceError("missed by the face finder: 0 found")
     shared = overlaps(np.stack([face.box for face in faces]), tight[None])[:, 0]
     if shared.max() < MIN_OVERLAP:
         best = f"the best with an overlap of {shared.max():.2f}"
-        raise _MissedError(f"missed by the face finder: {len(faces)} found, {best}")
+        raise MissedFaceError(f"missed by the face finder: {len(faces)} found, {best}")
     return faces[int(shared.argmax())]
 
 
