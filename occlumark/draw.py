@@ -13,6 +13,7 @@ from occlumark.markup import CONTOURS
 
 _VISIBLE = (40, 220, 110)  # green, RGB
 _HIDDEN = (255, 190, 0)  # amber
+_ERROR = (120, 200, 255)  # light blue
 _BOX = (255, 255, 255)
 _INK = (0, 0, 0)
 _VEIL = np.array([255, 40, 160], np.float32)  # magenta, in no face
@@ -22,7 +23,12 @@ SHIFT = 4
 
 
 def draw_faces(
-    photo: np.ndarray, faces: Iterable[Face], *, hidden_below: float = HIDDEN_BELOW, overlay: bool = False
+    photo: np.ndarray,
+    faces: Iterable[Face],
+    *,
+    hidden_below: float = HIDDEN_BELOW,
+    overlay: bool = False,
+    errors: bool = False,
 ) -> np.ndarray:
     """Draw boxes, contours and landmarks.
 
@@ -34,17 +40,27 @@ def draw_faces(
         faces: in the photo's pixels.
         hidden_below: the visibility under which a landmark counts as hidden, 0..1.
         overlay: lay the occlusion map under the drawing.
+        errors: a thin light blue circle around each landmark, as wide as its expected error.
 
     Returns:
         The drawing, of the photo's shape.
+
+    Raises:
+        ValueError: errors of a face that tells none.
     """
     faces = list(faces)
+    if errors and not all(face.tells_expected_error for face in faces):
+        raise ValueError("errors draws Face.expected_error, but a face tells none; leave errors out")
     drawing = photo.copy()
     if overlay:
         for face in faces:
             _draw_veil(drawing, face)
     for face in faces:
-        _draw_face(drawing, face, hidden_below)
+        radius = _dot_radius(face)
+        if errors:
+            _draw_errors(drawing, face, radius)
+            radius *= 0.6  # many errors are about as large as a dot, which would cover their circles
+        _draw_face(drawing, face, hidden_below, radius)
     return drawing
 
 
@@ -66,9 +82,20 @@ def _draw_veil(drawing: np.ndarray, face: Face) -> None:
     cv2.polylines(drawing, [fixed_point(corners)], True, _VEIL.tolist(), 1, cv2.LINE_AA, SHIFT)
 
 
-def _draw_face(drawing: np.ndarray, face: Face, hidden_below: float) -> None:
-    side = max(face.box[2:] - face.box[:2])
-    radius = float(np.clip(side / 70, 1.2, 40))
+def _draw_errors(drawing: np.ndarray, face: Face, dot_radius: float) -> None:
+    line = max(1, round(dot_radius / 5))
+    for point, error in zip(face.landmarks, face.expected_error, strict=True):
+        # The cut keeps OpenCV's arithmetic from overflowing, as in fixed_point.
+        radius = fixed_length(min(float(error), 1e4))
+        cv2.circle(drawing, fixed_point(point).tolist(), radius, _ERROR, line, cv2.LINE_AA, SHIFT)
+
+
+def _dot_radius(face: Face) -> float:
+    """Of a visible landmark's dot, photo pixels."""
+    return float(np.clip(max(face.box[2:] - face.box[:2]) / 70, 1.2, 40))
+
+
+def _draw_face(drawing: np.ndarray, face: Face, hidden_below: float, radius: float) -> None:
     line = max(1, round(radius / 2.5))
     hidden = face.hidden(hidden_below)
     corners = face.box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
@@ -99,10 +126,11 @@ def _draw_dot(drawing: np.ndarray, point: np.ndarray, radius: float) -> None:
 
 
 def _draw_ring(drawing: np.ndarray, point: np.ndarray, radius: float) -> None:
-    """A little larger than a dot, so that it is seen to be hollow even in a small face."""
-    centre, outer = fixed_point(point).tolist(), 1.25 * radius
+    """A little larger than a dot, so that it is seen to be hollow even in a small face, where ink would fill it."""
+    centre, outer = fixed_point(point).tolist(), max(1.25 * radius, 2.2)
     thickness = max(1, round(radius / 2.5))
-    cv2.circle(drawing, centre, fixed_length(outer + 0.5 * thickness), _INK, 1, cv2.LINE_AA, SHIFT)
+    if radius >= 1.8:
+        cv2.circle(drawing, centre, fixed_length(outer + 0.5 * thickness + 0.8), _INK, 1, cv2.LINE_AA, SHIFT)
     cv2.circle(drawing, centre, fixed_length(outer), _HIDDEN, thickness, cv2.LINE_AA, SHIFT)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ def photo(height: int = 400, width: int = 500) -> np.ndarray:
     return np.full((height, width, 3), GREY, np.uint8)
 
 
-def make_face(box=(100, 80, 380, 360), hidden=(), occlusion=0.0) -> Face:
+def make_face(box=(100, 80, 380, 360), hidden=(), occlusion=0.0, **more) -> Face:
     """Landmarks on a grid of 10 columns in the box, so that each stands alone."""
     box = np.array(box, float)
     side = box[2] - box[0]
@@ -20,7 +22,7 @@ def make_face(box=(100, 80, 380, 360), hidden=(), occlusion=0.0) -> Face:
     visibility = np.ones(68)
     visibility[list(hidden)] = 0.2
     crop = CropTransform.from_box(box, CropConfig())
-    return Face(box, 1.0, landmarks, visibility, np.full((7, 7), occlusion), crop)
+    return Face(box, 1.0, landmarks, visibility, np.full((7, 7), occlusion), crop, **more)
 
 
 def colour_at(drawing: np.ndarray, point: np.ndarray) -> np.ndarray:
@@ -36,6 +38,44 @@ def test_visible_landmarks_are_filled_and_hidden_ones_hollow():
     np.testing.assert_allclose(ring, GREY, atol=10)  # the photo shows through
     around = drawing[140:160, 300:320].astype(int).reshape(-1, 3)  # landmark 27 is at (310, 150)
     assert ((around[:, 0] > 200) & (around[:, 2] < 60)).any()  # amber
+
+
+@pytest.mark.parametrize("side", [60, 100, 280, 2000])
+@pytest.mark.parametrize("shift", [(0, 0), (0.5, 0.5), (0.25, 0.75), (0.99, 0.5)])
+def test_a_ring_is_hollow_in_small_and_large_faces_wherever_it_lies_in_a_pixel(side, shift):
+    face = make_face((20, 20, 20 + side, 20 + side), hidden=[27])
+    landmarks = np.tile([20.0 + side, 20.0], (68, 1))  # the others out of the way
+    landmarks[27] = np.floor(face.landmarks[40]) + shift
+    drawing = draw_faces(photo(side + 40, side + 40), [replace(face, landmarks=landmarks)])
+    np.testing.assert_allclose(colour_at(drawing, landmarks[27]), GREY, atol=25)
+    x, y = np.floor(landmarks[27]).astype(int)
+    reach = 2 + side // 35
+    around = drawing[y - reach : y + reach + 1, x - reach : x + reach + 1].astype(int)
+    assert ((around[..., 0] > 200) & (around[..., 2] < 60)).any()  # amber
+    assert (around[..., 0].min() < 90) == (side > 200)  # no ink where it would fill the gaps between landmarks
+
+
+def blue(drawing: np.ndarray) -> np.ndarray:
+    """(height, width) bool: the expected errors' light blue."""
+    return (np.abs(drawing.astype(int) - [120, 200, 255]) < 25).all(axis=2)
+
+
+def test_an_expected_error_is_a_circle_of_its_radius():
+    errors = np.full(68, 2.0)
+    errors[30] = 12
+    face = make_face(expected_error=errors)
+    drawn = blue(draw_faces(photo(), [face], errors=True))
+    assert not blue(draw_faces(photo(), [face])).any()
+    ys, xs = np.nonzero(drawn)
+    distances = np.hypot(xs + 0.5 - face.landmarks[30, 0], ys + 0.5 - face.landmarks[30, 1])
+    of_its_own = distances[distances < 13.5]
+    assert len(of_its_own) > 30 and (abs(of_its_own - 12) < 1.2).all()  # the line is a pixel wide
+
+
+def test_errors_of_a_model_that_tells_none():
+    with pytest.raises(ValueError, match=r"errors draws Face\.expected_error, but a face tells none"):
+        draw_faces(photo(), [make_face(expected_error=np.ones(68)), make_face()], errors=True)
+    np.testing.assert_array_equal(draw_faces(photo(), [], errors=True), photo())
 
 
 def test_threshold_decides_what_is_hidden():
@@ -73,7 +113,8 @@ def test_dots_grow_with_the_face():
 @pytest.mark.parametrize("box", [(-900, -900, 1200, 1200), (480, 390, 900, 800), (-50, -50, 1, 1), (0, 0, 1, 1)])
 @pytest.mark.parametrize("size", [(1, 1), (400, 500), (1, 5000)])
 def test_faces_that_reach_out_of_the_photo(size, box):
-    assert draw_faces(photo(*size), [make_face(box, occlusion=0.5)], overlay=True).shape == (*size, 3)
+    face = make_face(box, occlusion=0.5, expected_error=np.linspace(0, 1e12, 68))
+    assert draw_faces(photo(*size), [face], overlay=True, errors=True).shape == (*size, 3)
 
 
 def test_landmarks_far_outside_do_not_overflow():
