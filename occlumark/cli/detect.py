@@ -30,7 +30,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "detect",
         help="find the faces of photos and their landmarks",
-        description="Find every face of one or more photos, its 68 landmarks and the visibility of each.",
+        description="Find every face of one or more photos, its 68 landmarks, the visibility of each, and the expected "
+        "error of each where the model tells one.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -40,6 +41,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--out", type=Path, metavar="PATH", help="draw: a folder, or for one photo a .jpg, .png or .webp"
     )
     parser.add_argument("--overlay", action="store_true", help="draw the occlusion map as well (with --out)")
+    parser.add_argument(
+        "--errors", action="store_true", help="draw each landmark's expected error as a circle (with --out)"
+    )
     parser.add_argument(
         "--box",
         type=float,
@@ -78,6 +82,10 @@ def run(args: argparse.Namespace) -> int:
     photos = find_photos(args.photos)
     pictures = _picture_paths(args, photos)
     detector = Detector(**network_options(args))
+    if args.errors and not detector.tells_expected_error:
+        raise OcclumarkError(
+            f"model '{detector.model}' tells no expected error; leave --errors out or name another --model"
+        )
     failures = []
     # disable=None: no bar where standard error is no terminal
     for photo in tqdm(photos, unit="photo", disable=True if len(photos) == 1 else None, leave=False):
@@ -107,7 +115,7 @@ def _detect(
     pixels = read_photo(photo, args.max_pixels)
     faces = detector.detect(pixels, args.box)
     if picture is not None:
-        write_photo(picture, draw_faces(pixels, faces, overlay=args.overlay))
+        write_photo(picture, draw_faces(pixels, faces, overlay=args.overlay, errors=args.errors))
     notes = [] if faces else [f"occlumark: no face found in {photo}"]
     if args.json:
         height, width = pixels.shape[:2]
@@ -131,8 +139,9 @@ def _picture_paths(args: argparse.Namespace, photos: list[Path]) -> Iterator[Pat
     if args.box and len(photos) != 1:
         args.usage_error(f"--box goes with one photo, not {len(photos)}")
     if args.out is None:
-        if args.overlay:
-            args.usage_error("--overlay draws: it goes with --out")
+        for option in ("overlay", "errors"):
+            if getattr(args, option):
+                args.usage_error(f"--{option} draws: it goes with --out")
         return itertools.repeat(None)
     suffix = args.out.suffix.lower()
     if args.out.is_dir() or suffix not in PHOTO_SUFFIXES:

@@ -120,6 +120,25 @@ def test_picture_in_a_file(run, astronaut, tmp_path):
     assert (veiled != drawn).any(axis=2).sum() > 5000
 
 
+def test_expected_errors_drawn_and_in_json(error_network, astronaut, tmp_path, capsys):
+    plain, errors = tmp_path / "plain.png", tmp_path / "errors.png"
+    command = ["detect", str(astronaut), "--weights", str(error_network), "--threads", "1", "--json", "--out"]
+    assert main([*command, str(plain)]) == main([*command, str(errors), "--errors"]) == 0
+    first, second = (json.loads(line)["faces"] for line in capsys.readouterr().out.splitlines())
+    assert first == second and len(first[0]["expected_error"]) == 68
+    error, at = first[0]["expected_error"][0], np.array(first[0]["landmarks"][0])
+    changed = np.argwhere((read_photo(errors) != read_photo(plain)).any(axis=2))[:, ::-1] + 0.5
+    assert error > 8  # photo pixels: the circle is apart from the dot
+    assert abs(np.linalg.norm(changed - at, axis=1).max() - error) < 2
+
+
+def test_errors_of_a_model_that_tells_none_are_one_line(run, astronaut, tmp_path):
+    out = tmp_path / "out.png"
+    message = "occlumark: model 'dot' tells no expected error; leave --errors out or name another --model"
+    assert run(astronaut, "--out", out, "--errors") == (1, [], [message])
+    assert not out.exists()
+
+
 def test_pictures_in_a_folder_never_meet(run, astronaut, tmp_path):
     (tmp_path / "sub").mkdir()
     shutil.copy(astronaut, tmp_path / "sub" / "astronaut.jpg")
@@ -169,6 +188,7 @@ def test_a_missing_photo_and_an_existing_picture(run, tmp_path):
         ["a.jpg", "b.jpg", "--out", "faces.jpg"],
         ["a.jpg", "--out", "faces.gif"],
         ["a.jpg", "--overlay"],
+        ["a.jpg", "--errors"],
         ["a.jpg", "--box", "1", "2", "3"],
         ["a.jpg", "--model", "odn"],  # beside --weights
         ["a.jpg", "--threads", "0"],
