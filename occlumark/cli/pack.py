@@ -15,6 +15,7 @@ cannot be used is left out and listed on stderr, and the exit code is then 1; th
 _EXAMPLE = """\
 example:
   occlumark pack 300w/afw 300w/lfpw/trainset 300w/helen/trainset --out train.pack
+  occlumark pack 300w/afw 300w/lfpw/trainset 300w/helen/trainset --wflw wflw/train --out more.pack
 """
 
 
@@ -28,6 +29,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files")
+    parser.add_argument(
+        "--wflw",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of photos with .pts files of WFLW's 98 points, packed as 68 (docs/paper.md); may be repeated",
+    )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the pack to write")
     parser.add_argument("--size", type=int, default=320, help="side of a crop in pixels (default: %(default)s)")
     parser.add_argument(
@@ -43,12 +52,18 @@ def run(args: argparse.Namespace) -> int:
     """Pack, print the number of faces, list what was left out."""
     from occlumark.data.pack import PackConfig, write_pack
     from occlumark.data.w300 import read_w300
+    from occlumark.data.wflw import read_wflw_points
+    from occlumark.data.wflw_to_68 import to_68
 
     try:
         config = PackConfig(size=args.size, extent=args.extent)
     except ValueError as error:
         raise ConfigError(f"--size or --extent: {error}") from error
     samples, problems = read_w300(args.folders)
+    for folder in args.wflw:
+        more, unusable = read_wflw_points(folder)
+        samples += map(to_68, more)
+        problems += unusable
     packed, unreadable = write_pack(samples, args.out, config)
     problems += unreadable
     print(f"packed {packed} faces of {config.size} x {config.size} pixels into {args.out}")

@@ -7,6 +7,7 @@ import pytest
 
 from occlumark.cli import pack as command
 from occlumark.data.pack import Pack
+from occlumark.data.wflw_to_68 import weights
 from occlumark.errors import AnnotationError, ConfigError
 
 
@@ -69,3 +70,18 @@ def test_help_carries_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         occlumark("pack", "--help")
     assert "occlumark pack 300w/afw" in capsys.readouterr().out
+
+
+def test_faces_of_wflw_are_packed_as_68_points(photos: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    points = np.random.default_rng(1).uniform(20, 80, (98, 2))
+    np.savetxt(other / "c.pts", points)
+    cv2.imwrite(str(other / "c.jpg"), np.zeros((100, 100, 3), np.uint8))
+    assert occlumark("pack", photos, "--wflw", other, "--out", tmp_path / "x.pack", "--size", "64") == 0
+    pack = Pack.open(tmp_path / "x.pack")
+    assert pack.names == ["a.jpg", "b.jpg", "wflw/c.jpg"]
+    # the chin of both markups is one point's neighbourhood, and a crop keeps what lies beside what
+    chin = pack.landmarks[2, 8] - pack.landmarks[2].mean(0)
+    mean = weights() @ (points - 0.5)
+    np.testing.assert_allclose(chin / np.ptp(pack.landmarks[2]), (mean[8] - mean.mean(0)) / np.ptp(mean), atol=0.02)
