@@ -61,7 +61,7 @@ $(INSTALLED): pyproject.toml | $(MADE)
 $(INSTALLED_TEST): pyproject.toml | $(MADE)
 	@echo "Installing occlumark into $(VENV), with what training and the tests need"
 	@$(if $(strip $(TORCH)),$(PIP) install '$(TORCH)',:)
-	@$(PIP) install -e '.[train,test]'
+	@$(PIP) install -e '.[train,data,test]'
 	@touch $@ $(INSTALLED)
 
 $(RIVALS_INSTALLED): | $(MADE)
