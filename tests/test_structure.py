@@ -21,7 +21,8 @@ LAYERS: tuple[set[str], ...] = (
     {"draw", "network_file"},
     {"finder", "landmarker"},
     {"detect"},
-    {"evaluate", "evaluate_finder", "demo"},
+    {"evaluate", "evaluate_finder", "demo", "covered_faces", "occlusion_summary"},
+    {"evaluate_occlusion"},
     {"train", "onnx_graph"},
     {"export_finder"},
     {"export"},
@@ -30,7 +31,13 @@ LAYERS: tuple[set[str], ...] = (
 )
 #: What `pip install occlumark[train]` adds: detection and evaluation work without.
 TRAINING_ONLY = {"torch", "torchvision", "jaxtyping", "onnx", "onnxscript", "safetensors", "tensorboard"}
-WITHOUT_TORCH = ("occlumark.detect", "occlumark.evaluate", "occlumark.evaluate_finder", "occlumark.cli.main")
+WITHOUT_TORCH = (
+    "occlumark.detect",
+    "occlumark.evaluate",
+    "occlumark.evaluate_finder",
+    "occlumark.evaluate_occlusion",
+    "occlumark.cli.main",
+)
 
 
 def _modules() -> dict[str, ast.Module]:

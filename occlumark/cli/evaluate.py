@@ -12,6 +12,9 @@ from occlumark.cli.options import add_network_options, network_options, positive
 from occlumark.errors import OcclumarkError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from occlumark.detect import Detector
     from occlumark.evaluate import Evaluation
 
 _DESCRIPTION = """\
@@ -22,6 +25,10 @@ the nearest detector_boxes.csv at or above a folder; a face without one is detec
 Tight boxes are made of the true landmarks, so results from them are better than what a user gets: name the boxes
 beside every result.
 
+With --occlude, things that no training shows are drawn over the faces, at 10, 25 and 40 % of each, the same for every
+model and whenever the seed is the same; printed are the errors on the covered faces and on the same ones open, and how
+well each model's visibility names the hidden points (docs/experiments.md, "Occlusion benchmark").
+
 A face that cannot be used is in no number, is listed on stderr, and the exit code is then 1. One that the face
 finder misses (--box finder) is in no error either; it is counted and listed, and the exit code is 0.
 """
@@ -29,6 +36,7 @@ _EXAMPLE = """\
 example:
   occlumark evaluate 300w/lfpw/testset 300w/helen/testset --box official
   occlumark evaluate 300w/ibug --box finder --json --per-photo ibug.csv
+  occlumark evaluate 300w/lfpw/testset 300w/helen/testset --occlude 0 --models odn mine.onnx
 """
 
 
@@ -43,7 +51,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add = parser.add_argument
     add("folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files")
-    add("--box", choices=("tight", "official", "finder"), default="tight", help="face boxes (default: %(default)s)")
+    add(
+        "--box",
+        choices=("tight", "official", "finder"),
+        help="face boxes (default: tight; with --occlude official)",
+    )
     add(
         "--normaliser",
         choices=("inter_ocular", "inter_pupil", "box_width"),
@@ -53,6 +65,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--json", action="store_true", help="print one JSON object, all fractions")
     add("--per-photo", metavar="FILE.csv", type=Path, help="write each face's photo, error and box to a table")
     add("--limit", metavar="N", type=positive_count, default=None, help="N faces alone, evenly spaced")
+    add("--occlude", metavar="SEED", type=_seed, help="draw occluders over the faces and measure what they cost")
+    add("--models", metavar="M", nargs="+", help="with --occlude: packaged networks or ONNX files, side by side")
     add_network_options(parser)
     parser.set_defaults(run=run)
 
@@ -62,10 +76,14 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.detect import Detector
     from occlumark.evaluate import evaluate
 
+    if args.models and args.occlude is None:
+        raise OcclumarkError("--models goes with --occlude SEED")
     if args.per_photo and not args.per_photo.parent.is_dir():
         raise OcclumarkError(f"cannot write {args.per_photo}: no folder {args.per_photo.parent}; make it first")
+    if args.occlude is not None:
+        return _run_occluded(args)
     detector = Detector(**network_options(args))
-    result = evaluate(args.folders, detector, args.box, args.normaliser, args.limit)
+    result = evaluate(args.folders, detector, args.box or "tight", args.normaliser, args.limit)
     print(json.dumps(result.to_json()) if args.json else _table(result))
     for problem in result.skipped:
         print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
@@ -74,14 +92,60 @@ def run(args: argparse.Namespace) -> int:
     return 1 if len(result.skipped) > len(result.missed) else 0
 
 
+def _run_occluded(args: argparse.Namespace) -> int:
+    from occlumark.cli.occlusion_table import tables
+    from occlumark.evaluate_occlusion import evaluate_occlusion
+
+    result = evaluate_occlusion(
+        args.folders, _detectors(args), args.occlude, args.box or "official", args.normaliser, args.limit
+    )
+    print(json.dumps(result.to_json()) if args.json else tables(result))
+    for problem in result.skipped:
+        print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
+    if args.per_photo:
+        _write_table(args.per_photo, ["name", "model", "share", "kind", "error"], result.per_photo())
+    return 1 if len(result.skipped) > len(result.missed) else 0
+
+
+def _detectors(args: argparse.Namespace) -> "dict[str, Detector]":
+    """By label: the packaged networks and ONNX files of --models, or the one that the other options name."""
+    from occlumark.detect import Detector
+    from occlumark.packaged import DEFAULT_MODEL
+
+    options = network_options(args)
+    if not args.models:
+        return {str(args.weights or args.model or DEFAULT_MODEL): Detector(**options)}
+    if args.model or args.weights:
+        raise OcclumarkError("--models is given in place of --model and --weights, not beside them")
+    if len(set(args.models)) < len(args.models):
+        raise OcclumarkError(f"--models names one network twice: {' '.join(args.models)}")
+    short = [Path(name).stem for name in args.models]
+    labels = short if len(set(short)) == len(short) else args.models
+    files = [{"weights": name} if name.endswith(".onnx") else {"model": name} for name in args.models]
+    return {label: Detector(**options | file) for label, file in zip(labels, files, strict=True)}
+
+
+def _seed(text: str) -> int:
+    """An argument type: a whole number, at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected at least 0, not {text}")
+    return value
+
+
 def _write_per_photo(result: "Evaluation", path: Path) -> None:
+    rows = zip(result.names, result.errors.tolist(), result.boxes.tolist(), strict=True)
+    heads = ["name", "error", "x0", "y0", "x1", "y1"]
+    _write_table(path, heads, ([name, error, *box] for name, error, box in rows))
+
+
+def _write_table(path: Path, heads: list[str], rows: "Iterable[Sequence[str | float]]") -> None:
     from occlumark.atomic import written_whole
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["name", "error", "x0", "y0", "x1", "y1"])
-    for name, error, box in zip(result.names, result.errors.tolist(), result.boxes.tolist(), strict=True):
-        table.writerow([name, repr(error), *map(repr, box)])
+    table.writerow(heads)
+    table.writerows(rows)
     with written_whole(path) as file:
         file.write(text.getvalue().encode())
 

@@ -1,0 +1,99 @@
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from occlumark.cli import evaluate as command
+from occlumark.errors import CheckpointError, OcclumarkError
+
+
+def occlumark(*words: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    args = parser.parse_args([str(word) for word in words])
+    return int(args.run(args))
+
+
+@pytest.fixture
+def photos(tmp_path: Path, symmetric_face: np.ndarray) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    np.savetxt(folder / "a.pts", 0.4 * symmetric_face + 60.5)
+    cv2.imwrite(str(folder / "a.png"), np.random.default_rng(0).integers(0, 256, (220, 220, 3), np.uint8))
+    (folder / "detector_boxes.csv").write_text("set,file,x0,y0,x1,y1\n.,a.png,70,80,140,150\n")
+    return folder
+
+
+def test_models_side_by_side(
+    photos: Path, dot_network: Path, error_network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert occlumark("evaluate", photos, "--occlude", 0, "--models", dot_network, error_network) == 0
+    first, clean, kinds, expected, notes = capsys.readouterr().out.split("\n\n")
+    rows = [line.split() for line in first.splitlines()[1:]]
+    assert [row[:3] for row in rows] == [
+        [share, model, n]
+        for share, n in (("10%", "1"), ("25%", "1"), ("40%", "1"), ("all", "3"))
+        for model in ("dot", "error")
+    ]
+    assert rows[0][2:] == rows[1][2:] and len({len(row) for row in rows}) == 1
+    assert float(rows[0][5]) == pytest.approx(float(rows[0][4]) / float(rows[0][3]), abs=0.01)
+    assert [line.split()[0] for line in clean.splitlines()[1:]] == ["dot", "error"]
+    assert kinds.startswith("kind") and expected.startswith("error: px") and len(expected.splitlines()) == 12
+    assert notes.startswith("seed 0; boxes: official; errors x10^-2 over inter_ocular")
+
+
+def test_json_and_the_per_photo_table(
+    photos: Path, dot_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "x.csv"
+    words = ("--occlude", 7, "--weights", dot_network, "--box", "tight", "--json", "--per-photo", table)
+    assert occlumark("evaluate", photos, *words) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["n"], values["seed"], values["box"], values["skipped"]) == (1, 7, "tight", 0)
+    (numbers,) = values["models"].values()
+    assert list(numbers["shares"]) == ["0.10", "0.25", "0.40"]
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["share"] for row in rows] == ["0.0", "0.1", "0.25", "0.4"]
+    assert float(rows[2]["error"]) == pytest.approx(numbers["shares"]["0.25"]["nme"])
+
+
+def test_models_of_one_name_keep_their_paths(
+    photos: Path, dot_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twin = tmp_path / dot_network.name
+    twin.write_bytes(dot_network.read_bytes())
+    occlumark("evaluate", photos, "--occlude", 0, "--json", "--models", dot_network, twin)
+    assert list(json.loads(capsys.readouterr().out)["models"]) == [str(dot_network), str(twin)]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--models", "odn"], "--models goes with --occlude"),
+        (["--occlude", "0", "--models", "odn", "odn"], "one network twice"),
+        (["--occlude", "0", "--models", "odn", "--model", "odn"], "in place of --model"),
+    ],
+)
+def test_options_that_do_not_go_together(photos: Path, words: list[str], message: str) -> None:
+    with pytest.raises(OcclumarkError, match=message):
+        occlumark("evaluate", photos, *words)
+
+
+def test_an_unknown_model_and_a_negative_seed(photos: Path) -> None:
+    with pytest.raises(CheckpointError, match="nonesuch"):
+        occlumark("evaluate", photos, "--occlude", "0", "--models", "nonesuch")
+    with pytest.raises(SystemExit, match="2"):
+        occlumark("evaluate", photos, "--occlude", "-1")
+
+
+def test_a_face_that_is_skipped_is_listed(photos: Path, dot_network: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "b.pts").write_bytes((photos / "a.pts").read_bytes())
+    assert occlumark("evaluate", photos, "--occlude", "0", "--weights", dot_network) == 1
+    captured = capsys.readouterr()
+    assert "skipped, in no number above: 1" in captured.out
+    assert "occlumark: skipped b.pts" in captured.err
