@@ -1,13 +1,15 @@
 """What happens to a training face before the network sees it: one geometric transform, occluders, colour, blur."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.box_jitter import BoxJitterConfig, jittered_box
 from occlumark.data.colour import BlurConfig, ColourConfig, degrade, recolour
-from occlumark.data.occlude import OccludeConfig, occlude
+from occlumark.data.occlude import NOTHING_BORROWED, OccludeConfig, occlude
+from occlumark.data.occluders.drawing import Source
 from occlumark.markup import MIRROR
 
 
@@ -52,6 +54,17 @@ class AugmentConfig:
     """Loss of sharpness."""
 
 
+class TrainingFace(NamedTuple):
+    """A face as the network sees it in training."""
+
+    crop: np.ndarray
+    """(size, size, 3) uint8 RGB."""
+    landmarks: np.ndarray
+    """(68, 2) pixels of that crop, in the markup's order also when mirrored."""
+    alpha: np.ndarray
+    """(size, size) float32, 0..1: how much of each pixel a drawn occluder covers."""
+
+
 def augment(
     pack_crop: np.ndarray,
     landmarks: np.ndarray,
@@ -60,7 +73,8 @@ def augment(
     crop_config: CropConfig,
     config: AugmentConfig,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
+    source: Source = NOTHING_BORROWED,
+) -> TrainingFace:
     """One training face, changed at random. The same generator gives the same face.
 
     Args:
@@ -71,19 +85,16 @@ def augment(
         crop_config: the crop that the network sees.
         config: what is changed and how much.
         rng: the only source of randomness.
-
-    Returns:
-        crop: (size, size, 3) uint8 RGB.
-        landmarks: (68, 2) pixels of that crop, in the markup's order also when mirrored.
+        source: pictures and faces that occluders may borrow from.
     """
     box = jittered_box(tight_box, official_box, rng, config.box)
     transform, mirrored = random_transform(box, crop_config, config.geometry, rng)
     crop, points = transform.cut(pack_crop), transform.to_crop(landmarks)
     if mirrored:
         points = points[MIRROR]
-    crop, _alpha = occlude(crop, points, config.occlude, rng)
+    crop, alpha = occlude(crop, points, config.occlude, rng, source)
     crop = recolour(crop, rng, config.colour)
-    return degrade(crop, rng, config.blur), points
+    return TrainingFace(degrade(crop, rng, config.blur), points, alpha)
 
 
 def random_transform(

@@ -48,7 +48,11 @@ class Backbone(nn.Module):
         self.layer3 = nn.Sequential(BasicBlock(128, 256, 2), BasicBlock(256, 256))
         self.layer4 = nn.Sequential(BasicBlock(256, 512, 2))
 
-    def forward(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 512 H/32 W/32"]:
-        """Z, from crops normalised by ImageNet's mean and standard deviation."""
+    def forward(
+        self, x: Float[Tensor, "B 3 H W"]
+    ) -> tuple[Float[Tensor, "B 128 H/8 W/8"], Float[Tensor, "B 256 H/16 W/16"], Float[Tensor, "B 512 H/32 W/32"]]:
+        """Maps of layer2 and layer3, and Z, from crops normalised by ImageNet's mean and standard deviation."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        middle = self.layer2(self.layer1(x))
+        coarse = self.layer3(middle)
+        return middle, coarse, self.layer4(coarse)

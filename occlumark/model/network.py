@@ -13,6 +13,7 @@ from occlumark.model.backbone import Backbone, BasicBlock
 from occlumark.model.distillation import Distillation, DistillationConfig
 from occlumark.model.geometry import GeometryAware, GeometryConfig
 from occlumark.model.low_rank import LowRank, LowRankConfig
+from occlumark.model.refinement import Refined, Refinement, RefinementConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -34,6 +35,14 @@ class NetworkConfig:
     """Widths of the distillation module."""
     lm: LowRankConfig = field(default_factory=LowRankConfig)
     """Down-sampling before M."""
+    refinement: bool = False
+    """A second look at each landmark, with its visibility and expected error. Ours."""
+    rf: RefinementConfig = field(default_factory=RefinementConfig)
+    """Widths of the refinement."""
+
+    def __post_init__(self) -> None:
+        if self.refinement and self.is_plain:
+            raise ValueError("refinement reads the hybrid features: it needs one of the three modules")
 
     @property
     def is_plain(self) -> bool:
@@ -48,6 +57,10 @@ class NetworkOutput(NamedTuple):
     """In crop pixels."""
     P: Float[Tensor, "B 1 H W"] | None
     """How likely the face shows, place by place; None without the distillation module."""
+    guess: Float[Tensor, "B L 2"]
+    """What the three modules say, before the refinement; the same as the landmarks without one."""
+    refined: Refined | None
+    """What the refinement says; None without one."""
 
 
 class OcclusionAdaptiveNetwork(nn.Module):
@@ -69,6 +82,9 @@ class OcclusionAdaptiveNetwork(nn.Module):
         self.distillation = Distillation(channels, config.dm) if config.distillation else None
         self.last_unit = None if config.distillation else BasicBlock(channels, channels)
         hybrid = channels + (config.gm.channels if config.geometry_aware else 0)
+        self.refinement: Refinement | None = None
+        if config.refinement:
+            self.refinement = Refinement((128, 256, hybrid + int(config.distillation)), config.rf)
         self.low_rank: LowRank | None = None
         self.regression: nn.Linear | None = None
         if config.is_plain:
@@ -90,7 +106,7 @@ class OcclusionAdaptiveNetwork(nn.Module):
     def forward(self, crops: UInt8[Tensor, "B H W 3"]) -> NetworkOutput:
         """Landmarks and P of RGB crops, as they come from CropTransform.cut."""
         # NHWC bytes, permuted, are channels_last already: the layout that the CPU's bf16 kernels want.
-        Z = self.backbone((crops.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+        middle, coarse, Z = self.backbone((crops.permute(0, 3, 1, 2).float() - self.mean) / self.std)
         P = None
         if self.distillation is not None:
             clean, P = self.distillation(Z)
@@ -103,7 +119,13 @@ class OcclusionAdaptiveNetwork(nn.Module):
         else:
             hybrid = clean if self.geometry is None else torch.cat([self.geometry(Z), clean], 1)
             S = self.low_rank(hybrid)  # type: ignore[misc]
-        return NetworkOutput(S.unflatten(1, (N_LANDMARKS, 2)) * self.crop_size, None if P is None else P.float())
+        guess = S.unflatten(1, (N_LANDMARKS, 2)) * self.crop_size
+        P = None if P is None else P.float()
+        if self.refinement is None:
+            return NetworkOutput(guess, P, guess, None)
+        known = hybrid if P is None else torch.cat([hybrid, P.to(hybrid.dtype)], 1)
+        refined = self.refinement((middle, coarse, known), guess / Refinement.stride)
+        return NetworkOutput(refined.landmarks[-1] * Refinement.stride, P, guess, refined)
 
     @property
     def M(self) -> nn.Parameter | None:

@@ -13,6 +13,7 @@ from occlumark.model.face_finder import FinderNetworkConfig
 from occlumark.model.finder_objective import FinderObjectiveConfig
 from occlumark.model.network import NetworkConfig
 from occlumark.model.objective import ObjectiveConfig
+from occlumark.model.refinement_objective import RefinementObjectiveConfig
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,24 @@ class LandmarkConfig(RunConfig):
     """AdamW and its schedule."""
     imagenet: str = ""
     """safetensors file of ImageNet's ResNet-18 by torchvision's names; empty: random weights. Paper: section 5."""
+    start: str = ""
+    """Checkpoint of an earlier run, whose averaged weights this one starts from instead of ImageNet's. That network
+    may lack the refinement, which then starts at random. Ours."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """The modules."""
     crop: CropConfig = field(default_factory=CropConfig)
     """The crop that the network sees."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """Equation (3)."""
+    refinement: RefinementObjectiveConfig = field(default_factory=RefinementObjectiveConfig)
+    """What a network with a refinement is trained for besides."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """What is done to a training face before the network sees it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.imagenet and self.start:
+            raise ValueError("a run starts from imagenet or from start, not from both")
 
 
 @dataclass(frozen=True)

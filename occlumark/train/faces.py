@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,10 +11,15 @@ from torch.utils.data import Dataset
 
 from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig, augment, plain_crop
+from occlumark.data.occlude import hidden_landmarks
+from occlumark.data.occluders.drawing import Source
 from occlumark.data.pack import Pack
 
+#: Pixels a cell of the cover that TrainingFaces gives.
+COVER_STRIDE = 8
 
-class TrainingFaces(Dataset[tuple[Tensor, Tensor]]):
+
+class TrainingFaces(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """Augmented faces. Face i of epoch e is the same whoever loads it: its generator is (seed, e, i).
 
     Args:
@@ -34,11 +40,15 @@ class TrainingFaces(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
-        """(size, size, 3) uint8 crop and (68, 2) float32 landmarks in crop pixels."""
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The face and what a drawn occluder covers of it.
+
+        (size, size, 3) uint8 crop, (68, 2) float32 landmarks in crop pixels, (68,) float32 1 where one is covered, and
+        the covered share of each cell of size / 8 by size / 8, float32.
+        """
         index = int(self.indices[position])
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        crop, landmarks = augment(
+        face = augment(
             self.pack.crops[index],
             self.pack.landmarks[index],
             self.pack.tight_boxes[index],
@@ -46,8 +56,23 @@ class TrainingFaces(Dataset[tuple[Tensor, Tensor]]):
             self.crop,
             self.config,
             rng,
+            self._others(index),
         )
-        return torch.from_numpy(crop), torch.from_numpy(landmarks.astype(np.float32))
+        cells = (self.crop.size // COVER_STRIDE,) * 2
+        return (
+            torch.from_numpy(face.crop),
+            torch.from_numpy(face.landmarks.astype(np.float32)),
+            torch.from_numpy(hidden_landmarks(face.alpha, face.landmarks).astype(np.float32)),
+            torch.from_numpy(cv2.resize(face.alpha, cells, interpolation=cv2.INTER_AREA)),
+        )
+
+    def _others(self, index: int) -> Source:
+        """Two more of the faces, for occluders to borrow from."""
+        # a generator apart: what else happens to a face does not depend on this
+        rng = np.random.default_rng((self.seed, self.epoch, index, 1))
+        first, second = (int(i) for i in rng.choice(self.indices, 2))
+        faces = [(self.pack.crops[i], self.pack.landmarks[i]) for i in (first, second)]
+        return Source(textures=[crop for crop, _ in faces], faces=faces)
 
 
 def official_box(pack: Pack, index: int) -> np.ndarray | None:
@@ -58,7 +83,7 @@ def official_box(pack: Pack, index: int) -> np.ndarray | None:
 
 def validation_batches(
     pack: Pack, indices: np.ndarray, crop: CropConfig, batch: int
-) -> Iterator[tuple[Tensor, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Crops from the official boxes (else the tight ones), nothing augmented, with their landmarks in crop pixels."""
     for start in range(0, len(indices), batch):
         pairs = []
@@ -66,7 +91,7 @@ def validation_batches(
             box = official_box(pack, index)
             box = pack.tight_boxes[index] if box is None else box
             pairs.append(plain_crop(pack.crops[index], pack.landmarks[index], box, crop))
-        yield torch.from_numpy(np.stack([p[0] for p in pairs])), np.stack([p[1] for p in pairs])
+        yield np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
 
 
 def faces_digest(pack: Pack) -> str:

@@ -12,16 +12,17 @@ from occlumark.data.cutouts import load_cutouts
 from occlumark.data.pack import Pack
 from occlumark.data.split import split_validation
 from occlumark.errors import CheckpointError
-from occlumark.metrics import nme
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import objective
+from occlumark.model.refinement_objective import Cover, refinement_objective
 from occlumark.train.batches import training_batches
-from occlumark.train.checkpoint import read_imagenet
+from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_weights, read_imagenet
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.faces import TrainingFaces, faces_digest, mean_face, validation_batches
+from occlumark.train.faces import TrainingFaces, faces_digest, mean_face, official_box
 from occlumark.train.processes import Processes
 from occlumark.train.task import autocast
+from occlumark.train.validation import scores
 
 
 class LandmarkTask:
@@ -34,20 +35,27 @@ class LandmarkTask:
     Raises:
         CheckpointError: the pack cannot be used.
         ConfigError: the folder of masks cannot be used.
+
+    Attributes:
+        pack: the faces.
+        validation: (n,) indices of those that the run is judged by.
     """
 
     kind = "landmarks"
 
     def __init__(self, config: LandmarkConfig, pack_path: Path) -> None:
         self.config = config
-        self._pack = Pack.open(pack_path)
-        self._training, self._validation = split_validation(
-            self._pack.names, config.validation_share, config.validation_seed
+        self.pack = Pack.open(pack_path)
+        self._training, self.validation = split_validation(
+            self.pack.names, config.validation_share, config.validation_seed
         )
+        boxed = [i for i in self.validation if official_box(self.pack, i) is not None]
+        if boxed:  # faces of other data sets in the pack must not blur the one number that runs are compared by
+            self.validation = np.array(boxed)
         occlude = config.augment.occlude
         if "mask" in occlude.kinds and occlude.probability:
             load_cutouts(occlude.masks)  # a wrong folder is told here, not by a loading process
-        self.data_digest = faces_digest(self._pack)
+        self.data_digest = faces_digest(self.pack)
         self._spectrum: Spectrum | None = None
 
     @property
@@ -56,14 +64,18 @@ class LandmarkTask:
         return len(self._training)
 
     def build(self) -> OcclusionAdaptiveNetwork:
-        """The network that predicts the training part's mean face at first.
+        """The network that predicts the training part's mean face at first, unless it starts from another run.
 
         Raises:
-            CheckpointError: the ImageNet weights cannot be used.
+            CheckpointError: the weights to start from cannot be used.
         """
         config = self.config
-        mean = mean_face(self._pack, self._training, config.crop)
+        mean = mean_face(self.pack, self._training, config.crop)
         network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean)
+        if config.start:
+            path = Path(config.start)
+            found = averaged_weights(load_checkpoint(path))
+            load_weights(network, network.state_dict() | found, path)
         if config.imagenet:
             try:
                 network.load_imagenet(read_imagenet(Path(config.imagenet)))
@@ -80,9 +92,9 @@ class LandmarkTask:
         return groups
 
     def batches(self, epoch: int, processes: Processes) -> DataLoader[Any]:
-        """(B, size, size, 3) uint8 crops and (B, 68, 2) float32 landmarks in crop pixels."""
+        """What TrainingFaces gives, B together."""
         config = self.config
-        faces = TrainingFaces(self._pack, self._training, config.crop, config.augment, config.seed, epoch)
+        faces = TrainingFaces(self.pack, self._training, config.crop, config.augment, config.seed, epoch)
         return training_batches(faces, config, epoch, processes)
 
     def terms(
@@ -96,11 +108,17 @@ class LandmarkTask:
         """Equation (3), with a sub-gradient of M's nuclear norm that is renewed every objective.refresh_every steps."""
         if network.M is not None and step % self.config.objective.refresh_every == 0:
             self._spectrum = spectrum(network.M)
-        crops, landmarks = (part.to(device) for part in batch)
+        crops, landmarks, hidden, cover = (part.to(device) for part in batch)
         with autocast(self.config.optimiser, device):
             prediction = model(crops)
         polar = None if self._spectrum is None else self._spectrum.polar
-        return objective(self.config.objective, network, prediction, landmarks, polar)
+        guess = prediction._replace(landmarks=prediction.guess)
+        terms = objective(self.config.objective, network, guess, landmarks, polar)
+        if network.refinement is not None:
+            terms |= refinement_objective(
+                self.config.refinement, network.crop_size, prediction, landmarks, Cover(hidden, cover)
+            )
+        return terms
 
     def epoch_scalars(self) -> dict[str, float]:
         """M's spectrum, as last decomposed."""
@@ -112,12 +130,7 @@ class LandmarkTask:
         }
 
     def validate(self, network: OcclusionAdaptiveNetwork, device: torch.device) -> dict[str, float]:
-        """The error on the validation faces, cut from their official boxes: "validation/nme", inter-ocular."""
-        if len(self._validation) == 0:
+        """Errors on the validation faces as they are and under drawn occluders (validation.scores)."""
+        if len(self.validation) == 0:
             return {}
-        config, errors = self.config, []
-        for crops, truth in validation_batches(self._pack, self._validation, config.crop, config.optimiser.batch):
-            with autocast(config.optimiser, device):
-                predicted = network(crops.to(device)).landmarks.cpu().numpy()
-            errors.append(nme(predicted, truth, "inter_ocular"))
-        return {"validation/nme": float(np.concatenate(errors).mean())}
+        return scores(network, self.pack, self.validation, self.config, device)

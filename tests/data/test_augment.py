@@ -44,7 +44,7 @@ def dotted(landmarks: np.ndarray) -> np.ndarray:
 def test_picture_and_points_move_together_mirrored_or_not(seed, mirror):
     landmarks = grid_landmarks()
     config = AugmentConfig(geometry=SimilarityConfig(mirror=mirror), **GEOMETRY_ALONE)
-    crop, moved = augment(dotted(landmarks), landmarks, BOX, BOX + 5, CROP, config, np.random.default_rng(seed))
+    crop, moved, _ = augment(dotted(landmarks), landmarks, BOX, BOX + 5, CROP, config, np.random.default_rng(seed))
     assert crop.shape == (224, 224, 3) and crop.dtype == np.uint8 and moved.shape == (68, 2)
     numbers = np.flatnonzero(((moved > 8) & (moved < 216)).all(1))
     assert len(numbers) > 40
@@ -70,7 +70,7 @@ def test_both_ways_round_occur_and_the_flag_tells_them():
 def test_with_everything_off_it_is_the_plain_crop():
     landmarks, picture = grid_landmarks(), dotted(grid_landmarks())
     config = AugmentConfig(box=SURE_BOX, geometry=STILL, **GEOMETRY_ALONE)
-    crop, moved = augment(picture, landmarks, BOX, BOX + 9, CROP, config, np.random.default_rng(0))
+    crop, moved, _ = augment(picture, landmarks, BOX, BOX + 9, CROP, config, np.random.default_rng(0))
     expected_crop, expected_points = plain_crop(picture, landmarks, BOX, CROP)
     np.testing.assert_array_equal(crop, expected_crop)
     np.testing.assert_array_equal(moved, expected_points)
@@ -83,9 +83,9 @@ def test_mirroring_the_mirrored_crop_gives_the_first_back():
         geometry=SimilarityConfig(rotation_std_deg=0.0, zoom=0.0, shift=0.0, mirror=1.0),
         **GEOMETRY_ALONE,
     )
-    once, points = augment(picture, landmarks, BOX, None, CROP, config, np.random.default_rng(0))
+    once, points, _ = augment(picture, landmarks, BOX, None, CROP, config, np.random.default_rng(0))
     whole = np.array([0.0, 0.0, 224.0, 224.0])
-    twice, points = augment(once, points, whole, None, CropConfig(scale=1), config, np.random.default_rng(0))
+    twice, points, _ = augment(once, points, whole, None, CropConfig(scale=1), config, np.random.default_rng(0))
     plain, plain_points = plain_crop(picture, landmarks, BOX, CROP)
     assert np.abs(twice.astype(int) - plain).max() <= 1
     np.testing.assert_allclose(points, plain_points, atol=1e-9)

@@ -46,7 +46,7 @@ def test_shapes_at_the_papers_size():
     network = OcclusionAdaptiveNetwork(NetworkConfig()).eval()
     with torch.no_grad():
         prediction = network(crops(1, 224))
-        Z = network.backbone(torch.randn(1, 3, 224, 224))
+        *_, Z = network.backbone(torch.randn(1, 3, 224, 224))
     assert Z.shape == (1, 512, 7, 7)
     assert prediction.landmarks.shape == (1, 68, 2)
     assert prediction.P.shape == (1, 1, 7, 7)

@@ -18,7 +18,7 @@ def network() -> OcclusionAdaptiveNetwork:
 def off_by(pixels: float) -> tuple[NetworkOutput, torch.Tensor]:
     """Two faces, every coordinate off by so many pixels, P = 1/4 everywhere."""
     truth = torch.full((2, 68, 2), 30.0)
-    return NetworkOutput(truth + pixels, torch.full((2, 1, 7, 7), 0.25)), truth
+    return NetworkOutput(truth + pixels, torch.full((2, 1, 7, 7), 0.25), truth + pixels, None), truth
 
 
 def test_every_term_of_equation_3(network):

@@ -165,7 +165,7 @@ def test_two_processes_share_each_batch(pack_path):
     def crops(rank: int, world: int) -> list[bytes]:
         faces = TrainingFaces(pack, indices, config.crop, config.augment, seed=0, epoch=3)
         batches = training_batches(faces, config, 3, Processes(rank, world, torch.device("cpu")))
-        return [crop.numpy().tobytes() for batch, _ in batches for crop in batch]
+        return [crop.numpy().tobytes() for batch, *_ in batches for crop in batch]
 
     alone, together = crops(0, 1), crops(0, 2) + crops(1, 2)
     assert len(alone) == 24

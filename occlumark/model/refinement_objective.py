@@ -1,0 +1,93 @@
+"""What the refinement is trained for: landmarks, which of them are covered, and how far off they are.
+
+Not in the paper: all of it (docs/paper.md, "Beyond the paper").
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from occlumark.model.network import NetworkOutput
+from occlumark.model.refinement import Refinement
+
+
+@dataclass(frozen=True)
+class RefinementObjectiveConfig:
+    """Weights of the terms, at least 0, and what counts as shown. All ours."""
+
+    refined: float = 1.0
+    """Of the refined landmarks' L1 error, summed over the looks."""
+    hidden: float = 1.0
+    """Of the landmarks' cross entropy: covered or not."""
+    occlusion: float = 1.0
+    """Of the fine map's cross entropy."""
+    taught: float = 0.0
+    """Of the cross entropy of P, which the paper leaves to itself."""
+    error: float = 0.1
+    """Of the negative log-likelihood of the refined landmarks' error, which moves only its scale."""
+    shown: Literal["all", "near", "trusted"] = "trusted"
+    """Which places without a drawn occluder count as shown, as the photos' own occluders are not labelled. all: every
+    one; near: those on faces that got an occluder; trusted: every one, weighted by how sure the network is already."""
+
+
+class Cover(NamedTuple):
+    """What drawn occluders cover."""
+
+    landmarks: Float[Tensor, "B L"]
+    """1 where a landmark is covered, 0 where no drawn occluder covers it."""
+    map: Float[Tensor, "B h w"]
+    """The covered share of each cell of the refinement's fine map."""
+
+
+def refinement_objective(
+    config: RefinementObjectiveConfig,
+    crop_size: int,
+    prediction: NetworkOutput,
+    landmarks: Float[Tensor, "B L 2"],
+    cover: Cover,
+) -> dict[str, Float[Tensor, ""]]:
+    """The terms of the refinement by name, to be added to equation (3)'s.
+
+    Args:
+        config: weights.
+        crop_size: side of the crop, pixels.
+        prediction: of a network with a refinement.
+        landmarks: ground truth in crop pixels.
+        cover: what the drawn occluders cover.
+    """
+    refined = prediction.refined
+    assert refined is not None  # the caller has one
+    truth = landmarks / Refinement.stride
+    cells = crop_size / Refinement.stride
+    distance = (refined.landmarks[-1] - truth).detach().norm(dim=-1)
+    looks = [((look - truth) / cells).abs().flatten(1).sum(1).mean() for look in refined.landmarks]
+    spread = refined.log_scale.clamp(-6, 4)
+    touched = (cover.map.flatten(1).amax(1) > 0).float()
+    terms = {
+        "refined": config.refined * torch.stack(looks).sum(),
+        "hidden": config.hidden * _cover_loss(refined.hidden, cover.landmarks, touched[:, None], config),
+        "occlusion": config.occlusion * _cover_loss(refined.occlusion, cover.map, touched[:, None, None], config),
+        # The density of a distance r from an isotropic Laplace of scale b falls with exp(-r / b) / b^2.
+        "error": config.error * (distance * (-spread).exp() + 2 * spread).mean(),
+    }
+    if config.taught and prediction.P is not None:
+        P = prediction.P.squeeze(1).clamp(1e-4, 1 - 1e-4)
+        coarse = functional.adaptive_avg_pool2d(cover.map.unsqueeze(1), P.shape[-1]).squeeze(1)
+        taught = _cover_loss(-torch.logit(P), coarse, touched[:, None, None], config)
+        terms["taught"] = config.taught * taught
+    return terms
+
+
+def _cover_loss(logits: Tensor, target: Tensor, touched: Tensor, config: RefinementObjectiveConfig) -> Tensor:
+    losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    if config.shown == "all":
+        return losses.mean()
+    if config.shown == "near":
+        weight = touched.expand_as(losses)
+    else:
+        weight = torch.where(target > 0, 1.0, 1 - logits.detach().sigmoid())
+    return (losses * weight).sum() / weight.sum().clamp_min(1)

@@ -1,0 +1,105 @@
+"""What the refinement is trained for, each term worked by hand."""
+
+import math
+
+import pytest
+import torch
+
+from occlumark.model.network import NetworkOutput
+from occlumark.model.refinement import Refined
+from occlumark.model.refinement_objective import Cover, RefinementObjectiveConfig, refinement_objective
+
+ALONE = {"refined": 0.0, "hidden": 0.0, "occlusion": 0.0, "error": 0.0}
+
+
+def answer(
+    *, off: tuple[float, ...] = (0.0,), hidden: float = 0.0, occlusion: float = 0.0, log_scale: float = 0.0
+) -> tuple[NetworkOutput, torch.Tensor]:
+    """Two faces of a crop of 64 pixels; every coordinate off by so many pixels after each look; P = 1/4."""
+    truth = torch.full((2, 68, 2), 32.0)
+    refined = Refined(
+        tuple((truth + pixels) / 8 for pixels in off),
+        torch.full((2, 68), hidden),
+        torch.full((2, 68), log_scale),
+        torch.full((2, 8, 8), occlusion),
+    )
+    return NetworkOutput(truth + off[-1], torch.full((2, 1, 2, 2), 0.25), truth, refined), truth
+
+
+def cover(first: float = 0.0) -> Cover:
+    """Of the first face, half the landmarks and the upper half of the map covered so far; of the second nothing."""
+    landmarks, cells = torch.zeros(2, 68), torch.zeros(2, 8, 8)
+    landmarks[0, :34] = first
+    cells[0, :4] = first
+    return Cover(landmarks, cells)
+
+
+def terms(prediction: NetworkOutput, truth: torch.Tensor, covered: Cover, **config) -> dict[str, float]:
+    found = refinement_objective(RefinementObjectiveConfig(**config), 64, prediction, truth, covered)
+    return {name: value.item() for name, value in found.items()}
+
+
+def test_every_look_counts():
+    found = terms(*answer(off=(6.4, -3.2)), cover(), refined=2.0)
+    assert found["refined"] == pytest.approx(2 * 136 * (0.1 + 0.05), rel=1e-4)
+
+
+def test_all_places_count_alike():
+    logit = math.log(3)  # a probability of 3/4
+    found = terms(*answer(hidden=logit, occlusion=logit), cover(1.0), shown="all", hidden=2.0, occlusion=3.0)
+    expected = -(0.25 * math.log(0.75) + 0.75 * math.log(0.25))  # a quarter of both is covered
+    assert found["hidden"] == pytest.approx(2 * expected, rel=1e-5)
+    assert found["occlusion"] == pytest.approx(3 * expected, rel=1e-5)
+
+
+def test_near_leaves_faces_without_occluder_out():
+    logit = math.log(3)
+    found = terms(*answer(hidden=logit, occlusion=logit), cover(1.0), shown="near")
+    expected = -(0.5 * math.log(0.75) + 0.5 * math.log(0.25))
+    assert found["hidden"] == pytest.approx(expected, rel=1e-5)
+    assert found["occlusion"] == pytest.approx(expected, rel=1e-5)
+    assert terms(*answer(hidden=logit), cover(), shown="near")["hidden"] == 0
+
+
+def test_trusted_asks_little_where_the_network_sees_something():
+    logit = math.log(3)
+    found = terms(*answer(hidden=logit), cover(1.0), shown="trusted")
+    # covered: weight 1; the rest: weight 1/4, the network's own probability of being shown
+    expected = -(0.25 * math.log(0.75) + 0.75 * 0.25 * math.log(0.25)) / (0.25 + 0.75 * 0.25)
+    assert found["hidden"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_weight_is_no_way_to_escape():
+    """No gradient flows through the weight: calling everything hidden must not pay."""
+    prediction, truth = answer(hidden=1.0)
+    logits = prediction.refined.hidden.requires_grad_()
+    config = RefinementObjectiveConfig(**(ALONE | {"hidden": 1.0}), shown="trusted")
+    refinement_objective(config, 64, prediction, truth, cover())["hidden"].backward()
+    assert (logits.grad > 0).all()  # down, towards shown
+
+
+def test_the_likeliest_scale_is_half_the_distance():
+    distance = 8 * math.sqrt(2)  # pixels, so sqrt(2) cells
+    best = math.log(math.sqrt(2) / 2)
+    at = {
+        s: terms(*answer(off=(8.0,), log_scale=s), cover(), error=1.0)["error"] for s in (best - 0.1, best, best + 0.1)
+    }
+    assert min(at, key=at.__getitem__) == best
+    assert at[best] == pytest.approx(distance / 8 / math.exp(best) + 2 * best, rel=1e-5)
+
+
+def test_the_error_teaches_the_scale_alone():
+    prediction, truth = answer(off=(8.0,))
+    places = prediction.refined.landmarks[-1].requires_grad_()
+    scale = prediction.refined.log_scale.requires_grad_()
+    config = RefinementObjectiveConfig(**(ALONE | {"error": 1.0}))
+    refinement_objective(config, 64, prediction, truth, cover())["error"].backward()
+    assert places.grad is None and (scale.grad != 0).all()
+
+
+def test_p_is_taught_only_where_asked():
+    assert "taught" not in terms(*answer(), cover(1.0))
+    found = terms(*answer(), cover(1.0), shown="all", taught=2.0)
+    # P = 1/4; covered are the two upper cells of the first face's four, of eight altogether
+    expected = -(2 * math.log(0.75) + 6 * math.log(0.25)) / 8
+    assert found["taught"] == pytest.approx(2 * expected, rel=1e-4)
