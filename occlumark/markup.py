@@ -175,7 +175,7 @@ OUTER_EYE_CORNERS = _W300.outer_eye_corners
 MIRROR = _W300.mirror
 
 #: Landmark i of the 68 lies about where landmark WFLW_TO_68[i] of WFLW's 98 does. The schemes differ by 3.2 % of the
-#: inter-ocular distance on average: good enough to train with, not for a result in 68 points.
+#: inter-ocular distance on average: not for a result in 68 points, and data.wflw_to_68 comes closer.
 WFLW_TO_68: np.ndarray = np.array(
     [
         *range(0, 33, 2),  # jaw, every other point

@@ -25,7 +25,9 @@ def commands() -> list[str]:
     return [line.split(">")[0].strip() for line in lines if line.startswith("occlumark ")]
 
 
-@pytest.mark.parametrize("name", ["detect", "train", "evaluate", "evaluate-finder", "export", "pack", "demo"])
+@pytest.mark.parametrize(
+    "name", ["detect", "train", "evaluate", "evaluate-finder", "export", "pack", "demo", "check-data"]
+)
 def test_every_command_is_in_the_readme(name):
     assert f"occlumark {name}" in README
 

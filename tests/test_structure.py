@@ -21,7 +21,7 @@ LAYERS: tuple[set[str], ...] = (
     {"draw", "network_file"},
     {"finder", "landmarker"},
     {"detect"},
-    {"evaluate", "evaluate_finder", "demo", "covered_faces", "occlusion_summary"},
+    {"evaluate", "evaluate_finder", "demo", "face_sheet", "covered_faces", "occlusion_summary"},
     {"evaluate_occlusion"},
     {"train", "onnx_graph"},
     {"export_finder"},

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TextIO, cast
 
 import occlumark
-from occlumark.cli import demo, detect, evaluate, evaluate_finder, export, occluders, pack, train
+from occlumark.cli import check_data, demo, detect, evaluate, evaluate_finder, export, occluders, pack, train
 from occlumark.errors import OcclumarkError
 
-_COMMANDS = (detect, train, evaluate, evaluate_finder, export, pack, demo, occluders)
+_COMMANDS = (detect, train, evaluate, evaluate_finder, export, pack, demo, occluders, check_data)
 _STDOUT = "standard output"
 
 

@@ -12,7 +12,7 @@ from occlumark.cli.options import network_options
 from occlumark.errors import OcclumarkError
 from occlumark.finder import SCORE
 
-COMMANDS = ["detect", "train", "evaluate", "evaluate-finder", "export", "pack", "demo", "occluders"]
+COMMANDS = ["detect", "train", "evaluate", "evaluate-finder", "export", "pack", "demo", "occluders", "check-data"]
 
 
 def test_exactly_these_commands():
