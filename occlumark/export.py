@@ -15,20 +15,23 @@ from torch import Tensor, nn
 from occlumark.atomic import written_whole
 from occlumark.errors import CheckpointError
 from occlumark.export_finder import finder_to_onnx
-from occlumark.landmarker import FORMAT, OUTPUTS
+from occlumark.landmarker import EXPECTED_ERROR, FORMAT, OUTPUTS
 from occlumark.markup import N_LANDMARKS
 from occlumark.model.face_finder import FinderNetwork
 from occlumark.model.network import OcclusionAdaptiveNetwork
+from occlumark.model.refinement import Refinement
 from occlumark.onnx_graph import to_graph
+from occlumark.train.calibration import UNCALIBRATED, Calibration, calibrate
 from occlumark.train.checkpoint import Checkpoint, averaged_weights, load_checkpoint, load_weights
 from occlumark.train.config import FinderConfig, LandmarkConfig
+from occlumark.train.landmarks import LandmarkTask
 
 
 class ForDetection(nn.Module):
-    """The trained network itself, folded, with the outputs that detection reads.
+    """The paper's network, folded, with the outputs that detection reads.
 
     Args:
-        network: M is folded into its W_fc in place.
+        network: without a refinement; M is folded into its W_fc in place.
     """
 
     def __init__(self, network: OcclusionAdaptiveNetwork) -> None:
@@ -51,6 +54,32 @@ class ForDetection(nn.Module):
             P = torch.ones_like(prediction.landmarks[:, :1, :1, None]).expand(-1, 1, grid, grid)
         visibility = sample_map(P.squeeze(1), prediction.landmarks / self.network.crop_size)
         return prediction.landmarks, visibility, 1 - P.squeeze(1)
+
+
+class RefinedForDetection(nn.Module):
+    """A network with a refinement, folded, with the outputs that detection reads.
+
+    Args:
+        network: with a refinement; M is folded into its W_fc in place.
+        calibration: of the expected error.
+    """
+
+    def __init__(self, network: OcclusionAdaptiveNetwork, calibration: Calibration) -> None:
+        super().__init__()
+        self.network, self.calibration = network.eval(), calibration
+        if network.low_rank is not None:
+            network.low_rank.fold()
+
+    def forward(
+        self, crops: UInt8[Tensor, "B H W 3"]
+    ) -> tuple[Float[Tensor, "B L 2"], Float[Tensor, "B L"], Float[Tensor, "B h w"], Float[Tensor, "B L"]]:
+        """As ForDetection's, from the refinement's own answers; and the expected error in crop pixels."""
+        prediction = self.network(crops)
+        refined = prediction.refined
+        assert refined is not None  # the constructor's caller has one
+        scale = refined.log_scale.exp() * Refinement.stride
+        error = self.calibration.factor * scale**self.calibration.power
+        return prediction.landmarks, (-refined.hidden).sigmoid(), refined.occlusion.sigmoid(), error
 
 
 def sample_map(values: Float[Tensor, "B h w"], points: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L"]:
@@ -103,22 +132,28 @@ def _finder_network(checkpoint: Checkpoint, config: FinderConfig, path: Path) ->
     return network.eval()
 
 
-def export(checkpoint_path: Path, out: Path, *, fp16: bool = True) -> None:
+def export(checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Path | None = None) -> None:
     """Write a checkpoint's averaged weights as an ONNX file.
 
     Args:
         checkpoint_path: what training wrote.
         out: the .onnx file, replaced only when the new one is whole.
         fp16: store the weights in half precision; False keeps all 32 bits.
+        pack_path: the pack of the run, on whose validation part the expected error is calibrated; None: it is what
+            training made it, which is too small for new faces. Without meaning for a network that tells no error.
 
     Raises:
-        CheckpointError: the checkpoint cannot be used.
+        CheckpointError: the checkpoint or the pack cannot be used, or the pack is another one than the run's.
         OcclumarkError: `out` cannot be written.
     """
     checkpoint = load_checkpoint(checkpoint_path)
     match checkpoint.config:
         case LandmarkConfig() as config:
-            model = to_onnx(_landmark_network(checkpoint, config, checkpoint_path), config, fp16=fp16)
+            network = _landmark_network(checkpoint, config, checkpoint_path)
+            calibration = UNCALIBRATED
+            if network.refinement is not None and pack_path is not None:
+                calibration = _calibrate(network, checkpoint, config, pack_path)
+            model = to_onnx(network, config, fp16=fp16, calibration=calibration)
         case FinderConfig() as config:
             model = finder_to_onnx(_finder_network(checkpoint, config, checkpoint_path), config, fp16=fp16)
         case _:
@@ -127,26 +162,42 @@ def export(checkpoint_path: Path, out: Path, *, fp16: bool = True) -> None:
         file.write(model.SerializeToString())
 
 
-def to_onnx(network: OcclusionAdaptiveNetwork, config: LandmarkConfig, *, fp16: bool) -> onnx.ModelProto:
+def _calibrate(
+    network: OcclusionAdaptiveNetwork, checkpoint: Checkpoint, config: LandmarkConfig, pack_path: Path
+) -> Calibration:
+    task = LandmarkTask(config, pack_path)
+    if task.data_digest != checkpoint.data_digest:
+        raise CheckpointError(f"{pack_path} holds other faces than those of the run; calibrate on the run's own pack")
+    if len(task.validation) == 0:
+        raise CheckpointError(f"{pack_path} has no validation part (validation_share) to calibrate on")
+    return calibrate(network, task.pack, task.validation, config)
+
+
+def to_onnx(
+    network: OcclusionAdaptiveNetwork, config: LandmarkConfig, *, fp16: bool, calibration: Calibration = UNCALIBRATED
+) -> onnx.ModelProto:
     """The exported graph of a network, checked by ONNX's own checker.
 
     Args:
         network: in evaluation mode; M is folded into its W_fc in place.
         config: of its run, for the metadata.
         fp16: store the weights in half precision.
+        calibration: of the expected error, for a network with a refinement.
     """
     size = network.crop_size
+    refined = network.refinement is not None
     return to_graph(
-        ForDetection(network),
+        RefinedForDetection(network, calibration) if refined else ForDetection(network),
         {"crops": torch.zeros(2, size, size, 3, dtype=torch.uint8)},
         {"crops": {0: torch.export.Dim("batch")}},
-        OUTPUTS,
+        (*OUTPUTS, EXPECTED_ERROR) if refined else OUTPUTS,
         {
             "format": FORMAT,
             "model": config.name,
             "markup": N_LANDMARKS,
             "crop": asdict(config.crop),
             "network": asdict(config.network),
+            **({"calibration": calibration._asdict()} if refined else {}),
         },
         fp16=fp16,
     )

@@ -12,7 +12,9 @@ from onnx import numpy_helper
 from occlumark.errors import OcclumarkError
 from occlumark.export import ForDetection, export, load_network, sample_map, to_onnx
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
+from occlumark.model.refinement import RefinementConfig
 from occlumark.onnx_graph import halve_weights
+from occlumark.train.calibration import Calibration
 from occlumark.train.checkpoint import Checkpoint, save_checkpoint
 from occlumark.train.config import LandmarkConfig
 
@@ -39,7 +41,8 @@ def crops(n: int) -> torch.Tensor:
 
 def run(model: onnx.ModelProto, batch: torch.Tensor) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    assert [output.name for output in session.get_outputs()] == ["landmarks", "visibility", "occlusion_map"]
+    outputs = ["landmarks", "visibility", "occlusion_map", "expected_error"]
+    assert [output.name for output in session.get_outputs()] in (outputs[:3], outputs)
     return session.run(None, {"crops": batch.numpy()})
 
 
@@ -65,6 +68,27 @@ def test_onnx_agrees_with_torch_to_a_thousandth_of_a_pixel(network, exported, ba
     np.testing.assert_allclose(occlusion_map, 1 - prediction.P.squeeze(1).numpy(), atol=1e-5)
     expected = sample_map(prediction.P.squeeze(1), prediction.landmarks / 224)
     np.testing.assert_allclose(visibility, expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_refinement_speaks_for_itself(batch):
+    """Visibility, map and expected error are the refinement's, P is not among the outputs."""
+    network = trained_like(NetworkConfig(refinement=True, rf=RefinementConfig(looks=2)))
+    with torch.no_grad():
+        for each in network.refinement.looks:
+            each.answer.weight.normal_(0, 0.2)
+        prediction = network(crops(batch))
+    model = to_onnx(network, LandmarkConfig(), fp16=False, calibration=Calibration(3.0, 0.5))
+    landmarks, visibility, occlusion_map, expected_error = run(model, crops(batch))
+    refined = prediction.refined
+    assert refined.hidden.std() > 0.05 and (prediction.landmarks - prediction.guess).abs().max() > 1
+    np.testing.assert_allclose(landmarks, prediction.landmarks.numpy(), atol=2e-3)
+    np.testing.assert_allclose(visibility, 1 - refined.hidden.sigmoid().numpy(), atol=1e-4)
+    np.testing.assert_allclose(occlusion_map, refined.occlusion.sigmoid().numpy(), atol=1e-4)
+    assert occlusion_map.shape == (batch, 28, 28)
+    np.testing.assert_allclose(expected_error, 3 * (8 * refined.log_scale.exp().numpy()) ** 0.5, rtol=1e-3)
+    metadata = json.loads(model.metadata_props[0].value)
+    assert metadata["calibration"] == {"factor": 3.0, "power": 0.5}
 
 
 def test_no_weight_is_denormal_and_m_is_folded(exported):

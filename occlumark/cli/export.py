@@ -14,6 +14,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("checkpoint", type=Path, help="checkpoint.safetensors of a run")
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    parser.add_argument("--pack", metavar="FILE", type=Path, help="the run's pack, to calibrate the expected error on")
     parser.add_argument("--fp32", action="store_true", help="keep all 32 bits of the weights (twice the size)")
     parser.set_defaults(run=run)
 
@@ -26,6 +27,6 @@ def run(args: argparse.Namespace) -> int:
         from occlumark.export import export
     except ModuleNotFoundError as error:
         raise ConfigError(f"export needs {error.name}: pip install 'occlumark[train]'") from error
-    export(args.checkpoint, args.out, fp16=not args.fp32)
+    export(args.checkpoint, args.out, fp16=not args.fp32, pack_path=args.pack)
     print(args.out)
     return 0

@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+
+from occlumark.train.calibration import fit
+
+
+def test_a_power_law_is_found_again():
+    rng = np.random.default_rng(0)
+    scale = np.exp(rng.normal(0, 0.7, 40000))
+    error = 3 * scale**0.6 * rng.gamma(2, 0.5, len(scale))  # mean 1, as a plane's Laplace spreads
+    found = fit(scale, error)
+    assert found.power == pytest.approx(0.6, abs=0.02)
+    assert found.factor == pytest.approx(3, rel=0.02)
+
+
+def test_the_mean_expected_error_is_the_mean_error():
+    rng = np.random.default_rng(1)
+    scale, error = np.exp(rng.normal(0, 1, 5000)), rng.gamma(2, 2, 5000)
+    found = fit(scale, error)
+    assert (found.factor * scale**found.power).mean() == pytest.approx(error.mean())
+
+
+def test_one_scale_for_all():
+    found = fit(np.full(100, 2.0), np.arange(100.0))
+    assert found.factor * 2.0**found.power == pytest.approx(49.5)
