@@ -23,6 +23,7 @@ LAYERS: tuple[set[str], ...] = (
     {"detect"},
     {"evaluate", "evaluate_finder", "demo", "face_sheet", "covered_faces", "occlusion_summary"},
     {"evaluate_occlusion"},
+    {"occlusion_sheet"},
     {"train", "onnx_graph"},
     {"export_finder"},
     {"export"},

@@ -67,6 +67,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--limit", metavar="N", type=positive_count, default=None, help="N faces alone, evenly spaced")
     add("--occlude", metavar="SEED", type=_seed, help="draw occluders over the faces and measure what they cost")
     add("--models", metavar="M", nargs="+", help="with --occlude: packaged networks or ONNX files, side by side")
+    add("--sheet", metavar="FILE", type=Path, help="with --occlude: draw the first model's answers, .png or .jpg")
     add_network_options(parser)
     parser.set_defaults(run=run)
 
@@ -76,8 +77,9 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.detect import Detector
     from occlumark.evaluate import evaluate
 
-    if args.models and args.occlude is None:
-        raise OcclumarkError("--models goes with --occlude SEED")
+    for option in ("models", "sheet"):
+        if getattr(args, option) and args.occlude is None:
+            raise OcclumarkError(f"--{option} goes with --occlude SEED")
     if args.per_photo and not args.per_photo.parent.is_dir():
         raise OcclumarkError(f"cannot write {args.per_photo}: no folder {args.per_photo.parent}; make it first")
     if args.occlude is not None:
@@ -95,15 +97,23 @@ def run(args: argparse.Namespace) -> int:
 def _run_occluded(args: argparse.Namespace) -> int:
     from occlumark.cli.occlusion_table import tables
     from occlumark.evaluate_occlusion import evaluate_occlusion
+    from occlumark.occlusion_sheet import occlusion_sheet
+    from occlumark.photo import WRITTEN_SUFFIXES, write_photo
 
+    if args.sheet and args.sheet.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise OcclumarkError(f"--sheet is a picture, {', '.join(WRITTEN_SUFFIXES)}; not {args.sheet}")
+    detectors = _detectors(args)
     result = evaluate_occlusion(
-        args.folders, _detectors(args), args.occlude, args.box or "official", args.normaliser, args.limit
+        args.folders, detectors, args.occlude, args.box or "official", args.normaliser, args.limit
     )
     print(json.dumps(result.to_json()) if args.json else tables(result))
     for problem in result.skipped:
         print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
     if args.per_photo:
         _write_table(args.per_photo, ["name", "model", "share", "kind", "error"], result.per_photo())
+    if args.sheet:
+        first = result.models[0]
+        write_photo(args.sheet, occlusion_sheet(result, first, detectors[first]))
     return 1 if len(result.skipped) > len(result.missed) else 0
 
 

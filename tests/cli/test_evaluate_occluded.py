@@ -97,3 +97,15 @@ def test_a_face_that_is_skipped_is_listed(photos: Path, dot_network: Path, capsy
     captured = capsys.readouterr()
     assert "skipped, in no number above: 1" in captured.out
     assert "occlumark: skipped b.pts" in captured.err
+
+
+def test_a_sheet_of_the_first_model(
+    photos: Path, dot_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "new" / "sheet.png"
+    assert occlumark("evaluate", photos, "--occlude", 0, "--weights", dot_network, "--sheet", sheet) == 0
+    assert cv2.imread(str(sheet)).shape[1] == 6 * 256
+    with pytest.raises(OcclumarkError, match=r"--sheet is a picture, \.jpg"):
+        occlumark("evaluate", photos, "--occlude", 0, "--weights", dot_network, "--sheet", tmp_path / "sheet.txt")
+    with pytest.raises(OcclumarkError, match="--sheet goes with --occlude"):
+        occlumark("evaluate", photos, "--weights", dot_network, "--sheet", sheet)
