@@ -32,7 +32,7 @@ class Evaluation:
     box: BoxSource
     """Where the face boxes came from."""
     normaliser: Normaliser
-    """What an error is divided by; for box_width it is the tight box's width, whatever box the face was found by."""
+    """What an error is divided by; a box's size is the tight box's, whatever box the face was found by."""
     names: list[str]
     """The n faces' names: photo paths below the folders' common parent."""
     errors: np.ndarray
@@ -185,7 +185,7 @@ class MissedFaceError(Exception):
 
 
 def _measure(sample: Sample, detector: Detector, box: BoxSource, normaliser: Normaliser) -> _Measured:
-    size_box = sample.tight_box[None] if normaliser == "box_width" else None
+    size_box = sample.tight_box[None] if normaliser in metrics.BOX_NORMALISERS else None
     try:
         metrics.face_sizes(sample.landmarks[None], normaliser, size_box)
     except ValueError as error:

@@ -167,7 +167,7 @@ def _start_box(
 
 
 def _size_box(landmarks: np.ndarray, normaliser: Normaliser) -> np.ndarray | None:
-    return tight_box(landmarks)[None] if normaliser == "box_width" else None
+    return tight_box(landmarks)[None] if normaliser in metrics.BOX_NORMALISERS else None
 
 
 def _answer(picture: Picture, detector: Detector, normaliser: Normaliser) -> Answers:

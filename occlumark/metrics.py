@@ -3,14 +3,18 @@
 The normaliser is always given by name: inter-pupil numbers are 1.4 times the inter-ocular ones.
 """
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from occlumark.markup import LEFT_EYE, N_LANDMARKS, OUTER_EYE_CORNERS, RIGHT_EYE
+from occlumark.markup import MARKUPS
 
-Normaliser = Literal["inter_ocular", "inter_pupil", "box_width"]
-NORMALISERS: tuple[Normaliser, ...] = get_args(Normaliser)
+EyeNormaliser = Literal["inter_ocular", "inter_pupil"]
+BoxNormaliser = Literal["box_width", "box_size", "box_longer", "box_diagonal"]
+Normaliser = EyeNormaliser | BoxNormaliser
+#: Those that need a face's box beside its landmarks.
+BOX_NORMALISERS: tuple[BoxNormaliser, ...] = get_args(BoxNormaliser)
+NORMALISERS: tuple[Normaliser, ...] = (*get_args(EyeNormaliser), *BOX_NORMALISERS)
 
 
 def point_errors(
@@ -20,10 +24,11 @@ def point_errors(
 
     Args:
         prediction: (n, k, 2), pixels.
-        truth: (n, k, 2) in the same pixels; k is 68 unless the normaliser is box_width.
+        truth: (n, k, 2) in the same pixels; k is that of a markup (68, 29, 19 or 98) unless the normaliser is a box's.
         normaliser: what a face's size is: inter_ocular, the distance of the outer eye corners; inter_pupil, of
-            the means of the eyes' six points; box_width, the width of `box`.
-        box: (n, 4) x0, y0, x1, y1 in the same pixels; for box_width alone.
+            the pupils as the markup has them (of 68 points the means of the eyes' six). Of `box`: box_width, its
+            width; box_size, the square root of width x height; box_longer, its longer side; box_diagonal.
+        box: (n, 4) x0, y0, x1, y1 in the same pixels; for the normalisers of a box, and for no other.
 
     Returns:
         (n, k) fractions of the size.
@@ -46,26 +51,36 @@ def face_sizes(truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None
     Returns:
         (n,) pixels.
     """
-    if (normaliser == "box_width") != (box is not None):
-        raise ValueError("a box is given with the normaliser box_width, and with no other")
-    if normaliser == "box_width":
+    if normaliser not in NORMALISERS:
+        raise ValueError(f"normaliser is one of {', '.join(NORMALISERS)}, not {normaliser!r}")
+    if (normaliser in BOX_NORMALISERS) != (box is not None):
+        raise ValueError(f"a box is given with {', '.join(BOX_NORMALISERS)}, and with no other normaliser")
+    if box is not None:
         box = np.asarray(box, np.float64)
         if box.shape != (len(truth), 4):
             raise ValueError(f"box is ({len(truth)}, 4), one per face, not {box.shape}")
-        sizes = box[:, 2] - box[:, 0]
-    elif normaliser not in NORMALISERS:
-        raise ValueError(f"normaliser is one of {', '.join(NORMALISERS)}, not {normaliser!r}")
-    elif truth.shape[1] != N_LANDMARKS:
-        raise ValueError(f"{normaliser} is defined here for {N_LANDMARKS} landmarks, not {truth.shape[1]}")
-    elif normaliser == "inter_ocular":
-        right, left = OUTER_EYE_CORNERS
-        sizes = np.linalg.norm(truth[:, right] - truth[:, left], axis=1)
+        sizes = _box_sizes(box, normaliser)
+    elif truth.shape[1] not in MARKUPS:
+        raise ValueError(f"{normaliser} is defined for {', '.join(map(str, MARKUPS))} landmarks, not {truth.shape[1]}")
     else:
-        pupils = [truth[:, eye].mean(axis=1) for eye in (list(RIGHT_EYE), list(LEFT_EYE))]
-        sizes = np.linalg.norm(pupils[0] - pupils[1], axis=1)
+        markup = MARKUPS[truth.shape[1]]
+        eyes = markup.pupils if normaliser == "inter_pupil" else [(corner,) for corner in markup.outer_eye_corners]
+        right, left = (truth[:, list(eye)].mean(axis=1) for eye in eyes)
+        sizes = np.linalg.norm(right - left, axis=1)
     if not (sizes > 0).all():
         raise ValueError(f"face {int(np.flatnonzero(~(sizes > 0))[0])} has no {normaliser} size")
     return sizes
+
+
+def _box_sizes(box: np.ndarray, normaliser: Normaliser) -> np.ndarray:
+    """(n,) what the normaliser makes of boxes (n, 4); NaN or not above 0 for an inverted one."""
+    width, height = (box[:, 2:] - box[:, :2]).T
+    upright = np.where((width > 0) & (height > 0), 1.0, np.nan)
+    if normaliser == "box_size":
+        return np.sqrt(np.abs(width * height)) * upright
+    if normaliser == "box_longer":
+        return np.maximum(width, height) * upright
+    return width if normaliser == "box_width" else np.hypot(width, height) * upright
 
 
 def nme(prediction: np.ndarray, truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None = None) -> np.ndarray:
@@ -133,6 +148,51 @@ def mean_interval(
     means = [errors[generator.integers(len(errors), size=len(errors))].mean() for _ in range(resamples)]
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+class PairedDifference(NamedTuple):
+    """How much larger one model's errors are than another's on the same faces."""
+
+    mean: float
+    """Of first - second; below 0 where the first model is the better one."""
+    low: float
+    """Lower end of the bootstrap's percentile interval of the mean."""
+    high: float
+    """Upper end."""
+    p: float
+    """The share of random signs of the differences that move the mean as far from 0, two-sided: 0..1."""
+
+
+def paired_difference(
+    first: np.ndarray, second: np.ndarray, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> PairedDifference:
+    """Whether one model's errors differ from another's by more than the choice of faces explains.
+
+    The test is a permutation test: were the models alike, each face's difference might as well have the other sign.
+    It tells nothing of another training seed: for that, compare several.
+
+    Args:
+        first: (n,) errors of one model, fractions, n at least 1.
+        second: (n,) those of the other on the same faces in the same order.
+        confidence: of the interval, 0..1.
+        resamples: how many draws with replacement, and how many draws of signs; p is never below 1 / (resamples + 1).
+        seed: of the draws.
+
+    Raises:
+        ValueError: errors of different number, none, or one that is not finite.
+    """
+    first, second = _checked(first), _checked(second)
+    if first.shape != second.shape:
+        raise ValueError(f"two models are compared on the same faces, not on {len(first)} and {len(second)}")
+    differences = first - second
+    mean = float(differences.mean())
+    low, high = mean_interval(differences, confidence, resamples, seed)
+    generator = np.random.default_rng(seed)
+    # A rounding error of the sum must not make a draw of all the same signs the smaller one.
+    as_far = abs(mean) * (1 - 1e-12)
+    signs = (generator.choice((-1.0, 1.0), len(differences)) for _ in range(resamples))
+    further = sum(abs(float(sign @ differences)) / len(differences) >= as_far for sign in signs)
+    return PairedDifference(mean, low, high, (1 + further) / (1 + resamples))
 
 
 def precision_recall(flagged: np.ndarray, occluded: np.ndarray) -> tuple[float, float]:

@@ -129,7 +129,15 @@ def a_face() -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("normaliser", "box", "size"),
-    [("inter_ocular", None, 10), ("inter_pupil", None, 5), ("box_width", [[1, 2, 26, 4]], 25)],
+    [
+        ("inter_ocular", None, 10),
+        ("inter_pupil", None, 5),
+        ("box_width", [[1, 2, 4, 6]], 3),
+        ("box_size", [[1, 2, 4, 14]], 6),
+        ("box_longer", [[1, 2, 4, 6]], 4),
+        ("box_longer", [[1, 2, 6, 3]], 5),
+        ("box_diagonal", [[1, 2, 4, 6]], 5),
+    ],
 )
 def test_every_normaliser_by_hand(normaliser: metrics.Normaliser, box: list | None, size: float) -> None:
     truth = a_face()[None]
@@ -137,6 +145,16 @@ def test_every_normaliser_by_hand(normaliser: metrics.Normaliser, box: list | No
     prediction[0, :34] = truth[0, :34]  # half of them right
     errors = metrics.nme(prediction, truth, normaliser, None if box is None else np.array(box))
     np.testing.assert_allclose(errors, [2.5 / size])
+
+
+@pytest.mark.parametrize(
+    ("n", "corners", "pupils"), [(29, (8, 9), (16, 17)), (19, (6, 11), (7, 10)), (98, (60, 72), (96, 97))]
+)
+def test_the_eyes_of_other_markups(n: int, corners: tuple[int, int], pupils: tuple[int, int]) -> None:
+    truth = np.zeros((1, n, 2))
+    truth[0, corners[1]], truth[0, pupils[1]] = (30, 40), (6, 8)
+    assert metrics.face_sizes(truth, "inter_ocular") == [50]
+    assert metrics.face_sizes(truth, "inter_pupil") == [10]
 
 
 def test_summaries_by_hand() -> None:
@@ -159,6 +177,32 @@ def test_the_interval_of_a_mean_is_about_two_standard_errors() -> None:
     assert (high - low) / 2 == pytest.approx(1.96 * 0.01 / 20, rel=0.1)
     assert metrics.mean_interval(errors) == (low, high)
     assert metrics.mean_interval(np.array([0.03])) == pytest.approx((0.03, 0.03))
+
+
+def test_a_paired_difference_by_hand() -> None:
+    # Of the 8 ways to sign 1, 2, 3 two have a sum of 6 or more in size: p is 1/4.
+    first = np.array([0.05, 0.07, 0.09])
+    came = metrics.paired_difference(first, first + np.array([0.01, 0.02, 0.03]))
+    assert came.mean == pytest.approx(-0.02)
+    assert came.p == pytest.approx(0.25, abs=0.015)
+    assert -0.03 <= came.low < -0.02 < came.high <= -0.01
+    assert metrics.paired_difference(first, first + np.array([0.01, 0.02, 0.03])) == came
+
+
+def test_models_that_do_not_differ_and_models_that_do() -> None:
+    rng = np.random.default_rng(3)
+    errors = rng.gamma(4, 0.01, 200)
+    assert metrics.paired_difference(errors, errors) == (0, 0, 0, 1)
+    same = metrics.paired_difference(errors, errors + rng.normal(0, 0.01, 200))
+    assert same.low < 0 < same.high and same.p > 0.05
+    # A quarter of the standard error between faces, yet every face is worse by about as much.
+    worse = metrics.paired_difference(errors + rng.normal(0.001, 0.001, 200), errors)
+    assert 0 < worse.low < 0.001 < worse.high and worse.p == 1 / 10_001
+
+
+def test_a_comparison_of_different_faces_is_refused() -> None:
+    with pytest.raises(ValueError, match="the same faces, not on 2 and 1"):
+        metrics.paired_difference(np.ones(2), np.ones(1))
 
 
 def test_flags_by_hand() -> None:
@@ -185,9 +229,12 @@ TWO_IN_ONE[1, 36] = TWO_IN_ONE[1, 45]
         (FACES, FACES, "inter_ocular", BOX, "a box is given with"),
         (FACES, FACES, "box_width", BOX[:1], r"box is \(2, 4\)"),
         (FACES, FACES, "box_width", BOX[:, ::-1], "face 0 has no box_width size"),
+        (FACES, FACES, "box_size", BOX[:, ::-1], "face 0 has no box_size size"),
+        (FACES, FACES, "box_longer", BOX[:, [2, 1, 0, 3]], "face 0 has no box_longer size"),
+        (FACES, FACES, "box_diagonal", BOX[:, ::-1], "face 0 has no box_diagonal size"),
         (FACES, TWO_IN_ONE, "inter_ocular", None, "face 1 has no inter_ocular size"),
-        (FACES[:, :29], FACES[:, :29], "inter_ocular", None, "for 68 landmarks, not 29"),
-        (FACES, FACES, "diagonal", None, "one of inter_ocular, inter_pupil, box_width"),
+        (FACES[:, :30], FACES[:, :30], "inter_ocular", None, "for 68, 29, 19, 98 landmarks, not 30"),
+        (FACES, FACES, "diagonal", None, "one of inter_ocular, inter_pupil, box_width, box_size"),
     ],
 )
 def test_nothing_is_guessed(
