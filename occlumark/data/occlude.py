@@ -13,6 +13,7 @@ from occlumark.data import cutouts
 from occlumark.data.occluders import simple
 from occlumark.data.occluders.compose import compose
 from occlumark.data.occluders.drawing import Source
+from occlumark.data.occluders.erase import erase
 from occlumark.data.occluders.kinds import TRAINING
 
 Kind = Literal[
@@ -21,6 +22,7 @@ Kind = Literal[
     "hand",
     "hair",
     "mask",
+    "erase",
     "medical_mask",
     "cloth_mask",
     "respirator",
@@ -50,7 +52,7 @@ class OccludeConfig:
     """Share of faces that get one, 0 to 1. Ours."""
     kinds: tuple[Kind, ...] = ("patch", "sunglasses", "hand", "hair")
     """Kinds to choose from, each as likely as it is often named: the first four and "mask" are older and plainer than
-    the rest, which docs/occluders.md describes. Ours."""
+    the rest, which docs/occluders.md describes; "erase" is random erasing. Ours."""
     second: float = 0.0
     """Share of the faces with an occluder that get a second one over the first, 0 to 1. Ours."""
     masks: str = ""
@@ -102,6 +104,8 @@ def _one(
     crop: np.ndarray, landmarks: np.ndarray, config: OccludeConfig, rng: np.random.Generator, source: Source
 ) -> tuple[np.ndarray, np.ndarray]:
     kind = config.kinds[rng.integers(len(config.kinds))]
+    if kind == "erase":
+        return erase(crop, rng)
     if kind in TRAINING:
         composed, alpha, _light = compose(crop, landmarks, TRAINING[kind](crop, landmarks, rng, source), rng)
         return composed, alpha

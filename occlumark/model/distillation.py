@@ -38,11 +38,12 @@ class Distillation(nn.Module):
     Args:
         c_in: channels of Z, and of the output.
         config: Pathway D.
+        squeeze_excitation: in Pathway C. Not in the paper.
     """
 
-    def __init__(self, c_in: int, config: DistillationConfig) -> None:
+    def __init__(self, c_in: int, config: DistillationConfig, squeeze_excitation: bool = False) -> None:
         super().__init__()
-        self.pathway_c = BasicBlock(c_in, c_in)
+        self.pathway_c = BasicBlock(c_in, c_in, 1, squeeze_excitation)
         last = nn.Conv2d(config.width, 1, 1)
         nn.init.constant_(last.bias, log(config.initial_visibility / (1 - config.initial_visibility)))  # type: ignore[arg-type]
         self.pathway_d = nn.Sequential(one_k_one(c_in, config.width, 3), last, nn.Sigmoid())

@@ -35,19 +35,31 @@ class NetworkConfig:
     """Widths of the distillation module."""
     lm: LowRankConfig = field(default_factory=LowRankConfig)
     """Down-sampling before M."""
+    squeeze_excitation: bool = False
+    """Channel weights in every residual unit (Hu et al., CVPR 2018): a control of the ablation. Ours."""
+    flattened_head: bool = False
+    """BRNet with the head that the other networks have, down-sampling, flattening and W_fc, in place of the global
+    average, which forgets where a feature stood: a control of the ablation. Ours."""
     refinement: bool = False
     """A second look at each landmark, with its visibility and expected error. Ours."""
     rf: RefinementConfig = field(default_factory=RefinementConfig)
     """Widths of the refinement."""
 
     def __post_init__(self) -> None:
-        if self.refinement and self.is_plain:
+        if self.flattened_head and not self.is_plain:
+            raise ValueError("flattened_head is BRNet's: a network with one of the three modules has that head anyway")
+        if self.refinement and self.averages:
             raise ValueError("refinement reads the hybrid features: it needs one of the three modules")
 
     @property
     def is_plain(self) -> bool:
         """True for BRNet, the baseline without any module."""
         return not (self.geometry_aware or self.distillation or self.low_rank)
+
+    @property
+    def averages(self) -> bool:
+        """True where the head reads the global average of the features, as ResNet-18's does."""
+        return self.is_plain and not self.flattened_head
 
 
 class NetworkOutput(NamedTuple):
@@ -76,18 +88,19 @@ class OcclusionAdaptiveNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, crop_size: int = 224, mean_face: np.ndarray | None = None) -> None:
         super().__init__()
         self.config, self.crop_size = config, crop_size
-        self.backbone = Backbone()
+        excited = config.squeeze_excitation
+        self.backbone = Backbone(excited)
         channels, grid = Backbone.channels, crop_size // Backbone.stride
         self.geometry = GeometryAware(channels, config.gm) if config.geometry_aware else None
-        self.distillation = Distillation(channels, config.dm) if config.distillation else None
-        self.last_unit = None if config.distillation else BasicBlock(channels, channels)
+        self.distillation = Distillation(channels, config.dm, excited) if config.distillation else None
+        self.last_unit = None if config.distillation else BasicBlock(channels, channels, 1, excited)
         hybrid = channels + (config.gm.channels if config.geometry_aware else 0)
         self.refinement: Refinement | None = None
         if config.refinement:
             self.refinement = Refinement((128, 256, hybrid + int(config.distillation)), config.rf)
         self.low_rank: LowRank | None = None
         self.regression: nn.Linear | None = None
-        if config.is_plain:
+        if config.averages:
             self.regression = nn.Linear(channels, 2 * N_LANDMARKS)
             # As small a start as LowRank's, whose X is scaled by this factor.
             nn.init.normal_(self.regression.weight, std=channels**-0.5 * 0.05)
@@ -156,5 +169,6 @@ class OcclusionAdaptiveNetwork(nn.Module):
 
 def _load_prefixed(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:
     own = module.state_dict()
-    # num_batches_tracked is a counter that nothing here reads, and files leave it out
-    module.load_state_dict({name: weights[prefix + name] if "num_batches" not in name else own[name] for name in own})
+    # num_batches_tracked is a counter that nothing here reads, and files leave it out; ImageNet's network has no excite
+    kept = {name for name in own if "num_batches" in name or "excite." in name}
+    module.load_state_dict({name: own[name] if name in kept else weights[prefix + name] for name in own})

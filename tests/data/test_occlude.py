@@ -10,6 +10,7 @@ from occlumark import config
 from occlumark.data.cutouts import load_cutouts
 from occlumark.data.occlude import OccludeConfig, hidden_landmarks, occlude
 from occlumark.data.occluders import simple
+from occlumark.data.occluders.erase import erase
 from occlumark.errors import ConfigError
 
 DRAWN = ("patch", "sunglasses", "hand", "hair")
@@ -167,6 +168,16 @@ def test_real_cutouts_hide_mouth_and_chin(shared: Path, crop, symmetric_face) ->
     for seed in range(12):
         _, alpha = occlude(crop, symmetric_face, config_, np.random.default_rng(seed))
         assert hidden_landmarks(alpha, symmetric_face)[MOUTH_AND_CHIN].all()
+
+
+def test_random_erasing_is_put_on_as_it_is_without_the_photos_light(crop, symmetric_face) -> None:
+    for seed in range(10):
+        composed, alpha = occlude(crop, symmetric_face, _one("erase"), np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        rng.random(), rng.integers(1)
+        expected, rectangle = erase(crop, rng)
+        np.testing.assert_array_equal(composed, expected)
+        np.testing.assert_array_equal(alpha, rectangle)
 
 
 def test_a_second_occluder_lies_over_the_first(crop, symmetric_face) -> None:

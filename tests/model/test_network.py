@@ -42,6 +42,58 @@ def test_plain_network_is_resnet_18():
     assert sum(p.numel() for p in network.parameters()) == 11_176_512 + 512 * 136 + 136
 
 
+@pytest.mark.parametrize("switches", [{"squeeze_excitation": True}, {"flattened_head": True}])
+def test_controls_of_the_baseline_train_every_weight(switches):
+    config = NetworkConfig(False, False, False, **switches)
+    network = OcclusionAdaptiveNetwork(config, 64)
+    network(crops(2)).landmarks.square().mean().backward()
+    idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert idle == []
+
+
+def test_squeeze_excitation_adds_its_two_layers_to_each_of_resnet_18s_units():
+    """A unit of C channels gets two layers of C / 16 hidden units; ResNet-18 has two units each of 64 to 512."""
+    more = sum(2 * (2 * c * c // 16 + c // 16 + c) for c in (64, 128, 256, 512))
+    sizes = [
+        sum(p.numel() for p in OcclusionAdaptiveNetwork(NetworkConfig(False, False, False, **switch)).parameters())
+        for switch in ({}, {"squeeze_excitation": True})
+    ]
+    assert sizes[1] - sizes[0] == more
+
+
+def test_a_flattened_head_keeps_the_places_that_the_average_forgets():
+    """Features that swap two places change the one answer and not the other."""
+    torch.manual_seed(0)
+    Z = torch.rand(1, 512, 4, 4)
+    swapped = Z.clone()
+    swapped[..., 0, 0], swapped[..., 3, 3] = Z[..., 3, 3], Z[..., 0, 0]
+    moved = []
+    for flattened in (True, False):
+        network = OcclusionAdaptiveNetwork(NetworkConfig(False, False, False, flattened_head=flattened), 128).eval()
+        network.last_unit = torch.nn.Identity()
+        assert network.M is None and (network.regression is None) == flattened
+        answers = []
+        for features in (Z, swapped):
+            network.backbone.forward = lambda _, features=features: (None, None, features)
+            with torch.no_grad():
+                answers.append(network(crops(1, 128)).landmarks)
+        moved.append(float((answers[0] - answers[1]).abs().max()))
+    assert moved[0] > 0.01 and moved[1] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"flattened_head": True}, "flattened_head is BRNet's"),
+        ({"flattened_head": True, "geometry_aware": False, "distillation": False}, "flattened_head is BRNet's"),
+        ({"geometry_aware": False, "distillation": False, "low_rank": False, "refinement": True}, "needs one of the"),
+    ],
+)
+def test_switches_that_exclude_one_another(config, message):
+    with pytest.raises(ValueError, match=message):
+        NetworkConfig(**config)
+
+
 def test_shapes_at_the_papers_size():
     network = OcclusionAdaptiveNetwork(NetworkConfig()).eval()
     with torch.no_grad():
@@ -85,10 +137,11 @@ def imagenet_like() -> dict[str, torch.Tensor]:
     return {n: torch.randn_like(v) if v.is_floating_point() else v for n, v in weights.items() if "num_b" not in n}
 
 
+@pytest.mark.parametrize("excited", [True, False])
 @pytest.mark.parametrize("distillation", [True, False])
-def test_imagenet_weights_reach_the_backbone_and_pathway_c(distillation):
+def test_imagenet_weights_reach_the_backbone_and_pathway_c(distillation, excited):
     weights = imagenet_like()
-    network = OcclusionAdaptiveNetwork(NetworkConfig(distillation=distillation), 64)
+    network = OcclusionAdaptiveNetwork(NetworkConfig(distillation=distillation, squeeze_excitation=excited), 64)
     network.load_imagenet(weights)
     last = network.distillation.pathway_c if distillation else network.last_unit
     assert torch.equal(network.backbone.conv1.weight, weights["conv1.weight"])
