@@ -8,6 +8,7 @@ from occlumark.crop import CropConfig
 from occlumark.data.pack import Pack
 from occlumark.model.network import NetworkOutput
 from occlumark.model.refinement import Refined
+from occlumark.train import validation
 from occlumark.train.config import LandmarkConfig
 from occlumark.train.validation import look, scores
 
@@ -18,8 +19,15 @@ CPU = torch.device("cpu")
 class Oracle:
     """Answers by the order in which the faces come; what it is shown is kept."""
 
-    def __init__(self, refinement: object | None, hidden: list[np.ndarray] | None = None) -> None:
+    def __init__(
+        self,
+        refinement: object | None,
+        hidden: list[np.ndarray] | None = None,
+        P: list[np.ndarray] | None = None,
+    ) -> None:
         self.refinement, self.hidden, self.shown = refinement, list(hidden or []), []
+        self.P = list(P or [])
+        self.distillation = object() if P else None
 
     def __call__(self, crops: torch.Tensor) -> NetworkOutput:
         self.shown.append(crops.numpy().copy())
@@ -28,7 +36,8 @@ class Oracle:
         if self.refinement is not None:
             logits = torch.tensor(self.hidden.pop(0), dtype=torch.float32) * 20 - 10
             refined = Refined((landmarks / 8,), logits, torch.zeros(logits.shape), torch.zeros(len(crops), 8, 8))
-        return NetworkOutput(landmarks, None, landmarks, refined)
+        P = torch.tensor(self.P.pop(0), dtype=torch.float32).unsqueeze(1) if self.P else None
+        return NetworkOutput(landmarks, P, landmarks, refined)
 
 
 def test_covers_are_the_same_for_every_run_and_others_for_another_draw(pack_path):
@@ -63,6 +72,38 @@ def test_a_network_that_knows_what_is_hidden(pack_path):
     assert found["validation/called_hidden"] == pytest.approx(17 / 68)
     worst = scores(Oracle(object(), [open_guess, ~truth]), pack, indices, CONFIG, CPU)
     assert worst["validation/hidden_ap"] < 0.5
+
+
+def test_the_cover_is_the_occluders_share_of_each_place(pack_path, monkeypatch):
+    def upper_right(crop, landmarks, config, rng):
+        alpha = np.zeros((64, 64), np.float32)
+        alpha[:32, 48:] = 0.5
+        alpha[:8, 56:] = 1
+        return crop, alpha
+
+    pack, indices = Pack.open(pack_path), np.arange(3)
+    assert not look(Oracle(None), pack, indices, CONFIG, CPU, covered=False).cover.any()
+    monkeypatch.setattr(validation, "occlude", upper_right)
+    seen = look(Oracle(None), pack, indices, CONFIG, CPU, covered=True)
+    np.testing.assert_allclose(seen.cover, [[[0, 0.25 + 0.5 / 16], [0, 0]]] * 3, atol=1e-6)
+    assert np.isnan(seen.P).all()
+
+
+def test_what_p_is_like_against_the_drawn_cover(pack_path):
+    pack, indices = Pack.open(pack_path), np.arange(8)
+    cover = look(Oracle(None), pack, indices, CONFIG, CPU, covered=True).cover
+    open_P = np.full((8, 2, 2), 0.6)
+    open_P[:, 0, 0] = 0.05
+    knows, wrong = (Oracle(None, P=[open_P, P]) for P in (1 - cover, cover))
+    found = scores(knows, pack, indices, CONFIG, CPU)
+    assert found["validation/P_mean"] == pytest.approx((3 * 0.6 + 0.05) / 4)
+    assert found["validation/P_cut"] == pytest.approx(1 / 4)
+    assert found["validation/cover_share"] == pytest.approx((cover > 0.5).mean())
+    assert found["validation/P_cover_ap"] == pytest.approx(1)
+    assert scores(wrong, pack, indices, CONFIG, CPU)["validation/P_cover_ap"] < 0.5
+    nothing = Oracle(None, P=[open_P, np.full((8, 2, 2), 0.3)])
+    told = scores(nothing, pack, indices, CONFIG, CPU)
+    assert told["validation/P_cover_ap"] == pytest.approx(told["validation/cover_share"])
 
 
 def test_scales_are_in_crop_pixels(pack_path):
