@@ -58,7 +58,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add(
         "--normaliser",
-        choices=("inter_ocular", "inter_pupil", "box_width"),
+        choices=("inter_ocular", "inter_pupil", "box_width", "box_size", "box_longer", "box_diagonal"),
         default="inter_ocular",
         help="what an error is divided by (default: %(default)s)",
     )
