@@ -4,8 +4,8 @@
 
 Of the training faces whose eyes are darkest beside their cheeks, 120 were looked at: 26 wear glasses that no eye is
 seen through, 25 of the others are open faces in hard light. A network that learnt that whatever no drawn occluder
-covers is shown has learnt these glasses as shown. Per network: the share of the eyes' landmarks that it calls hidden behind the
-glasses and on the open faces, and the average precision between the two.
+covers is shown has learnt these glasses as shown. Per network: the share of the eyes' landmarks that it calls hidden
+behind the glasses and on the open faces, and the average precision between the two.
 """
 
 import argparse
