@@ -32,6 +32,12 @@ class RefinementObjectiveConfig:
     shown: Literal["all", "near", "trusted"] = "trusted"
     """Which places without a drawn occluder count as shown, as the photos' own occluders are not labelled. all: every
     one; near: those on faces that got an occluder; trusted: every one, weighted by how sure the network is already."""
+    trust: float = 1.0
+    """Power of that weight, above 0: the higher, the less a place counts that the network doubts."""
+
+    def __post_init__(self) -> None:
+        if self.trust <= 0:
+            raise ValueError(f"trust is above 0, not {self.trust}")
 
 
 class Cover(NamedTuple):
@@ -89,5 +95,5 @@ def _cover_loss(logits: Tensor, target: Tensor, touched: Tensor, config: Refinem
     if config.shown == "near":
         weight = touched.expand_as(losses)
     else:
-        weight = torch.where(target > 0, 1.0, 1 - logits.detach().sigmoid())
+        weight = torch.where(target > 0, 1.0, (-logits.detach()).sigmoid() ** config.trust)
     return (losses * weight).sum() / weight.sum().clamp_min(1)

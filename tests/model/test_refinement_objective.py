@@ -69,6 +69,15 @@ def test_trusted_asks_little_where_the_network_sees_something():
     assert found["hidden"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_more_trust_is_asked_of_the_doubted():
+    logit = math.log(3)
+    found = terms(*answer(hidden=logit), cover(1.0), shown="trusted", trust=3.0)
+    expected = -(0.25 * math.log(0.75) + 0.75 * 0.25**3 * math.log(0.25)) / (0.25 + 0.75 * 0.25**3)
+    assert found["hidden"] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="trust"):
+        RefinementObjectiveConfig(trust=0)
+
+
 def test_the_weight_is_no_way_to_escape():
     """No gradient flows through the weight: calling everything hidden must not pay."""
     prediction, truth = answer(hidden=1.0)
