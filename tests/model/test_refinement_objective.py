@@ -75,7 +75,7 @@ def test_more_trust_is_asked_of_the_doubted():
     expected = -(0.25 * math.log(0.75) + 0.75 * 0.25**3 * math.log(0.25)) / (0.25 + 0.75 * 0.25**3)
     assert found["hidden"] == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ValueError, match="trust"):
-        RefinementObjectiveConfig(trust=0)
+        RefinementObjectiveConfig(trust=0.0)
 
 
 def test_the_weight_is_no_way_to_escape():
