@@ -16,7 +16,6 @@ from occlumark.atomic import written_whole
 from occlumark.errors import CheckpointError
 from occlumark.export_finder import finder_to_onnx
 from occlumark.landmarker import EXPECTED_ERROR, FORMAT, OUTPUTS
-from occlumark.markup import N_LANDMARKS
 from occlumark.model.face_finder import FinderNetwork
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
@@ -121,7 +120,7 @@ def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, Landm
 
 
 def _landmark_network(checkpoint: Checkpoint, config: LandmarkConfig, path: Path) -> OcclusionAdaptiveNetwork:
-    network = OcclusionAdaptiveNetwork(config.network, config.crop.size)
+    network = OcclusionAdaptiveNetwork(config.network, config.crop.size, n_landmarks=config.markup)
     load_weights(network, averaged_weights(checkpoint), path)
     return network.eval()
 
@@ -194,7 +193,7 @@ def to_onnx(
         {
             "format": FORMAT,
             "model": config.name,
-            "markup": N_LANDMARKS,
+            "markup": network.n_landmarks,
             "crop": asdict(config.crop),
             "network": asdict(config.network),
             **({"calibration": calibration._asdict()} if refined else {}),

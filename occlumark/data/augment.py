@@ -10,7 +10,7 @@ from occlumark.data.box_jitter import BoxJitterConfig, jittered_box
 from occlumark.data.colour import BlurConfig, ColourConfig, degrade, recolour
 from occlumark.data.occlude import NOTHING_BORROWED, OccludeConfig, occlude
 from occlumark.data.occluders.drawing import Source
-from occlumark.markup import MIRROR
+from occlumark.markup import MARKUPS
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class TrainingFace(NamedTuple):
     crop: np.ndarray
     """(size, size, 3) uint8 RGB."""
     landmarks: np.ndarray
-    """(68, 2) pixels of that crop, in the markup's order also when mirrored."""
+    """(n, 2) pixels of that crop, in the markup's order also when mirrored; NaN where not annotated."""
     alpha: np.ndarray
     """(size, size) float32, 0..1: how much of each pixel a drawn occluder covers."""
 
@@ -79,7 +79,7 @@ def augment(
 
     Args:
         pack_crop: (S, S, 3) uint8 RGB, the packed crop, wider than what the network sees.
-        landmarks: (68, 2) pixels of the packed crop.
+        landmarks: (n, 2) pixels of the packed crop, of any markup; NaN where not annotated.
         tight_box: (4,) pixels of the packed crop, the smallest box around the landmarks.
         official_box: (4,) in the same pixels, the data set's detector box, or None.
         crop_config: the crop that the network sees.
@@ -91,7 +91,7 @@ def augment(
     transform, mirrored = random_transform(box, crop_config, config.geometry, rng)
     crop, points = transform.cut(pack_crop), transform.to_crop(landmarks)
     if mirrored:
-        points = points[MIRROR]
+        points = points[MARKUPS[len(points)].mirror]
     crop, alpha = occlude(crop, points, config.occlude, rng, source)
     crop = recolour(crop, rng, config.colour)
     return TrainingFace(degrade(crop, rng, config.blur), points, alpha)
@@ -109,7 +109,7 @@ def random_transform(
         rng: the only source of randomness.
 
     Returns:
-        The transform, and whether it mirrors: then the caller reorders the landmarks by markup.MIRROR.
+        The transform, and whether it mirrors: then the caller reorders the landmarks by their markup's mirror table.
     """
     angle = config.rotation_std_deg * rng.standard_normal()
     angle = float(np.clip(angle, -config.rotation_max_deg, config.rotation_max_deg))
@@ -129,12 +129,12 @@ def plain_crop(
 
     Args:
         pack_crop: (S, S, 3) uint8 RGB.
-        landmarks: (68, 2) pixels of the packed crop.
+        landmarks: (n, 2) pixels of the packed crop.
         box: (4,) x0, y0, x1, y1 in the same pixels.
         crop_config: the crop's size and scale.
 
     Returns:
-        The (size, size, 3) uint8 crop and the (68, 2) landmarks in its pixels.
+        The (size, size, 3) uint8 crop and the (n, 2) landmarks in its pixels.
     """
     transform = CropTransform.from_box(box, crop_config)
     return transform.cut(pack_crop), transform.to_crop(landmarks)

@@ -41,6 +41,8 @@ Kind = Literal[
     "shadow",
     "highlight",
 ]
+#: Kinds that are not drawn from landmarks; all others need the 68.
+WITHOUT_LANDMARKS: tuple[Kind, ...] = ("patch", "erase")
 NOTHING_BORROWED = Source()
 
 
@@ -78,7 +80,7 @@ def occlude(
 
     Args:
         crop: (S, S, 3) uint8, RGB; not modified.
-        landmarks: (68, 2), crop pixels.
+        landmarks: (68, 2), crop pixels; of another markup for kinds WITHOUT_LANDMARKS.
         config: how often, and which kinds.
         rng: the same state gives the same occluder.
         source: pictures and faces to borrow from.
@@ -124,12 +126,12 @@ def hidden_landmarks(alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
     Args:
         alpha: (S, S), as occlude returns it.
-        landmarks: (68, 2), crop pixels.
+        landmarks: (n, 2), crop pixels; NaN where not annotated.
 
     Returns:
-        (68,) bool; False outside the crop.
+        (n,) bool; False outside the crop and where not annotated.
     """
-    columns, rows = np.floor(landmarks).astype(int).T
+    columns, rows = np.floor(np.nan_to_num(landmarks, nan=-1)).astype(int).T
     size = alpha.shape[0]
     inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
     hidden = np.zeros(len(landmarks), bool)

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -21,7 +21,7 @@ from occlumark.atomic import written_whole
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import CheckpointError, OcclumarkError, PhotoError
-from occlumark.markup import N_LANDMARKS
+from occlumark.markup import MARKUPS, N_LANDMARKS
 
 FORMAT = 1
 _HEADER_ROOM = 4096
@@ -54,7 +54,7 @@ class Pack:
     crops: np.ndarray
     """(n, size, size, 3) uint8, RGB."""
     landmarks: np.ndarray
-    """(n, 68, 2) float32, pixels of the packed crop."""
+    """(n, 68, 2), or the points of another markup; float32, pixels of the packed crop, NaN where not annotated."""
     tight_boxes: np.ndarray
     """(n, 4) float32, x0, y0, x1, y1 in pixels of the packed crop."""
     official_boxes: np.ndarray
@@ -66,6 +66,11 @@ class Pack:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def markup(self) -> int:
+        """How many landmarks a face has: a key of markup.MARKUPS."""
+        return int(self.landmarks.shape[1])
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Pack":
@@ -102,7 +107,7 @@ def write_pack(
     `path.partial`, which is removed when packing stops early.
 
     Args:
-        samples: the faces, in the order of the pack.
+        samples: the faces, in the order of the pack, all of one markup.
         path: the file to write.
         config: size and extent of the crops.
 
@@ -111,9 +116,13 @@ def write_pack(
 
     Raises:
         OcclumarkError: not enough room on the disk, the file cannot be written, or no photo can be read.
+        ValueError: faces of several markups.
     """
     path = Path(path)
-    small = _SmallArrays(len(samples))
+    markups = sorted({len(sample.landmarks) for sample in samples})
+    if len(markups) > 1:
+        raise ValueError(f"a pack is of one markup, not of {' and '.join(map(str, markups))} points")
+    small = _SmallArrays(len(samples), markups[0] if markups else N_LANDMARKS)
     problems: list[Problem] = []
     with written_whole(path) as file:
         _check_room(path, len(samples), config)
@@ -143,8 +152,8 @@ class _SmallArrays:
     The room is taken at once: arrays kept one by one between the photos would leave the memory in splinters.
     """
 
-    def __init__(self, most: int) -> None:
-        self.landmarks = np.empty((most, N_LANDMARKS, 2), "<f4")
+    def __init__(self, most: int, markup: int) -> None:
+        self.landmarks = np.empty((most, markup, 2), "<f4")
         self.tight_boxes = np.empty((most, 4), "<f4")
         self.official_boxes = np.full((most, 4), np.nan, "<f4")
         self.zooms = np.empty(most, "<f4")
@@ -162,18 +171,29 @@ class _SmallArrays:
     def write(self, file: BinaryIO, config: PackConfig) -> None:
         """Append the arrays to the crops, then fill in the header."""
         count, names = len(self.names), json.dumps(self.names).encode()
+        contents = _Contents(config, count, self.landmarks.shape[1], len(names))
         for array in (self.landmarks, self.tight_boxes, self.official_boxes, self.zooms):
             file.write(array[:count].data)
         file.write(names)
         file.seek(0)
-        file.write(_header(config, count, len(names)))
+        file.write(_header(contents))
 
 
-def _layout(config: PackConfig, count: int, names_bytes: int) -> dict[str, dict[str, Any]]:
+class _Contents(NamedTuple):
+    """What decides a pack's header."""
+
+    config: PackConfig
+    faces: int
+    markup: int
+    names_bytes: int
+
+
+def _layout(contents: _Contents) -> dict[str, dict[str, Any]]:
     """The safetensors entries, in the order of the file."""
+    config, count, markup, names_bytes = contents
     kinds: list[tuple[str, str, list[int]]] = [
         ("crops", "U8", [count, config.size, config.size, 3]),
-        ("landmarks", "F32", [count, N_LANDMARKS, 2]),
+        ("landmarks", "F32", [count, markup, 2]),
         ("tight_boxes", "F32", [count, 4]),
         ("official_boxes", "F32", [count, 4]),
         ("zooms", "F32", [count]),
@@ -187,12 +207,15 @@ def _layout(config: PackConfig, count: int, names_bytes: int) -> dict[str, dict[
     return layout
 
 
-def _header(config: PackConfig, count: int, names_bytes: int) -> bytes:
-    """The first _HEADER_ROOM bytes of a pack."""
+def _header(contents: _Contents) -> bytes:
+    """The first _HEADER_ROOM bytes of a pack. Packs of 68 points, as all older ones are, do not name their markup."""
+    config, count, markup, names_bytes = contents
     about: dict[str, Any] = {"format": FORMAT, "kind": "pack", "faces": count, "names_bytes": names_bytes}
     about["config"] = asdict(config)
+    if markup != N_LANDMARKS:
+        about["markup"] = markup
     about["digest"] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    content = {"__metadata__": {"occlumark": json.dumps(about)}, **_layout(config, count, names_bytes)}
+    content = {"__metadata__": {"occlumark": json.dumps(about)}, **_layout(contents)}
     text = json.dumps(content).encode().ljust(_HEADER_ROOM - 8)
     return len(text).to_bytes(8, "little") + text
 
@@ -214,23 +237,24 @@ def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[PackConfi
             f"{path}: expected a pack of format {FORMAT}, came {kind} of format {version}; pack again"
         )
     try:
-        config, count, names_bytes = (
+        contents = _Contents(
             PackConfig(**about["config"]),
             int(about["faces"]),
+            MARKUPS[about.get("markup", N_LANDMARKS)].n,
             int(about["names_bytes"]),
         )
-        expected = _header(config, count, names_bytes)
+        expected = _header(contents)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"pack {path} has an altered header; pack again") from error
     if found != expected:
         raise CheckpointError(f"pack {path} has an altered header; pack again")
-    layout = _layout(config, count, names_bytes)
+    layout = _layout(contents)
     expected_bytes = _HEADER_ROOM + layout["names"]["data_offsets"][1]
     if file_bytes != expected_bytes:
         raise CheckpointError(
             f"pack {path} is not whole: expected {expected_bytes} bytes, came {file_bytes}; pack again"
         )
-    return config, count, layout
+    return contents.config, contents.faces, layout
 
 
 def _touches(box: np.ndarray, photo: np.ndarray) -> bool:

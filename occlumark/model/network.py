@@ -81,13 +81,20 @@ class OcclusionAdaptiveNetwork(nn.Module):
     Args:
         config: the modules.
         crop_size: side of the square input in pixels, a multiple of 32. Paper: 224.
-        mean_face: (68, 2), crop pixels; the output for X = 0 at the start of training.
+        mean_face: (L, 2), crop pixels; the output for X = 0 at the start of training.
             Not in the paper: without a start value the bias has to travel the whole crop first.
+        n_landmarks: L, how many a face has.
     """
 
-    def __init__(self, config: NetworkConfig, crop_size: int = 224, mean_face: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        crop_size: int = 224,
+        mean_face: np.ndarray | None = None,
+        n_landmarks: int = N_LANDMARKS,
+    ) -> None:
         super().__init__()
-        self.config, self.crop_size = config, crop_size
+        self.config, self.crop_size, self.n_landmarks = config, crop_size, n_landmarks
         excited = config.squeeze_excitation
         self.backbone = Backbone(excited)
         channels, grid = Backbone.channels, crop_size // Backbone.stride
@@ -97,17 +104,17 @@ class OcclusionAdaptiveNetwork(nn.Module):
         hybrid = channels + (config.gm.channels if config.geometry_aware else 0)
         self.refinement: Refinement | None = None
         if config.refinement:
-            self.refinement = Refinement((128, 256, hybrid + int(config.distillation)), config.rf)
+            self.refinement = Refinement((128, 256, hybrid + int(config.distillation)), config.rf, n_landmarks)
         self.low_rank: LowRank | None = None
         self.regression: nn.Linear | None = None
         if config.averages:
-            self.regression = nn.Linear(channels, 2 * N_LANDMARKS)
+            self.regression = nn.Linear(channels, 2 * n_landmarks)
             # As small a start as LowRank's, whose X is scaled by this factor.
             nn.init.normal_(self.regression.weight, std=channels**-0.5 * 0.05)
         else:
-            self.low_rank = LowRank(hybrid, grid, 2 * N_LANDMARKS, config.lm, shared_matrix=config.low_rank)
+            self.low_rank = LowRank(hybrid, grid, 2 * n_landmarks, config.lm, shared_matrix=config.low_rank)
         if mean_face is None:
-            mean_face = np.full((N_LANDMARKS, 2), crop_size / 2)
+            mean_face = np.full((n_landmarks, 2), crop_size / 2)
         bias = self.regression.bias if self.regression is not None else self.low_rank.bias  # type: ignore[union-attr]
         with torch.no_grad():
             bias.copy_(torch.as_tensor(mean_face.reshape(-1) / crop_size, dtype=torch.float32))
@@ -132,7 +139,7 @@ class OcclusionAdaptiveNetwork(nn.Module):
         else:
             hybrid = clean if self.geometry is None else torch.cat([self.geometry(Z), clean], 1)
             S = self.low_rank(hybrid)  # type: ignore[misc]
-        guess = S.unflatten(1, (N_LANDMARKS, 2)) * self.crop_size
+        guess = S.unflatten(1, (self.n_landmarks, 2)) * self.crop_size
         P = None if P is None else P.float()
         if self.refinement is None:
             return NetworkOutput(guess, P, guess, None)

@@ -52,20 +52,21 @@ def objective(
 ) -> dict[str, Float[Tensor, ""]]:
     """The weighted terms of equation (3); their sum is what training minimises.
 
-    The data term is a sum over a face's coordinates, measured in crop sides, and a mean over the batch.
+    The data term is a sum over a face's annotated coordinates, measured in crop sides, and a mean over the batch.
     Not in the paper: that unit. It sets how much the other terms weigh (docs/paper.md, "Objective").
 
     Args:
         config: the weights.
         network: whose M, W_c and W_fc are meant.
         prediction: the network's output for the batch.
-        landmarks: ground truth in crop pixels.
+        landmarks: ground truth in crop pixels; NaN where not annotated, which teaches nothing.
         polar: U V^T of M, perhaps some steps old (nuclear_norm); None without M.
 
     Returns:
         "data", "M_nuclear", "M_frobenius", "W_c", "W_fc", "P_l1"; terms of weight 0 and absent modules are left out.
     """
-    error = (prediction.landmarks - landmarks) / network.crop_size
+    known = landmarks.isfinite()
+    error = torch.where(known, prediction.landmarks - landmarks, 0) / network.crop_size
     terms = {"data": _DATA_TERMS[config.data](error, config).flatten(1).sum(1).mean()}
     if network.M is not None:
         if config.beta and polar is not None:

@@ -56,17 +56,20 @@ class Refinement(nn.Module):
     Args:
         channels: of the backbone's maps at strides 8 and 16 and of the map at stride 32.
         config: widths and depths.
+        n_landmarks: how many there are.
     """
 
     stride = 8
     """Crop pixels a cell."""
 
-    def __init__(self, channels: tuple[int, int, int], config: RefinementConfig) -> None:
+    def __init__(
+        self, channels: tuple[int, int, int], config: RefinementConfig, n_landmarks: int = N_LANDMARKS
+    ) -> None:
         super().__init__()
         self.laterals = nn.ModuleList([nn.Conv2d(c, config.width, 1) for c in channels])
         self.smooth = conv_bn_relu(config.width, config.width, 3)
         self.occlusion = nn.Conv2d(config.width, 1, 1)
-        self.looks = nn.ModuleList([_Look(config) for _ in range(config.looks)])
+        self.looks = nn.ModuleList([_Look(config, n_landmarks) for _ in range(config.looks)])
 
     def forward(
         self,
@@ -94,11 +97,11 @@ class _Look(nn.Module):
     fp32 throughout: bf16 would round a landmark by up to a pixel.
     """
 
-    def __init__(self, config: RefinementConfig) -> None:
+    def __init__(self, config: RefinementConfig, n_landmarks: int) -> None:
         super().__init__()
         seen = (2 * config.reach + 1) ** 2
         self.embed = nn.Linear(seen * config.width + 2, config.token)
-        self.names = nn.Parameter(torch.randn(N_LANDMARKS, config.token) * 0.02)
+        self.names = nn.Parameter(torch.randn(n_landmarks, config.token) * 0.02)
         self.rounds = nn.ModuleList([_Round(config.token) for _ in range(config.layers)])
         self.norm = nn.LayerNorm(config.token)
         self.answer = nn.Linear(config.token, 4)

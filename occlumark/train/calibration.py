@@ -68,4 +68,4 @@ def fit(scale: np.ndarray, error: np.ndarray) -> Calibration:
 
 
 def _scales_and_errors(seen: Seen) -> tuple[np.ndarray, np.ndarray]:
-    return seen.scale.ravel(), np.linalg.norm(seen.landmarks - seen.truth, axis=2).ravel()
+    return seen.scale[seen.known], seen.distances[seen.known]

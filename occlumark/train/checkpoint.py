@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from occlumark.atomic import written_whole
 from occlumark.config import from_mapping
 from occlumark.errors import CheckpointError, ConfigError
-from occlumark.markup import N_LANDMARKS
-from occlumark.train.config import KINDS, RunConfig
+from occlumark.train.config import KINDS, LandmarkConfig, RunConfig
 
 FORMAT = 1
 
@@ -63,8 +62,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "data": checkpoint.data_digest,
         "config": asdict(checkpoint.config),
     }
-    if checkpoint.kind == "landmarks":
-        header["markup"] = N_LANDMARKS
+    if isinstance(checkpoint.config, LandmarkConfig):
+        header["markup"] = checkpoint.config.markup
     with written_whole(path) as file:
         file.write(save(tensors, metadata={"occlumark": json.dumps(header)}))
 
@@ -79,7 +78,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         The checkpoint, its tensors on the CPU.
 
     Raises:
-        CheckpointError: missing, truncated, not ours, of another format version, kind or markup.
+        CheckpointError: missing, truncated, not ours, of another format version or kind.
     """
     if not path.is_file():
         raise CheckpointError(f"no such checkpoint: {path}")
@@ -102,6 +101,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         config = from_mapping(KINDS[header["kind"]], header["config"])
     except ConfigError as error:
         raise CheckpointError(f"{path} has a configuration of another version: {error}") from error
+    if isinstance(config, LandmarkConfig) and header.get("markup") != config.markup:
+        raise CheckpointError(
+            f"{path} has a damaged header: {header.get('markup')} landmarks, its configuration says {config.markup}"
+        )
     return Checkpoint(
         kind=header["kind"], config=config, epoch=int(header["epoch"]), data_digest=str(header["data"]), **parts
     )
@@ -185,6 +188,4 @@ def _header(path: Path, text: str) -> dict[str, Any]:
     header = {"kind": "landmarks", "data": header.get("faces", "")} | header
     if header["kind"] not in list(KINDS):
         raise CheckpointError(f"{path} is a checkpoint of {header['kind']!r}, this version knows {', '.join(KINDS)}")
-    if header["kind"] == "landmarks" and header.get("markup") != N_LANDMARKS:
-        raise CheckpointError(f"{path} was trained for {header.get('markup')} landmarks, expected {N_LANDMARKS}")
     return header

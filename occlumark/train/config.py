@@ -8,7 +8,9 @@ from typing import Literal
 
 from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig
+from occlumark.data.occlude import WITHOUT_LANDMARKS
 from occlumark.data.scene_augment import SceneAugmentConfig
+from occlumark.markup import MARKUPS, N_LANDMARKS
 from occlumark.model.face_finder import FinderNetworkConfig
 from occlumark.model.finder_objective import FinderObjectiveConfig
 from occlumark.model.network import NetworkConfig
@@ -94,6 +96,8 @@ class LandmarkConfig(RunConfig):
     start: str = ""
     """Checkpoint of an earlier run, whose averaged weights this one starts from instead of ImageNet's. That network
     may lack the refinement, which then starts at random. Ours."""
+    markup: int = N_LANDMARKS
+    """How many landmarks a face has: 68, 29, 19 or 98, as the pack. Paper: 68 on 300W, 19 on AFLW."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """The modules."""
     crop: CropConfig = field(default_factory=CropConfig)
@@ -109,6 +113,16 @@ class LandmarkConfig(RunConfig):
         super().__post_init__()
         if self.imagenet and self.start:
             raise ValueError("a run starts from imagenet or from start, not from both")
+        if self.markup not in MARKUPS:
+            raise ValueError(f"markup is one of {', '.join(map(str, MARKUPS))}, not {self.markup}")
+        occlude = self.augment.occlude
+        drawn = sorted(set(occlude.kinds) - set(WITHOUT_LANDMARKS)) if occlude.probability else []
+        if drawn and self.markup != N_LANDMARKS:
+            free = ", ".join(f'"{kind}"' for kind in WITHOUT_LANDMARKS)
+            raise ValueError(
+                f"the occluder kinds {', '.join(drawn)} are drawn from {N_LANDMARKS} landmarks, markup is "
+                f"{self.markup}; set augment.occlude.kinds=[{free}], which need none, or augment.occlude.probability=0"
+            )
 
 
 @dataclass(frozen=True)

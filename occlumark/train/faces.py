@@ -43,8 +43,8 @@ class TrainingFaces(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The face and what a drawn occluder covers of it.
 
-        (size, size, 3) uint8 crop, (68, 2) float32 landmarks in crop pixels, (68,) float32 1 where one is covered, and
-        the covered share of each cell of size / 8 by size / 8, float32.
+        (size, size, 3) uint8 crop, (n, 2) float32 landmarks in crop pixels, NaN where not annotated, (n,) float32 1
+        where one is covered, and the covered share of each cell of size / 8 by size / 8, float32.
         """
         index = int(self.indices[position])
         rng = np.random.default_rng((self.seed, self.epoch, index))
@@ -76,21 +76,25 @@ class TrainingFaces(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 
 
 def official_box(pack: Pack, index: int) -> np.ndarray | None:
-    """The official detector box of a packed face in pack pixels, or None where 300W has none."""
+    """The official box of a packed face in pack pixels, or None where the data set has none."""
     box = pack.official_boxes[index]
     return None if np.isnan(box).any() else box
+
+
+def validation_box(pack: Pack, index: int) -> np.ndarray:
+    """(4,) the box that a face is validated from, pack pixels: the official one, else the tight one."""
+    box = official_box(pack, index)
+    return pack.tight_boxes[index] if box is None else box
 
 
 def validation_batches(
     pack: Pack, indices: np.ndarray, crop: CropConfig, batch: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Crops from the official boxes (else the tight ones), nothing augmented, with their landmarks in crop pixels."""
+    """Crops from the faces' validation_box, nothing augmented, with their landmarks in crop pixels."""
     for start in range(0, len(indices), batch):
         pairs = []
         for index in indices[start : start + batch]:
-            box = official_box(pack, index)
-            box = pack.tight_boxes[index] if box is None else box
-            pairs.append(plain_crop(pack.crops[index], pack.landmarks[index], box, crop))
+            pairs.append(plain_crop(pack.crops[index], pack.landmarks[index], validation_box(pack, index), crop))
         yield np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
 
 
@@ -102,8 +106,14 @@ def faces_digest(pack: Pack) -> str:
 
 
 def mean_face(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.ndarray:
-    """(68, 2): the mean of the landmarks in crop pixels, cut from tight boxes without augmentation."""
+    """(n, 2): the mean of the landmarks in crop pixels, cut from tight boxes without augmentation.
+
+    Over the faces where a landmark is annotated; NaN where it is in none.
+    """
     boxes, landmarks = pack.tight_boxes[indices], pack.landmarks[indices]
     centres = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
     sides = (boxes[:, 2:] - boxes[:, :2]).max(1)[:, None, None] * crop.scale
-    return ((landmarks - centres) / sides * crop.size + crop.size / 2).mean(0)
+    in_crop = (landmarks - centres) / sides * crop.size + crop.size / 2
+    known = np.isfinite(in_crop)
+    with np.errstate(invalid="ignore"):  # 0 / 0 of a landmark that no face has
+        return np.where(known, in_crop, 0).sum(0, dtype=in_crop.dtype) / known.sum(0)

@@ -46,6 +46,11 @@ class LandmarkTask:
     def __init__(self, config: LandmarkConfig, pack_path: Path) -> None:
         self.config = config
         self.pack = Pack.open(pack_path)
+        if self.pack.markup != config.markup:
+            raise CheckpointError(
+                f"{pack_path} holds faces of {self.pack.markup} points, the configuration says {config.markup}: "
+                f"--set markup={self.pack.markup}, or another pack"
+            )
         self._training, self.validation = split_validation(
             self.pack.names, config.validation_share, config.validation_seed
         )
@@ -71,7 +76,10 @@ class LandmarkTask:
         """
         config = self.config
         mean = mean_face(self.pack, self._training, config.crop)
-        network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean)
+        if np.isnan(mean).any():
+            never = ", ".join(map(str, np.flatnonzero(np.isnan(mean).any(1))))
+            raise CheckpointError(f"no training face of the pack has landmark {never}; pack faces that have it")
+        network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean, config.markup)
         if config.start:
             path = Path(config.start)
             found = averaged_weights(load_checkpoint(path))

@@ -6,21 +6,25 @@ import cv2
 import numpy as np
 import torch
 
-from occlumark.data.occlude import Kind, OccludeConfig, hidden_landmarks, occlude
+from occlumark.crop import CropConfig, CropTransform
+from occlumark.data.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, hidden_landmarks, occlude
 from occlumark.data.occluders.kinds import TRAINING
 from occlumark.data.pack import Pack
 from occlumark.face import HIDDEN_BELOW
-from occlumark.metrics import nme
+from occlumark.markup import MARKUPS, N_LANDMARKS
 from occlumark.model.backbone import Backbone
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.faces import validation_batches
+from occlumark.train.faces import validation_batches, validation_box
 from occlumark.train.task import autocast
 from occlumark.visibility_metrics import average_precision
 
-#: The same over all runs, whatever occluders they train with, so that their numbers compare.
+#: The same over all runs of a markup, whatever occluders they train with, so that their numbers compare.
 COVERS = OccludeConfig(probability=1, kinds=tuple(kind for kind in get_args(Kind) if kind in TRAINING))
+#: For faces of another markup than 68 points.
+COVERS_WITHOUT_LANDMARKS = OccludeConfig(probability=1, kinds=WITHOUT_LANDMARKS)
+_AFLW = 19
 #: A place whose P is below is as good as cut out of the features.
 CUT_BELOW = 0.1
 
@@ -29,19 +33,29 @@ class Seen(NamedTuple):
     """What a network says of n faces, and the truth."""
 
     landmarks: np.ndarray
-    """(n, 68, 2) crop pixels, predicted."""
+    """(n, L, 2) crop pixels, predicted."""
     truth: np.ndarray
-    """(n, 68, 2) crop pixels."""
+    """(n, L, 2) crop pixels; NaN where not annotated."""
     covered: np.ndarray
-    """(n, 68) bool: under a drawn occluder."""
+    """(n, L) bool: under a drawn occluder."""
     hidden: np.ndarray
-    """(n, 68) 0..1, how sure the network is that a landmark is covered; NaN without a refinement."""
+    """(n, L) 0..1, how sure the network is that a landmark is covered; NaN without a refinement."""
     scale: np.ndarray
-    """(n, 68) crop pixels, the scale that the network gives to its error; NaN without a refinement."""
+    """(n, L) crop pixels, the scale that the network gives to its error; NaN without a refinement."""
     P: np.ndarray
     """(n, h, w) 0..1, h and w the backbone's grid; NaN without a distillation module."""
     cover: np.ndarray
     """(n, h, w) 0..1, the share of each place of that grid under a drawn occluder."""
+
+    @property
+    def known(self) -> np.ndarray:
+        """(n, L) bool: which landmarks are annotated."""
+        return np.isfinite(self.truth).all(axis=2)
+
+    @property
+    def distances(self) -> np.ndarray:
+        """(n, L) crop pixels, of each landmark from its true place; NaN where not annotated."""
+        return np.linalg.norm(self.landmarks - self.truth, axis=2)
 
 
 def scores(
@@ -57,24 +71,47 @@ def scores(
         device: where the network lives.
 
     Returns:
-        "validation/nme" (inter-ocular) of the faces as they are and "validation/nme_covered" under one of training's
-        own occluders each, the same for every run; with a refinement also "validation/hidden_ap", the average precision
-        of "hidden" on the covered faces, and "validation/called_hidden", the share of the open faces' landmarks. With a
-        distillation module what its P is like, see _about_P.
+        "validation/nme" of the faces as they are and "validation/nme_covered" under one of training's own occluders
+        each, the same for every run, over each face's annotated landmarks and its size (face_sizes); with a refinement
+        also "validation/hidden_ap", the average precision of "hidden" on the covered faces, and
+        "validation/called_hidden", the share of the open faces' landmarks. With a distillation module what its P is
+        like, see _about_P.
     """
     open_faces = look(network, pack, indices, config, device, covered=False)
     covered = look(network, pack, indices, config, device, covered=True)
+    sizes = face_sizes(pack, indices, config.crop)
     found = {
-        "validation/nme": float(nme(open_faces.landmarks, open_faces.truth, "inter_ocular").mean()),
-        "validation/nme_covered": float(nme(covered.landmarks, covered.truth, "inter_ocular").mean()),
+        "validation/nme": float((np.nanmean(open_faces.distances, axis=1) / sizes).mean()),
+        "validation/nme_covered": float((np.nanmean(covered.distances, axis=1) / sizes).mean()),
     }
     if network.refinement is not None:
-        found["validation/called_hidden"] = float((open_faces.hidden > 1 - HIDDEN_BELOW).mean())
+        found["validation/called_hidden"] = float((open_faces.hidden > 1 - HIDDEN_BELOW)[open_faces.known].mean())
         if covered.covered.any():
-            found["validation/hidden_ap"] = average_precision(covered.hidden, covered.covered)
+            known = covered.known
+            found["validation/hidden_ap"] = average_precision(covered.hidden[known], covered.covered[known])
     if network.distillation is not None:
         found |= _about_P(open_faces, covered)
     return found
+
+
+def face_sizes(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.ndarray:
+    """What validation errors are divided by: a face's inter-ocular distance, or with AFLW's 19 points the box's width.
+
+    Not in the paper, as far as it is about validation. AFLW's profiles show one eye; of faces with an eye corner that
+    is not annotated the box's width counts as well.
+
+    Returns:
+        (n,) crop pixels.
+    """
+    boxes = np.stack([validation_box(pack, int(index)) for index in indices]).astype(np.float64)
+    zooms = np.array([CropTransform.from_box(box, crop).zoom for box in boxes])
+    widths = boxes[:, 2] - boxes[:, 0]
+    if pack.markup == _AFLW:
+        return widths * zooms
+    right, left = MARKUPS[pack.markup].outer_eye_corners
+    landmarks = pack.landmarks[indices].astype(np.float64)
+    inter_ocular = np.linalg.norm(landmarks[:, right] - landmarks[:, left], axis=1)
+    return np.where(np.isfinite(inter_ocular), inter_ocular, widths) * zooms
 
 
 def _about_P(open_faces: Seen, covered: Seen) -> dict[str, float]:
@@ -138,7 +175,8 @@ def _cover(
     cover = np.empty((len(crops), grid, grid), np.float32)
     for row, index in enumerate(indices):
         rng = np.random.default_rng((draw, int(index)))
-        composed[row], alpha = occlude(crops[row], landmarks[row], COVERS, rng)
+        covers = COVERS if landmarks.shape[1] == N_LANDMARKS else COVERS_WITHOUT_LANDMARKS
+        composed[row], alpha = occlude(crops[row], landmarks[row], covers, rng)
         hidden[row] = hidden_landmarks(alpha, landmarks[row])
         cover[row] = cv2.resize(alpha, (grid, grid), interpolation=cv2.INTER_AREA)
     return composed, hidden, cover

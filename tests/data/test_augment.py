@@ -9,7 +9,7 @@ from occlumark.data.augment import AugmentConfig, SimilarityConfig, augment, pla
 from occlumark.data.box_jitter import BoxJitterConfig
 from occlumark.data.colour import BlurConfig, ColourConfig
 from occlumark.data.occlude import OccludeConfig
-from occlumark.markup import MIRROR
+from occlumark.markup import MARKUPS, MIRROR
 
 CROP = CropConfig()
 BOX = np.array([76.0, 76.0, 244.0, 244.0])
@@ -140,3 +140,19 @@ def test_occluders_cover_the_share_of_faces_that_was_asked_for():
 def test_impossible_ranges_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         SimilarityConfig(**wrong)
+
+
+@pytest.mark.parametrize("n", [19, 29, 98])
+def test_other_markups_are_mirrored_by_their_own_table(n):
+    landmarks = np.random.default_rng(n).uniform(90, 230, (n, 2))
+    landmarks[3] = np.nan
+    faces = []
+    for mirror in (0.0, 1.0):
+        still = SimilarityConfig(rotation_std_deg=0.0, zoom=0.0, shift=0.0, mirror=mirror)
+        config = AugmentConfig(box=SURE_BOX, geometry=still, **GEOMETRY_ALONE)
+        crop = np.zeros((320, 320, 3), np.uint8)
+        faces.append(augment(crop, landmarks, BOX, None, CROP, config, np.random.default_rng(0)).landmarks)
+    plain, mirrored = faces
+    table = MARKUPS[n].mirror
+    np.testing.assert_allclose(mirrored, np.column_stack([224 - plain[table, 0], plain[table, 1]]), atol=1e-6)
+    assert np.isnan(mirrored).all(1).sum() == 1 and np.isnan(mirrored[table[3]]).all()

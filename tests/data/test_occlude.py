@@ -1,6 +1,7 @@
 """Occluders: the alpha tells the truth about the picture, and each kind hides what it is named for."""
 
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from occlumark import config
 from occlumark.data.cutouts import load_cutouts
-from occlumark.data.occlude import OccludeConfig, hidden_landmarks, occlude
+from occlumark.data.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, hidden_landmarks, occlude
 from occlumark.data.occluders import simple
 from occlumark.data.occluders.erase import erase
 from occlumark.errors import ConfigError
@@ -135,9 +136,19 @@ def test_a_landmark_is_hidden_by_its_own_pixel_and_never_outside_the_crop() -> N
     alpha[1, 2] = 0.6
     alpha[3, 3] = 0.5
     landmarks = np.array(
-        [(2.0, 1.0), (2.99, 1.99), (3.0, 1.5), (1.5, 2.5), (3.5, 3.5), (-1.5, 1.5), (2.5, -2.5), (4.0, 1.0)]
+        [
+            (2.0, 1.0),
+            (2.99, 1.99),
+            (3.0, 1.5),
+            (1.5, 2.5),
+            (3.5, 3.5),
+            (-1.5, 1.5),
+            (2.5, -2.5),
+            (4.0, 1.0),
+            (np.nan,) * 2,
+        ]
     )
-    expected = [True, True, False, False, False, False, False, False]
+    expected = [True, True, False, False, False, False, False, False, False]
     assert hidden_landmarks(alpha, landmarks).tolist() == expected
 
 
@@ -168,6 +179,18 @@ def test_real_cutouts_hide_mouth_and_chin(shared: Path, crop, symmetric_face) ->
     for seed in range(12):
         _, alpha = occlude(crop, symmetric_face, config_, np.random.default_rng(seed))
         assert hidden_landmarks(alpha, symmetric_face)[MOUTH_AND_CHIN].all()
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_kinds_that_need_no_landmarks_are_named(kind: str, crop, symmetric_face, masks) -> None:
+    """They give the same picture whatever the landmarks are; the others do not."""
+    nowhere, shifted = np.full((19, 2), np.nan), np.add(symmetric_face, [20, 10])
+    same = []
+    for seed in range(3):
+        faces = (nowhere if kind in WITHOUT_LANDMARKS else shifted, symmetric_face)
+        first, second = (occlude(crop, face, _one(kind, masks), np.random.default_rng(seed))[0] for face in faces)
+        same.append((first == second).all())
+    assert all(same) if kind in WITHOUT_LANDMARKS else not all(same)
 
 
 def test_random_erasing_is_put_on_as_it_is_without_the_photos_light(crop, symmetric_face) -> None:

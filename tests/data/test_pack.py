@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,6 +53,33 @@ def test_what_goes_in_comes_out(samples: list[Sample], packed: Path) -> None:
     assert np.isnan(pack.official_boxes[[0, 2]]).all()
     official = CropTransform.from_box(samples[1].tight_box, SMALL.crop).to_photo(pack.official_boxes[1].reshape(2, 2))
     np.testing.assert_allclose(official.ravel(), [19.5, 29.5, 79.5, 89.5], atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [19, 29, 98])
+def test_a_pack_of_another_markup(tmp_path: Path, samples: list[Sample], n: int) -> None:
+    rng = np.random.default_rng(0)
+    others = [replace(sample, landmarks=rng.uniform(20, 80, (n, 2))) for sample in samples]
+    others[1].landmarks[3] = np.nan
+    write_pack(others, tmp_path / "other.pack", SMALL)
+    pack = Pack.open(tmp_path / "other.pack")
+    assert pack.markup == n and pack.landmarks.shape == (3, n, 2)
+    for i, sample in enumerate(others):
+        transform = CropTransform.from_box(sample.tight_box, SMALL.crop)
+        np.testing.assert_allclose(transform.to_photo(pack.landmarks[i]), sample.landmarks, atol=1e-4)
+    assert np.isfinite(pack.tight_boxes).all()
+
+
+def test_a_pack_of_68_points_has_the_header_that_older_ones_have(packed: Path) -> None:
+    head = packed.read_bytes()[8:4096]
+    about = json.loads(json.loads(head)["__metadata__"]["occlumark"])
+    assert about.keys() == {"format", "kind", "faces", "names_bytes", "config", "digest"}
+    assert Pack.open(packed).markup == 68
+
+
+def test_a_pack_is_of_one_markup(tmp_path: Path, samples: list[Sample]) -> None:
+    other = replace(samples[0], landmarks=samples[0].landmarks[:29])
+    with pytest.raises(ValueError, match="one markup, not of 29 and 68 points"):
+        write_pack([*samples, other], tmp_path / "x.pack", SMALL)
 
 
 def test_crops_are_rgb(tmp_path: Path, add_face: AddFace) -> None:

@@ -81,6 +81,20 @@ def test_a_flattened_head_keeps_the_places_that_the_average_forgets():
     assert moved[0] > 0.01 and moved[1] < 1e-4
 
 
+@pytest.mark.parametrize("n", [19, 29, 98])
+@pytest.mark.parametrize("switches", [{}, {"refinement": True}, {"geometry_aware": False}])
+def test_any_number_of_landmarks(n, switches):
+    mean_face = np.random.default_rng(0).uniform(0, 64, (n, 2))
+    network = OcclusionAdaptiveNetwork(NetworkConfig(**switches), 64, mean_face, n)
+    with torch.no_grad():
+        network.W_fc.zero_()
+        prediction = network.eval()(crops(2))
+    assert network.n_landmarks == n and prediction.landmarks.shape == (2, n, 2)
+    np.testing.assert_allclose(prediction.landmarks[1].numpy(), mean_face, atol=1e-4)
+    if prediction.refined is not None:
+        assert prediction.refined.hidden.shape == (2, n)
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

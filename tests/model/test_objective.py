@@ -77,3 +77,14 @@ def test_sub_gradient_is_what_m_receives(network):
 def test_impossible_weights_are_refused(wrong):
     with pytest.raises(ValueError, match="at least"):
         ObjectiveConfig(**wrong)
+
+
+def test_what_is_not_annotated_teaches_nothing(network):
+    prediction, truth = off_by(6.4)
+    truth[0, :17] = torch.nan
+    landmarks = prediction.landmarks.clone().requires_grad_()
+    terms = objective(ObjectiveConfig(data="l1"), network, prediction._replace(landmarks=landmarks), truth, None)
+    assert terms["data"].item() == pytest.approx((136 + 2 * 51) / 2 * 0.1, rel=1e-4)
+    terms["data"].backward()
+    assert torch.isfinite(landmarks.grad).all()
+    assert not landmarks.grad[0, :17].any() and (landmarks.grad[1] > 0).all()

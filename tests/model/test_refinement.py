@@ -28,7 +28,7 @@ def test_before_training_it_leaves_the_guess_where_it_is():
 
 def test_the_map_is_read_around_every_landmark():
     """On a map whose channels are the cells' own coordinates, what is read is where it was read."""
-    look = _Look(RefinementConfig(width=2, token=8, reach=1))
+    look = _Look(RefinementConfig(width=2, token=8, reach=1), 68)
     rows, columns = torch.meshgrid(torch.arange(16.0) + 0.5, torch.arange(16.0) + 0.5, indexing="ij")
     fine = torch.stack([columns, rows]).unsqueeze(0)
     places = torch.rand(1, 68, 2) * 10 + 3  # no neighbour beyond the border

@@ -69,7 +69,7 @@ def test_missing(tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"markup": 29}, "trained for 29 landmarks, expected 68"),
+        ({"markup": 29}, "a damaged header: 29 landmarks, its configuration says 68"),
         ({"format": 9}, "checkpoint format 9, this version reads 1"),
         ({"config": {"sed": 1}}, "nearest known one is 'seed'"),
         ({"kind": "ears"}, "a checkpoint of 'ears', this version knows landmarks"),
