@@ -11,7 +11,7 @@ from occlumark.errors import BoxError
 from occlumark.face import Face
 from occlumark.finder import FaceFinder, NetworkFinder
 from occlumark.landmarker import Landmarker
-from occlumark.markup import tight_box
+from occlumark.markup import Markup, tight_box
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS, read_photo
 
@@ -39,7 +39,7 @@ class Detector:
 
     Raises:
         CheckpointError: there is no such model, or the weights are missing, truncated, altered, not ours, or of
-            another markup.
+            an unknown markup.
         ValueError: threads or passes below 1.
     """
 
@@ -63,6 +63,11 @@ class Detector:
     def model(self) -> str:
         """The network's name, as its file gives it."""
         return self._landmarker.model
+
+    @property
+    def markup(self) -> Markup:
+        """Which landmarks the network finds; those in the package 300W's 68."""
+        return self._landmarker.markup
 
     @property
     def tells_expected_error(self) -> bool:

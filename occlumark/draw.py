@@ -9,7 +9,6 @@ import numpy as np
 
 from occlumark.crop import CropTransform
 from occlumark.face import HIDDEN_BELOW, Face
-from occlumark.markup import CONTOURS
 
 _VISIBLE = (40, 220, 110)  # green, RGB
 _HIDDEN = (255, 190, 0)  # amber
@@ -100,9 +99,8 @@ def _draw_face(drawing: np.ndarray, face: Face, hidden_below: float, radius: flo
     hidden = face.hidden(hidden_below)
     corners = face.box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
     cv2.polylines(drawing, [fixed_point(corners)], True, _BOX, line, cv2.LINE_AA, SHIFT)
-    for first, last, closed in CONTOURS:
-        indices = [*range(first, last + 1), *([first] if closed else [])]
-        for a, b in itertools.pairwise(indices):
+    for contour in face.markup.contours:
+        for a, b in itertools.pairwise(contour):
             _draw_line(drawing, face.landmarks[a], face.landmarks[b], line, dashed=bool(hidden[a] or hidden[b]))
     for point, is_hidden in zip(face.landmarks, hidden, strict=True):
         if is_hidden:

@@ -9,7 +9,7 @@ import numpy as np
 
 from occlumark.crop import CropTransform
 from occlumark.errors import AnnotationError
-from occlumark.markup import N_LANDMARKS, REGIONS
+from occlumark.markup import MARKUPS, Markup
 
 #: Landmarks with a visibility below are taken for hidden where the caller says nothing else.
 HIDDEN_BELOW = 0.5
@@ -28,28 +28,38 @@ class Face:
     score: float
     """How sure the face finder is, 0..1; 1 for a box given by the caller."""
     landmarks: np.ndarray
-    """(68, 2)"""
+    """(n, 2): the markup's, 68 of the networks in the package."""
     visibility: np.ndarray
-    """(68,) 0..1. What it means is the model's: `occlumark` gives the probability that the landmark shows; `odn` gives
+    """(n,) 0..1. What it means is the model's: `occlumark` gives the probability that the landmark shows; `odn` gives
     the paper's P there, which was never taught occlusion and does not tell it (docs/experiments.md, "What P knows of
     occlusion")."""
     occlusion_map: np.ndarray
     """(h, w) 0..1, high where the face is hidden. It covers the crop evenly."""
     crop: CropTransform
     """The crop the network saw; it carries the occlusion map to the photo."""
-    expected_error: np.ndarray = field(default_factory=lambda: np.full(N_LANDMARKS, np.nan))
-    """(68,) how far each landmark is expected to be from its true place, photo pixels, at least 0; all NaN where the
+    expected_error: np.ndarray = field(default_factory=lambda: np.array(np.nan))
+    """(n,) how far each landmark is expected to be from its true place, photo pixels, at least 0; all NaN where the
     model does not tell, as `odn` does not."""
 
     def __post_init__(self) -> None:
+        n = len(np.atleast_1d(self.landmarks))
+        if n not in MARKUPS:
+            raise ValueError(f"the number of landmarks is one of {', '.join(map(str, MARKUPS))}, not {n}")
         for name in ("box", "landmarks", "visibility", "occlusion_map", "expected_error"):
             values = np.array(getattr(self, name), dtype=np.float64)
-            _check(name, values)
+            if name == "expected_error" and values.ndim == 0:
+                values = np.full(n, values)
+            _check(name, values, n)
             values.flags.writeable = False
             object.__setattr__(self, name, values)
         if not 0 <= self.score <= 1:
             raise ValueError(f"score is in 0..1, not {self.score}")
         object.__setattr__(self, "score", float(self.score))  # JSON takes no number of NumPy's
+
+    @property
+    def markup(self) -> Markup:
+        """Which landmark is which, by how many there are."""
+        return MARKUPS[len(self.landmarks)]
 
     def hidden(self, below: float = HIDDEN_BELOW) -> np.ndarray:
         """Which landmarks are hidden.
@@ -58,7 +68,7 @@ class Face:
             below: the visibility under which a landmark counts as hidden, 0..1.
 
         Returns:
-            (68,) bool.
+            (n,) bool.
         """
         return self.visibility < below
 
@@ -69,11 +79,11 @@ class Face:
             below: the visibility under which a landmark counts as hidden, 0..1.
 
         Returns:
-            The regions of markup.REGIONS (jaw, brows, nose, eyes, mouth), each with the share of its landmarks that
+            The markup's regions (jaw, brows, nose, eyes, mouth), each with the share of its landmarks that
             are hidden, 0..1.
         """
         hidden = self.hidden(below)
-        return {name: float(hidden[indices].mean()) for name, indices in REGIONS.items()}
+        return {name: float(hidden[list(indices)].mean()) for name, indices in self.markup.regions.items()}
 
     @property
     def tells_expected_error(self) -> bool:
@@ -172,14 +182,13 @@ class Face:
             raise AnnotationError(f"a face in JSON does not hold what it should: {error}") from error
 
 
-def _check(name: str, values: np.ndarray) -> None:
-    """One of a face's arrays.
+def _check(name: str, values: np.ndarray, n: int) -> None:
+    """One of the arrays of a face with n landmarks.
 
     Raises:
         ValueError: a wrong shape, a number that is not finite or out of its range.
     """
-    points = (N_LANDMARKS,)
-    shapes = {"box": (4,), "landmarks": (N_LANDMARKS, 2), "visibility": points, "expected_error": points}
+    shapes = {"box": (4,), "landmarks": (n, 2), "visibility": (n,), "expected_error": (n,)}
     expected = shapes.get(name)
     if values.shape != expected if expected else values.ndim != 2 or not values.size:
         raise ValueError(f"{name} has shape {expected or '(h, w)'}, not {values.shape}")

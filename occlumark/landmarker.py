@@ -9,7 +9,7 @@ import onnxruntime
 from occlumark.config import from_mapping
 from occlumark.crop import CropConfig
 from occlumark.errors import CheckpointError, ConfigError
-from occlumark.markup import N_LANDMARKS
+from occlumark.markup import MARKUPS, Markup
 from occlumark.network_file import open_network
 
 #: Version of the exported form; raised when detection must know of a change.
@@ -27,13 +27,13 @@ class Prediction(NamedTuple):
     """What the network says of n crops."""
 
     landmarks: np.ndarray
-    """(n, 68, 2) float32, crop pixels."""
+    """(n, L, 2) float32, crop pixels; L is the markup's number of landmarks."""
     visibility: np.ndarray
-    """(n, 68) float32, 0..1."""
+    """(n, L) float32, 0..1."""
     occlusion_maps: np.ndarray
     """(n, h, w) float32, 0..1, high where the face is hidden."""
     expected_errors: np.ndarray
-    """(n, 68) float32, crop pixels, at least 0: each landmark's expected distance from its true place; NaN where the
+    """(n, L) float32, crop pixels, at least 0: each landmark's expected distance from its true place; NaN where the
     network does not tell."""
 
 
@@ -46,18 +46,19 @@ class Landmarker:
         threads: of ONNX Runtime within one run; None: the CPU's, at most 4.
 
     Raises:
-        CheckpointError: the file is missing, truncated, altered, not ours, or of another markup.
+        CheckpointError: the file is missing, truncated, altered, not ours, or of an unknown markup.
 
     Attributes:
         model: the network's name, as its file gives it.
+        markup: which landmarks it finds.
         crop: how the network's crops are cut.
         tells_expected_error: whether a prediction's expected_errors are numbers.
     """
 
     def __init__(self, path: Path, *, sha256: str | None = None, threads: int | None = None) -> None:
         self._session, metadata = open_network(path, sha256=sha256, threads=threads)
-        self.model, self.crop = _read_metadata(path, metadata)
-        _check_graph(path, self._session, self.crop.size)
+        self.model, self.markup, self.crop = _read_metadata(path, metadata)
+        _check_graph(path, self._session, self.crop.size, self.markup.n)
         self.tells_expected_error = EXPECTED_ERROR in {output.name for output in self._session.get_outputs()}
 
     def predict(self, crops: np.ndarray) -> Prediction:
@@ -77,22 +78,21 @@ class Landmarker:
         return Prediction(landmarks, visibility.clip(0, 1), occlusion_maps.clip(0, 1), errors)
 
 
-def _read_metadata(path: Path, values: dict[str, Any]) -> tuple[str, CropConfig]:
+def _read_metadata(path: Path, values: dict[str, Any]) -> tuple[str, Markup, CropConfig]:
     try:
-        found = (values["format"], values["markup"])
-        if found != (FORMAT, N_LANDMARKS):
-            raise CheckpointError(
-                f"{path} has format {found[0]} and markup {found[1]}; expected {FORMAT} and {N_LANDMARKS}"
-            )
-        return str(values["model"]), from_mapping(CropConfig, values["crop"], "crop.")
+        form, n = values["format"], values["markup"]
+        if form != FORMAT or n not in MARKUPS:
+            known = ", ".join(map(str, MARKUPS))
+            raise CheckpointError(f"{path} has format {form} and markup {n}; expected {FORMAT} and one of {known}")
+        return str(values["model"]), MARKUPS[n], from_mapping(CropConfig, values["crop"], "crop.")
     except (ValueError, KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path} has broken metadata; export it again") from error
 
 
-def _check_graph(path: Path, session: onnxruntime.InferenceSession, size: int) -> None:
+def _check_graph(path: Path, session: onnxruntime.InferenceSession, size: int, n: int) -> None:
     found = {node.name: node.shape[1:] for node in (*session.get_inputs(), *session.get_outputs())}
-    expected = {"crops": [size, size, 3], "landmarks": [N_LANDMARKS, 2], "visibility": [N_LANDMARKS]}
+    expected = {"crops": [size, size, 3], "landmarks": [n, 2], "visibility": [n]}
     if EXPECTED_ERROR in found:
-        expected[EXPECTED_ERROR] = [N_LANDMARKS]
+        expected[EXPECTED_ERROR] = [n]
     if "occlusion_map" not in found or any(found.get(name) != shape for name, shape in expected.items()):
         raise CheckpointError(f"{path} has the wrong inputs or outputs: {found}; export it again")

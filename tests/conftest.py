@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,22 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def dot_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An ONNX file of the exported form whose answers can be worked out by hand.
+def dot_network(write_dot_network: Callable[[int], Path]) -> Path:
+    """What write_dot_network writes for 68 landmarks."""
+    return write_dot_network(68)
 
-    All 68 landmarks lie at the centre of the crop's red light, the visibility is the crop's mean red, 0..1, and the
+
+@pytest.fixture(scope="session")
+def write_dot_network(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """A function of the number of landmarks: an ONNX file of the exported form, its answers to be worked out by hand.
+
+    All landmarks lie at the centre of the crop's red light, the visibility is the crop's mean red, 0..1, and the
     occlusion map is the mean red of each of 7 x 7 cells.
     """
+    return lambda n: _write_dot_network(tmp_path_factory.mktemp("dot_network") / "dot.onnx", n)
+
+
+def _write_dot_network(path: Path, n: int) -> Path:
     onnx = pytest.importorskip("onnx", reason="needs onnx (the train extra) to write a network")
     helper, floats, size = onnx.helper, onnx.TensorProto.FLOAT, 224
 
@@ -46,8 +57,8 @@ def dot_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
         constant("zero", [0]),
         constant("one", [1]),
         constant("channels", [3]),
-        constant("points", [1, 68, 1]),
-        constant("values", [1, 68]),
+        constant("points", [1, n, 1]),
+        constant("values", [1, n]),
     ]
     nodes = [
         helper.make_node("Slice", ["crops", "zero", "one", "channels"], ["red_bytes"]),
@@ -74,16 +85,15 @@ def dot_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "dot",
         [helper.make_tensor_value_info("crops", onnx.TensorProto.UINT8, ["batch", size, size, 3])],
         [
-            helper.make_tensor_value_info("landmarks", floats, ["batch", 68, 2]),
-            helper.make_tensor_value_info("visibility", floats, ["batch", 68]),
+            helper.make_tensor_value_info("landmarks", floats, ["batch", n, 2]),
+            helper.make_tensor_value_info("visibility", floats, ["batch", n]),
             helper.make_tensor_value_info("occlusion_map", floats, ["batch", 7, 7]),
         ],
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    metadata = {"format": 1, "model": "dot", "markup": 68, "crop": {"size": size, "scale": 1.3}}
+    metadata = {"format": 1, "model": "dot", "markup": n, "crop": {"size": size, "scale": 1.3}}
     helper.set_model_props(model, {"occlumark": json.dumps(metadata)})
-    path = tmp_path_factory.mktemp("dot_network") / "dot.onnx"
     onnx.save(model, path)
     return path
 

@@ -121,3 +121,16 @@ def test_landmarks_far_outside_do_not_overflow():
     face = make_face()
     far = Face(face.box, 1.0, face.landmarks * 1e12, face.visibility, face.occlusion_map, face.crop)
     assert draw_faces(photo(), [far]).shape == (400, 500, 3)
+
+
+@pytest.mark.parametrize(
+    ("n", "joined", "apart"), [(19, (0, 1), (2, 3)), (29, (8, 12), (8, 9)), (98, (60, 67), (95, 96))]
+)
+def test_other_markups_are_drawn_along_their_own_contours(n, joined, apart):
+    """Two landmarks at the feet of a triangle, all others at its top: the base is drawn if a contour joins them."""
+    for pair, is_drawn in ((joined, True), (apart, False)):
+        landmarks = np.tile([250.0, 110.0], (n, 1))
+        landmarks[list(pair)] = [(150, 330), (350, 330)]
+        face = replace(make_face(), landmarks=landmarks, visibility=np.ones(n), expected_error=np.array(np.nan))
+        below = colour_at(draw_faces(photo(), [face]), np.array([250.0, 330.0]))
+        assert (below[1] > 180 and below[0] < 80) == is_drawn

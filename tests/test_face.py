@@ -8,6 +8,7 @@ import pytest
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.errors import AnnotationError
 from occlumark.face import Face
+from occlumark.markup import MARKUPS
 
 
 def make_face(seed: int = 0, box=(40.0, 50.0, 90.0, 110.0), occlusion_map=None, **more) -> Face:
@@ -54,7 +55,8 @@ def test_json_of_before_there_was_an_expected_error_is_read_as_without_one():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("landmarks", [[1, 2]] * 67, r"landmarks has shape \(68, 2\), not \(67, 2\)"),
+        ("landmarks", [[1, 2]] * 67, "number of landmarks is one of 68, 29, 19, 98, not 67"),
+        ("landmarks", [[1, 2, 3]] * 68, r"landmarks has shape \(68, 2\), not \(68, 3\)"),
         ("landmarks", [[1, float("nan")]] * 68, "landmarks has numbers that are not finite"),
         ("landmarks", [[1, 2]] * 67 + [[1]], "does not hold"),
         ("landmarks", "text", "does not hold"),
@@ -163,3 +165,17 @@ def test_occlusion_on_the_photo_is_occlusion_at_its_pixels():
     assert laid.shape == (140, 120) and 0.2 < np.isfinite(laid).mean() < 0.8
     # OpenCV interpolates between 32nds of a pixel.
     np.testing.assert_allclose(laid, expected, atol=0.04)
+
+
+@pytest.mark.parametrize("n", MARKUPS)
+def test_a_face_of_any_markup_has_its_regions_and_comes_back_from_json(n):
+    markup = MARKUPS[n]
+    visibility = np.ones(n)
+    visibility[list(markup.regions["mouth"])] = 0
+    landmarks = np.random.default_rng(n).uniform(40, 110, (n, 2))
+    face = replace(make_face(), landmarks=landmarks, visibility=visibility, expected_error=np.array(np.nan))
+    assert face.markup is markup and face.expected_error.shape == (n,) and not face.tells_expected_error
+    assert face.hidden_regions() == {"jaw": 0, "brows": 0, "nose": 0, "eyes": 0, "mouth": 1}
+    again = Face.from_json(json.loads(json.dumps(face.to_json(), allow_nan=False)))
+    np.testing.assert_array_equal(again.landmarks, landmarks)
+    assert again.markup is markup

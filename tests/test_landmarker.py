@@ -8,11 +8,22 @@ from occlumark import landmarker, network_file
 from occlumark.crop import CropConfig
 from occlumark.errors import CheckpointError
 from occlumark.landmarker import Landmarker
+from occlumark.markup import MARKUPS
 
 
 def test_metadata_says_model_and_crop(dot_network):
     ours = Landmarker(dot_network, threads=1)
     assert ours.model == "dot" and ours.crop == CropConfig(224, 1.3)
+    assert ours.markup is MARKUPS[68]
+
+
+@pytest.mark.parametrize("n", [19, 29, 98])
+def test_networks_of_other_markups(write_dot_network, n):
+    ours = Landmarker(write_dot_network(n), threads=1)
+    prediction = ours.predict(np.full((2, 224, 224, 3), 255, np.uint8))
+    assert ours.markup is MARKUPS[n]
+    np.testing.assert_allclose(prediction.landmarks, np.full((2, n, 2), 112), atol=1e-3)
+    assert prediction.visibility.shape == prediction.expected_errors.shape == (2, n)
 
 
 @pytest.mark.parametrize("n", [1, 8, 9, 20])
@@ -67,7 +78,9 @@ def changed(dot_network, path, metadata):
     [
         ({"occlumark": '{"format": 1, "markup": 68, "model": "odn"}'}, "broken metadata"),
         ({"occlumark": '{"format": 1, "markup": 68, "model": "odn", "crop": {"size": 5}}'}, "broken metadata"),
-        ({"occlumark": '{"format": 1, "markup": 29, "model": "odn", "crop": {}}'}, "markup 29; expected 1 and 68"),
+        ({"occlumark": '{"format": 1, "markup": 67, "model": "odn", "crop": {}}'}, "markup 67; expected 1 and one of"),
+        ({"occlumark": '{"format": 1, "markup": 29, "model": "odn", "crop": {}}'}, "wrong inputs"),
+        ({"occlumark": '{"format": 1, "markup": [68], "model": "odn", "crop": {}}'}, "broken metadata"),
         ({"occlumark": '{"format": 2, "markup": 68, "model": "odn", "crop": {}}'}, "format 2"),
         ({"occlumark": '{"format": 1, "markup": 68, "model": "odn", "crop": {"size": 256}}'}, "wrong inputs"),
     ],
