@@ -1,6 +1,7 @@
 # A fresh clone needs Python 3.11 and make:
 #   make demo    detect on the sample photos, with and without occluders
 #   make test    everything that the tests need, then the tests
+#   make paper   the paper's tables and figures again, in docs/results/
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # The CPU build where the package index has no builds for CUDA. Empty: whatever torch pyproject.toml allows.
 TORCH ?= torch==2.13.0
@@ -9,22 +10,32 @@ DEMO ?= demo
 SCENES ?= ../shared/data/scenes
 PHOTOS300 ?= ../shared/data/300w
 
+# For the paper's tables and figures: the research data, and what a single target may be given (make help).
+SHARED ?= ../shared
+OUT ?= docs/results
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Stamps of what is done: a second run installs nothing, a changed pyproject.toml installs again.
 MADE := $(VENV)/made
 INSTALLED := $(VENV)/installed
+INSTALLED_PAPER := $(VENV)/installed-paper
 INSTALLED_TEST := $(VENV)/installed-test
 # The face finders that ours is measured beside, in an environment of their own: OpenCV 5 has no cascades.
 RIVALS := .venv-rivals
 RIVALS_INSTALLED := $(RIVALS)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-finders clean
+PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure5 figure6
+PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
+	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
+	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
+.PHONY: help demo test lint bench bench-finders paper paper-errors paper-networks $(PAPER_TARGETS) clean
 
 help: ## say what there is
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1: \2/'
+	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
+		sed -E -e 's/^([^:]+):.*## (.*)/make \1: \2/' -e 's/\$$\(PAPER_TARGETS\)/$(PAPER_TARGETS)/'
 
 demo: $(INSTALLED) ## detect on the sample photos and write the pictures to demo/
 	@$(BIN)/occlumark demo --out "$(DEMO)"
@@ -45,6 +56,18 @@ bench: $(INSTALLED_TEST) ## measure speed, and what the nuclear norm costs
 bench-finders: $(INSTALLED) $(RIVALS_INSTALLED) ## measure our face finder beside OpenCV's and dlib's
 	$(BIN)/python benchmarks/finders.py $(SCENES) --photos300 $(PHOTOS300)
 
+paper: $(INSTALLED_PAPER) ## make the paper's tables and figures again, in docs/results/; nothing is trained
+	@$(BIN)/python -m paper --shared "$(SHARED)" --out "$(OUT)"
+
+$(PAPER_TARGETS): $(INSTALLED_PAPER) ## one of them; AFLW=DIR, COFW=DIR, PHOTOS=DIR, OUT=DIR where its page says so
+	@$(BIN)/python -m paper $@ --shared "$(SHARED)" --out "$(OUT)" $(PAPER_OPTIONS)
+
+paper-errors: $(INSTALLED_PAPER) ## run networks on 300W, keep each photo's error; MODEL=, WEIGHTS=FILE NAME=, BOX=
+	@$(BIN)/python -m paper errors --shared "$(SHARED)" --out "$(OUT)" $(PAPER_OPTIONS)
+
+paper-networks: $(INSTALLED_TEST) ## count and time the networks of Table 4
+	@$(BIN)/python -m paper.networks --out "$(OUT)"
+
 clean: ## remove what make has made
 	rm -rf $(VENV) $(RIVALS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
@@ -58,11 +81,16 @@ $(INSTALLED): pyproject.toml | $(MADE)
 	@$(PIP) install -e .
 	@touch $@
 
+$(INSTALLED_PAPER): pyproject.toml | $(MADE)
+	@echo "Installing occlumark into $(VENV), with what the paper's tables and figures need"
+	@$(PIP) install -e '.[data,paper]'
+	@touch $@ $(INSTALLED)
+
 $(INSTALLED_TEST): pyproject.toml | $(MADE)
 	@echo "Installing occlumark into $(VENV), with what training and the tests need"
 	@$(if $(strip $(TORCH)),$(PIP) install '$(TORCH)',:)
-	@$(PIP) install -e '.[train,data,test]'
-	@touch $@ $(INSTALLED)
+	@$(PIP) install -e '.[train,data,paper,test]'
+	@touch $@ $(INSTALLED) $(INSTALLED_PAPER)
 
 $(RIVALS_INSTALLED): | $(MADE)
 	@echo "Installing OpenCV 4 and dlib into $(RIVALS)"

@@ -1,0 +1,156 @@
+"""Figure 6: what the map P says under occluders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from occlumark.crop import CropTransform
+from occlumark.data.occlude import NOTHING_BORROWED
+from occlumark.data.occluders.compose import compose
+from occlumark.data.occluders.kinds import TRAINING
+from occlumark.data.w300 import read_w300
+from occlumark.demo import SAMPLES
+from occlumark.detect import Detector
+from occlumark.errors import OcclumarkError
+from occlumark.landmarker import Landmarker
+from occlumark.packaged import DEFAULT_MODEL, packaged_weights
+from occlumark.photo import read_photo
+from paper.inputs import Inputs
+from paper.page import Table, write_page
+from paper.plot import new_figure, write_png
+
+PAPERS = "odn"
+#: Title to kind of occluder; "" draws none.
+SHOWN = {"open": "", "face mask": "medical_mask", "sunglasses": "shades", "hand": "hand_on_face", "hair": "curtains"}
+_SEED = 4
+_COLUMNS = 5
+
+
+class Crop(NamedTuple):
+    """A face as the network sees it."""
+
+    title: str
+    pixels: np.ndarray
+    """(S, S, 3) uint8, RGB."""
+    cover: np.ndarray
+    """(S, S) 0..1: how much of each pixel the drawn occluder hides."""
+
+
+def make(inputs: Inputs, model: str | None = None, photos: Path | None = None) -> list[Path]:
+    """Write figure6.png, with the page figure6.md unless photos are named; the files written.
+
+    Args:
+        inputs: where to write.
+        model: a packaged network to show beside the paper's; None: the default one.
+        photos: a folder in the 300W layout to show instead of the sample with drawn occluders.
+
+    Raises:
+        MissingInputError: matplotlib is not installed.
+        OcclumarkError: no such network, or the photos cannot be read.
+    """
+    networks = {name: _network(name) for name in dict.fromkeys((PAPERS, model or DEFAULT_MODEL))}
+    if len({network.crop for network in networks.values()}) > 1:
+        raise OcclumarkError(f"{' and '.join(networks)} cut their crops differently and cannot stand side by side")
+    crops = _drawn(networks[PAPERS]) if photos is None else _of_photos(photos, networks[PAPERS])
+    pixels = np.stack([crop.pixels for crop in crops])
+    maps = {name: 1 - network.predict(pixels).occlusion_maps for name, network in networks.items()}
+    picture = _draw(crops, maps, inputs.results / "figure6.png")
+    if photos is not None:
+        return [picture]
+    table = Table(
+        ["network", "face", "mean, occluded", "mean, not occluded", "lowest", "highest"],
+        [row for name, found in maps.items() for row in _numbers(name, crops, found)],
+    )
+    parts = [
+        "![A portrait, open and behind four drawn occluders, above the map of each](figure6.png)",
+        _WHAT,
+        table.markdown(),
+        "The paper's figure shows features dimmed under occluders. Here P is no lower under them than beside them, on"
+        " this portrait and under drawn occluders over the validation faces ([../experiments.md](../experiments.md),"
+        ' "What P knows of occlusion").',
+        "Other faces, for yourself, since photos of the data sets do not go into the repository:\n\n"
+        "```sh\nmake figure6 PHOTOS=300w/ibug OUT=DIR    # MODEL=NAME: another network of the package beside odn\n```",
+    ]
+    page = write_page(inputs.results, "figure6", "Figure 6: the map under occluders", parts, {"figure6": table})
+    return [picture, *page]
+
+
+_WHAT = """\
+Shown: the network's crop of a public-domain portrait with occluders drawn by `occlumark/data/occluders`; below it the
+map of 7 x 7 places (or what the network has), 1 = the face shows. For `odn` it is the paper's P, which multiplies the
+features and is learnt without any label of occlusion; for a network with a trained visibility it is 1 -
+`occlusion_map`. White outlines: what the occluder covers. Not shown: the paper's post-distillation features, which the
+exported network does not give; they are Pathway C's features times P.
+"""
+
+
+def _network(name: str) -> Landmarker:
+    path, sha256 = packaged_weights(name)
+    return Landmarker(path, sha256=sha256)
+
+
+def _drawn(network: Landmarker) -> list[Crop]:
+    """The sample's face, open and under each occluder."""
+    photo = read_photo(SAMPLES / "astronaut.jpg")
+    face = max(Detector(PAPERS).detect(photo), key=lambda found: found.score)
+    transform = CropTransform.from_box(face.box, network.crop)
+    crop, landmarks = transform.cut(photo), transform.to_crop(face.landmarks)
+    crops = []
+    for column, (title, kind) in enumerate(SHOWN.items()):
+        pixels, cover = crop, np.zeros(crop.shape[:2], np.float32)
+        if kind:
+            rng = np.random.default_rng((_SEED, column))
+            drawing = TRAINING[kind](crop, landmarks, rng, NOTHING_BORROWED)
+            pixels, cover, _light = compose(crop, landmarks, drawing, rng)
+        crops.append(Crop(title, pixels, cover))
+    return crops
+
+
+def _of_photos(folder: Path, network: Landmarker) -> list[Crop]:
+    """Faces of a folder, evenly chosen, from their tight boxes."""
+    samples, _problems = read_w300([folder])
+    crops = []
+    for i in np.unique(np.linspace(0, len(samples) - 1, _COLUMNS).round().astype(int)):
+        crop = CropTransform.from_box(samples[i].tight_box, network.crop).cut(samples[i].read_photo())
+        crops.append(Crop(Path(samples[i].name).stem, crop, np.zeros(crop.shape[:2], np.float32)))
+    return crops
+
+
+def _draw(crops: Sequence[Crop], maps: dict[str, np.ndarray], path: Path) -> Path:
+    figure, axes = new_figure(30 + 185 * (1 + len(maps)), columns=len(crops), rows=1 + len(maps))
+    size = crops[0].pixels.shape[0]
+    for column, crop in enumerate(crops):
+        axes[0, column].imshow(crop.pixels)
+        axes[0, column].set_title(crop.title, fontsize=8.5)
+        for row, found in enumerate(maps.values(), start=1):
+            image = axes[row, column].imshow(
+                found[column], cmap="viridis", vmin=0, vmax=1, extent=(-0.5, size - 0.5, size - 0.5, -0.5)
+            )
+            outline = (crop.cover > 0.5).astype(np.uint8)
+            for line in cv2.findContours(outline, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]:
+                axes[row, column].plot(*line[:, 0].T, color="white", linewidth=0.9)
+    for row, label in enumerate(["crop", *(_label(name) for name in maps)]):
+        axes[row, 0].set_ylabel(label, fontsize=8.5)
+    for each in axes.flat:
+        each.set(xticks=[], yticks=[])
+    bar = figure.colorbar(image, ax=axes[1:].ravel().tolist(), aspect=18, pad=0.02)
+    bar.set_label("0 hidden .. 1 shows", fontsize=8.5)
+    bar.ax.tick_params(labelsize=8)
+    return write_png(figure, path)
+
+
+def _label(name: str) -> str:
+    return f"P of {name}" if name == PAPERS else f"1 - occlusion_map\nof {name}"
+
+
+def _numbers(name: str, crops: Sequence[Crop], maps: np.ndarray) -> list[list[str]]:
+    """The map's means where the occluder covers more, and less, than half of a place."""
+    rows = []
+    for crop, found in zip(crops, maps, strict=True):
+        cover = cv2.resize(crop.cover, found.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+        means = [f"{found[part].mean():.2f}" if part.any() else "-" for part in (cover, ~cover)]
+        rows.append([name, crop.title, *means, f"{found.min():.2f}", f"{found.max():.2f}"])
+    return rows
