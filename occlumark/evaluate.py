@@ -1,114 +1,34 @@
 """How well a detector does on annotated photos: errors per face, their summaries per set and over all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from occlumark import metrics
 from occlumark.boxes import overlaps
+from occlumark.data.data_sets import DATA_SETS, faces_for_testing
 from occlumark.data.sample import Problem, Sample
 from occlumark.data.w300 import BOX_FILE, name_prefixes, read_w300
 from occlumark.detect import Detector
-from occlumark.errors import AnnotationError, BoxError, PhotoError
+from occlumark.errors import AnnotationError, BoxError, OcclumarkError, PhotoError
+from occlumark.evaluation import BOX_SOURCES, BoxSource, Evaluation
 from occlumark.face import Face
 from occlumark.finder_metrics import MIN_OVERLAP
+from occlumark.markup import N_LANDMARKS
 from occlumark.metrics import Normaliser
 
-BoxSource = Literal["tight", "official", "finder"]
-BOX_SOURCES: tuple[BoxSource, ...] = get_args(BoxSource)
-
-#: Where to_json samples the cumulative error distribution; every error is in the table of `--per-photo`.
-CED_THRESHOLDS = tuple(i / 100 for i in range(1, 16))
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Errors of n faces, in the order of the folders and names. Everything is a fraction, nothing a percentage."""
-
-    box: BoxSource
-    """Where the face boxes came from."""
-    normaliser: Normaliser
-    """What an error is divided by; a box's size is the tight box's, whatever box the face was found by."""
-    names: list[str]
-    """The n faces' names: photo paths below the folders' common parent."""
-    errors: np.ndarray
-    """(n,) NME of each face."""
-    boxes: np.ndarray
-    """(n, 4) the box each face was detected from, x0, y0, x1, y1 in photo pixels."""
-    skipped: list[Problem]
-    """The annotated faces that are in no number, with the reason: unusable and missed ones."""
-    missed: list[str]
-    """Those of the skipped that the face finder did not find; with other boxes empty."""
-    fallback: list[str]
-    """Faces without an official box. They were detected from their tight box, so that the protocol's photos are all
-    there (one of iBUG's 135 has none)."""
-    sets: dict[str, "Evaluation"]
-    """The same for each folder where several were given."""
-
-    @property
-    def n(self) -> int:
-        """Number of faces in the summaries."""
-        return len(self.errors)
-
-    @property
-    def nme(self) -> float:
-        """Mean of the errors."""
-        return float(self.errors.mean()) if self.n else float("nan")
-
-    @property
-    def nme_interval(self) -> tuple[float, float]:
-        """95 % bootstrap interval of nme."""
-        return metrics.mean_interval(self.errors) if self.n else (float("nan"), float("nan"))
-
-    def failure_rate(self, threshold: float) -> float:
-        """The share of the errors above a threshold."""
-        return metrics.failure_rate(self.errors, threshold) if self.n else float("nan")
-
-    def auc(self, threshold: float) -> float:
-        """The area under the ced up to a threshold, over the threshold."""
-        return metrics.auc(self.errors, threshold) if self.n else float("nan")
-
-    def ced(self, threshold: float) -> float:
-        """The cumulative error distribution: the share of the errors up to a threshold."""
-        return float(metrics.ced(self.errors, np.array([threshold]))[0]) if self.n else float("nan")
-
-    def to_json(self) -> dict[str, Any]:
-        """The summaries as plain values for `json.dumps`; null where there is no face to summarise."""
-        return {
-            "n": self.n,
-            "nme": _or_none(self.nme),
-            "nme_interval": [_or_none(end) for end in self.nme_interval],
-            "failure_rate_08": _or_none(self.failure_rate(0.08)),
-            "failure_rate_10": _or_none(self.failure_rate(0.10)),
-            "auc_08": _or_none(self.auc(0.08)),
-            "auc_10": _or_none(self.auc(0.10)),
-            "ced": {f"{t:.2f}": _or_none(self.ced(t)) for t in CED_THRESHOLDS},
-            "normaliser": self.normaliser,
-            "box": self.box,
-            "skipped": len(self.skipped),
-            "skipped_photos": [problem._asdict() for problem in self.skipped],
-            "missed": len(self.missed),
-            "fallback": self.fallback,
-            "sets": {name: part.to_json() for name, part in self.sets.items()},
-        }
-
-    def below(self, prefix: str) -> "Evaluation":
-        """The part whose names begin with a prefix."""
-        inside = [i for i, name in enumerate(self.names) if name.startswith(prefix)]
-        return replace(
-            self,
-            names=[self.names[i] for i in inside],
-            errors=self.errors[inside],
-            boxes=self.boxes[inside],
-            skipped=[problem for problem in self.skipped if problem.name.startswith(prefix)],
-            missed=[name for name in self.missed if name.startswith(prefix)],
-            fallback=[name for name in self.fallback if name.startswith(prefix)],
-            sets={},
-        )
+#: What published errors on a data set are divided by.
+PUBLISHED: dict[str, Normaliser] = {
+    "300w": "inter_ocular",
+    "cofw": "inter_ocular",
+    "cofw68": "inter_ocular",
+    "aflw": "box_width",
+    "wflw": "inter_ocular",
+}
 
 
 def evaluate(
@@ -131,16 +51,83 @@ def evaluate(
     Raises:
         AnnotationError: no face can be evaluated, none has an official box where these are asked for, or the folders
             cannot be read (read_w300).
+        OcclumarkError: the detector is of another markup.
         ValueError: an unknown box or normaliser, or a limit below 1.
     """
+    check_markup(detector, N_LANDMARKS, "300W")
+    whole = _evaluate(*annotated_faces(roots, box, limit), detector, box, normaliser, "tight")
+    if len(roots) == 1:
+        return whole
+    parts = zip(roots, name_prefixes(roots), strict=True)
+    return replace(whole, sets={str(root): whole.below(prefix) for root, prefix in parts})
+
+
+def evaluate_data_set(
+    name: str,
+    folder: Path,
+    detector: Detector,
+    box: BoxSource = "official",
+    normaliser: Normaliser | None = None,
+    limit: int | None = None,
+) -> Evaluation:
+    """Detect the test faces of a data set other than 300W and measure the errors over their annotated landmarks.
+
+    Args:
+        name: a key of data.data_sets.DATA_SETS.
+        folder: of the data set, as published (docs/datasets.md).
+        detector: what is measured, of the data set's markup.
+        box: as in evaluate.
+        normaliser: what an error is divided by; a box's size is that of the official box. None: PUBLISHED[name].
+        limit: as in evaluate.
+
+    Returns:
+        With a set for each of the data set's published subsets.
+
+    Raises:
+        AnnotationError: as in evaluate, or there is no test part.
+        OcclumarkError: the detector is of another markup, or a package that reads the data set is not installed.
+        ValueError: as in evaluate.
+    """
+    check_markup(detector, DATA_SETS[name].n_points, name)
+    samples, skipped = faces_for_testing(name, folder)
+    whole = _evaluate(_evenly(samples, limit), skipped, detector, box, normaliser or PUBLISHED[name], "official")
+    subsets = {sample.name: sample.subsets for sample in samples}
+    sets = {
+        part: whole.of(lambda face, part=part: part in subsets.get(face, ()))  # type: ignore[misc]
+        for part in DATA_SETS[name].tests
+    }
+    return replace(whole, sets=sets)
+
+
+def check_markup(detector: Detector, n_points: int, name: str) -> None:
+    """Refuse a detector of another markup than a data set's.
+
+    Raises:
+        OcclumarkError: with both.
+    """
+    if detector.markup.n != n_points:
+        raise OcclumarkError(
+            f"model '{detector.model}' finds {detector.markup.n} landmarks, faces of {name} have {n_points}; "
+            f"name a network of {n_points} by --weights"
+        )
+
+
+def _evaluate(
+    samples: Sequence[Sample],
+    skipped: list[Problem],
+    detector: Detector,
+    box: BoxSource,
+    normaliser: Normaliser,
+    size_of: Literal["tight", "official"],
+) -> Evaluation:
+    """Measure faces; arguments and errors as in evaluate, size_of as _measure's."""
     if box not in BOX_SOURCES or normaliser not in metrics.NORMALISERS:
         raise ValueError(f"box is one of {BOX_SOURCES}, normaliser of {metrics.NORMALISERS}; not {box}, {normaliser}")
-    samples, skipped = annotated_faces(roots, box, limit)
     measured: list[tuple[str, _Measured]] = []
     missed: list[str] = []
     for sample in tqdm(samples, "evaluating", unit="face", disable=None):
         try:
-            measured.append((sample.name, _measure(sample, detector, box, normaliser)))
+            measured.append((sample.name, _measure(sample, detector, box, normaliser, size_of)))
         except (PhotoError, BoxError, AnnotationError) as error:
             skipped.append(Problem(sample.name, str(error)))
         except MissedFaceError as error:
@@ -148,7 +135,7 @@ def evaluate(
             missed.append(sample.name)
     if not measured:
         raise AnnotationError(f"none of {len(skipped)} faces could be evaluated; the first: {skipped[0].reason}")
-    whole = Evaluation(
+    return Evaluation(
         box=box,
         normaliser=normaliser,
         names=[name for name, _ in measured],
@@ -159,10 +146,6 @@ def evaluate(
         fallback=[name for name, face in measured if face.fallback],
         sets={},
     )
-    if len(roots) == 1:
-        return whole
-    parts = zip(roots, name_prefixes(roots), strict=True)
-    return replace(whole, sets={str(root): whole.below(prefix) for root, prefix in parts})
 
 
 def annotated_faces(roots: Sequence[Path], box: BoxSource, limit: int | None) -> tuple[list[Sample], list[Problem]]:
@@ -184,10 +167,21 @@ class MissedFaceError(Exception):
     """The face finder did not find the annotated face."""
 
 
-def _measure(sample: Sample, detector: Detector, box: BoxSource, normaliser: Normaliser) -> _Measured:
-    size_box = sample.tight_box[None] if normaliser in metrics.BOX_NORMALISERS else None
+def _measure(
+    sample: Sample,
+    detector: Detector,
+    box: BoxSource,
+    normaliser: Normaliser,
+    size_of: Literal["tight", "official"],
+) -> _Measured:
+    size_box = None
+    if normaliser in metrics.BOX_NORMALISERS:
+        own = sample.tight_box if size_of == "tight" else sample.official_box
+        if own is None:
+            raise AnnotationError(f"no official box, whose size {normaliser} is")
+        size_box = own[None]
     try:
-        metrics.face_sizes(sample.landmarks[None], normaliser, size_box)
+        (size,) = metrics.face_sizes(sample.landmarks[None], normaliser, size_box)
     except ValueError as error:
         raise AnnotationError(f"the true landmarks give no size: {error}") from error
     photo = sample.read_photo()
@@ -198,8 +192,8 @@ def _measure(sample: Sample, detector: Detector, box: BoxSource, normaliser: Nor
         (face,) = detector.detect(photo, sample.official_box[None])
     else:
         (face,) = detector.detect(photo, sample.tight_box[None])
-    errors = metrics.nme(face.landmarks[None], sample.landmarks[None], normaliser, size_box)
-    return _Measured(float(errors[0]), face.box, fallback)
+    distances = np.linalg.norm((face.landmarks - sample.landmarks)[sample.annotated], axis=1)
+    return _Measured(float((distances / size).mean()), face.box, fallback)
 
 
 def matching_face(faces: list[Face], tight: np.ndarray) -> Face:
@@ -227,7 +221,3 @@ def _evenly(samples: list[Sample], limit: int | None) -> list[Sample]:
     if limit < 1:
         raise ValueError(f"the limit is at least 1, not {limit}")
     return [samples[i * len(samples) // limit] for i in range(limit)]
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value

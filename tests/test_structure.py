@@ -17,7 +17,7 @@ LAYERS: tuple[set[str], ...] = (
     {"model"},
     {"data"},
     {"metrics", "finder_metrics", "visibility_metrics"},
-    {"face"},
+    {"face", "evaluation"},
     {"draw", "network_file"},
     {"finder", "landmarker"},
     {"detect"},

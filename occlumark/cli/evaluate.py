@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from occlumark.detect import Detector
-    from occlumark.evaluate import Evaluation
+    from occlumark.evaluation import BoxSource, Evaluation
 
 _DESCRIPTION = """\
 Detect the faces of annotated photos and print how far the landmarks are from their true places.
@@ -24,6 +24,10 @@ A face is a NAME.pts of 68 points beside NAME.jpg (or .png, ...), anywhere below
 the nearest detector_boxes.csv at or above a folder; a face without one is detected from its tight box and listed.
 Tight boxes are made of the true landmarks, so results from them are better than what a user gets: name the boxes
 beside every result.
+
+With --dataset, DIR is the folder of another data set in its published form (docs/datasets.md), and measured are its
+test faces, from its own boxes and over its published normaliser where nothing else is said: cofw (29 points), aflw (19;
+Full and Frontal, box width), wflw (98; with its six subsets), each by a network of that markup, and cofw68.
 
 With --occlude, things that no training shows are drawn over the faces, at 10, 25 and 40 % of each, the same for every
 model and whenever the seed is the same; printed are the errors on the covered faces and on the same ones open, and how
@@ -37,6 +41,7 @@ example:
   occlumark evaluate 300w/lfpw/testset 300w/helen/testset --box official
   occlumark evaluate 300w/ibug --box finder --json --per-photo ibug.csv
   occlumark evaluate 300w/lfpw/testset 300w/helen/testset --occlude 0 --models odn mine.onnx
+  occlumark evaluate COFW --dataset cofw --weights cofw.onnx
 """
 
 
@@ -52,15 +57,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add = parser.add_argument
     add("folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files")
     add(
+        "--dataset",
+        choices=("300w", "cofw", "cofw68", "aflw", "wflw"),  # evaluate.PUBLISHED, which --help need not load
+        default="300w",
+        help="which data set DIR is the folder of (default: %(default)s, whose folders are its parts)",
+    )
+    add(
         "--box",
         choices=("tight", "official", "finder"),
-        help="face boxes (default: tight; with --occlude official)",
+        help="face boxes (default: tight; with --occlude or --dataset official)",
     )
     add(
         "--normaliser",
         choices=("inter_ocular", "inter_pupil", "box_width", "box_size", "box_longer", "box_diagonal"),
-        default="inter_ocular",
-        help="what an error is divided by (default: %(default)s)",
+        help="what an error is divided by (default: inter_ocular; for aflw box_width)",
     )
     add("--json", action="store_true", help="print one JSON object, all fractions")
     add("--per-photo", metavar="FILE.csv", type=Path, help="write each face's photo, error and box to a table")
@@ -75,17 +85,25 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the summaries, write the table."""
     from occlumark.detect import Detector
-    from occlumark.evaluate import evaluate
+    from occlumark.evaluate import PUBLISHED, evaluate, evaluate_data_set
 
     for option in ("models", "sheet"):
         if getattr(args, option) and args.occlude is None:
             raise OcclumarkError(f"--{option} goes with --occlude SEED")
     if args.per_photo and not args.per_photo.parent.is_dir():
         raise OcclumarkError(f"cannot write {args.per_photo}: no folder {args.per_photo.parent}; make it first")
+    args.normaliser = args.normaliser or PUBLISHED[args.dataset]
+    if args.dataset != "300w" and (len(args.folders) > 1 or args.occlude is not None):
+        raise OcclumarkError(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --occlude")
     if args.occlude is not None:
         return _run_occluded(args)
     detector = Detector(**network_options(args))
-    result = evaluate(args.folders, detector, args.box or "tight", args.normaliser, args.limit)
+    if args.dataset == "300w":
+        result = evaluate(args.folders, detector, args.box or "tight", args.normaliser, args.limit)
+    else:
+        (folder,) = args.folders
+        box_source: BoxSource = args.box or "official"
+        result = evaluate_data_set(args.dataset, folder, detector, box_source, args.normaliser, args.limit)
     print(json.dumps(result.to_json()) if args.json else _table(result))
     for problem in result.skipped:
         print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
@@ -96,13 +114,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_occluded(args: argparse.Namespace) -> int:
     from occlumark.cli.occlusion_table import tables
+    from occlumark.evaluate import check_markup
     from occlumark.evaluate_occlusion import evaluate_occlusion
+    from occlumark.markup import N_LANDMARKS
     from occlumark.occlusion_sheet import occlusion_sheet
     from occlumark.photo import WRITTEN_SUFFIXES, write_photo
 
     if args.sheet and args.sheet.suffix.lower() not in WRITTEN_SUFFIXES:
         raise OcclumarkError(f"--sheet is a picture, {', '.join(WRITTEN_SUFFIXES)}; not {args.sheet}")
     detectors = _detectors(args)
+    for detector in detectors.values():
+        check_markup(detector, N_LANDMARKS, "the benchmark")
     result = evaluate_occlusion(
         args.folders, detectors, args.occlude, args.box or "official", args.normaliser, args.limit
     )

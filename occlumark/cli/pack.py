@@ -9,13 +9,16 @@ from occlumark.errors import ConfigError
 _DESCRIPTION = """\
 Cut the faces out of annotated photos and write them to one file, from which training reads.
 
-A face is a NAME.pts of 68 points beside NAME.jpg (or .png, ...), anywhere below the folders. A face that
-cannot be used is left out and listed on stderr, and the exit code is then 1; the file is whole all the same.
+A face is a NAME.pts of 68 points beside NAME.jpg (or .png, ...), anywhere below the folders. With --dataset it is one
+of another data set's training part, in its published form (docs/datasets.md): of 29 points (cofw), 19 (aflw) or 98
+(wflw). A face that cannot be used is left out and listed on stderr, and the exit code is then 1; the file is whole all
+the same.
 """
 _EXAMPLE = """\
 example:
   occlumark pack 300w/afw 300w/lfpw/trainset 300w/helen/trainset --out train.pack
   occlumark pack 300w/afw 300w/lfpw/trainset 300w/helen/trainset --wflw wflw/train --out more.pack
+  occlumark pack COFW --dataset cofw --out cofw.pack     # then: occlumark train --set markup=29 ...
 """
 
 
@@ -29,6 +32,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files")
+    parser.add_argument(
+        "--dataset",
+        choices=("300w", "cofw", "aflw", "wflw"),  # data.data_sets.DATA_SETS with a training part
+        default="300w",
+        help="which data set DIR is the folder of (default: %(default)s)",
+    )
     parser.add_argument(
         "--wflw",
         metavar="DIR",
@@ -50,6 +59,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Pack, print the number of faces, list what was left out."""
+    from occlumark.data.data_sets import faces_for_training
     from occlumark.data.pack import PackConfig, write_pack
     from occlumark.data.w300 import read_w300
     from occlumark.data.wflw import read_wflw_points
@@ -59,14 +69,20 @@ def run(args: argparse.Namespace) -> int:
         config = PackConfig(size=args.size, extent=args.extent)
     except ValueError as error:
         raise ConfigError(f"--size or --extent: {error}") from error
-    samples, problems = read_w300(args.folders)
+    if args.dataset != "300w":
+        if len(args.folders) > 1 or args.wflw:
+            raise ConfigError(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --wflw")
+        samples, problems = faces_for_training(args.dataset, args.folders[0])
+    else:
+        samples, problems = read_w300(args.folders)
     for folder in args.wflw:
         more, unusable = read_wflw_points(folder)
         samples += map(to_68, more)
         problems += unusable
     packed, unreadable = write_pack(samples, args.out, config)
     problems += unreadable
-    print(f"packed {packed} faces of {config.size} x {config.size} pixels into {args.out}")
+    points = "" if args.dataset == "300w" else f" with {len(samples[0].landmarks)} points"
+    print(f"packed {packed} faces{points} of {config.size} x {config.size} pixels into {args.out}")
     for problem in problems:
         print(f"occlumark: left out {problem.name}: {problem.reason}", file=sys.stderr)
     return 1 if problems else 0
