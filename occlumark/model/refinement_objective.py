@@ -62,23 +62,24 @@ def refinement_objective(
         config: weights.
         crop_size: side of the crop, pixels.
         prediction: of a network with a refinement.
-        landmarks: ground truth in crop pixels.
+        landmarks: ground truth in crop pixels; NaN where not annotated, which teaches nothing.
         cover: what the drawn occluders cover.
     """
     refined = prediction.refined
     assert refined is not None  # the caller has one
-    truth = landmarks / Refinement.stride
+    known = landmarks.isfinite().all(-1)
+    shifts = [torch.where(known[..., None], look - landmarks / Refinement.stride, 0) for look in refined.landmarks]
     cells = crop_size / Refinement.stride
-    distance = (refined.landmarks[-1] - truth).detach().norm(dim=-1)
-    looks = [((look - truth) / cells).abs().flatten(1).sum(1).mean() for look in refined.landmarks]
+    distance = shifts[-1].detach().norm(dim=-1)
+    looks = [(shift / cells).abs().flatten(1).sum(1).mean() for shift in shifts]
     spread = refined.log_scale.clamp(-6, 4)
     touched = (cover.map.flatten(1).amax(1) > 0).float()
     terms = {
         "refined": config.refined * torch.stack(looks).sum(),
-        "hidden": config.hidden * _cover_loss(refined.hidden, cover.landmarks, touched[:, None], config),
+        "hidden": config.hidden * _cover_loss(refined.hidden, cover.landmarks, touched[:, None], config, known),
         "occlusion": config.occlusion * _cover_loss(refined.occlusion, cover.map, touched[:, None, None], config),
         # The density of a distance r from an isotropic Laplace of scale b falls with exp(-r / b) / b^2.
-        "error": config.error * (distance * (-spread).exp() + 2 * spread).mean(),
+        "error": config.error * _mean(distance * (-spread).exp() + 2 * spread, known),
     }
     if config.taught and prediction.P is not None:
         P = prediction.P.squeeze(1).clamp(1e-4, 1 - 1e-4)
@@ -88,12 +89,21 @@ def refinement_objective(
     return terms
 
 
-def _cover_loss(logits: Tensor, target: Tensor, touched: Tensor, config: RefinementObjectiveConfig) -> Tensor:
+def _mean(values: Tensor, known: Tensor) -> Tensor:
+    return (values * known).sum() / known.sum().clamp_min(1)
+
+
+def _cover_loss(
+    logits: Tensor, target: Tensor, touched: Tensor, config: RefinementObjectiveConfig, known: Tensor | None = None
+) -> Tensor:
+    """Mean cross entropy over what counts as known; known: which targets are, None: all."""
+    if known is None:
+        known = torch.ones_like(target)
     losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     if config.shown == "all":
-        return losses.mean()
+        return _mean(losses, known)
     if config.shown == "near":
         weight = touched.expand_as(losses)
     else:
         weight = torch.where(target > 0, 1.0, (-logits.detach()).sigmoid() ** config.trust)
-    return (losses * weight).sum() / weight.sum().clamp_min(1)
+    return _mean(losses, weight * known)

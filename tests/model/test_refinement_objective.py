@@ -112,3 +112,26 @@ def test_p_is_taught_only_where_asked():
     # P = 1/4; covered are the two upper cells of the first face's four, of eight altogether
     expected = -(2 * math.log(0.75) + 6 * math.log(0.25)) / 8
     assert found["taught"] == pytest.approx(2 * expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("shown", ["all", "near", "trusted"])
+def test_what_is_not_annotated_teaches_nothing(shown):
+    """Half of the landmarks are right and known, the other half wrong and not annotated."""
+    prediction, truth = answer(off=(0.0,), hidden=-10.0)
+    refined, nowhere = prediction.refined, range(34, 68)
+    wrong = [part.clone() for part in (refined.landmarks[0], refined.hidden, refined.log_scale)]
+    for part in wrong:
+        part[:, nowhere] += 30
+        part.requires_grad_()
+    landmarks, hidden, log_scale = wrong
+    moved = prediction._replace(refined=refined._replace(landmarks=(landmarks,), hidden=hidden, log_scale=log_scale))
+    half = truth.clone()
+    half[:, nowhere] = torch.nan
+    config = RefinementObjectiveConfig(shown=shown)
+    found = refinement_objective(config, 64, moved, half, cover())
+    expected = refinement_objective(config, 64, prediction, truth, cover())
+    for name in ("refined", "error", "hidden"):
+        assert found[name].item() == pytest.approx(expected[name].item(), abs=1e-4)
+    torch.stack(list(found.values())).sum().backward()
+    for part in wrong:
+        assert torch.isfinite(part.grad).all() and not part.grad[:, nowhere].any()
