@@ -14,6 +14,9 @@ from torch.nn import functional
 from occlumark.model.network import NetworkOutput
 from occlumark.model.refinement import Refinement
 
+#: Cells from a drawn occluder, each way, that `near` still counts: about a fifth of the face.
+NEAR = 4
+
 
 @dataclass(frozen=True)
 class RefinementObjectiveConfig:
@@ -31,7 +34,8 @@ class RefinementObjectiveConfig:
     """Of the negative log-likelihood of the refined landmarks' error, which moves only its scale."""
     shown: Literal["all", "near", "trusted"] = "trusted"
     """Which places without a drawn occluder count as shown, as the photos' own occluders are not labelled. all: every
-    one; near: those on faces that got an occluder; trusted: every one, weighted by how sure the network is already."""
+    one; near: those within NEAR cells of a drawn occluder; trusted: every one, weighted by how sure the network is
+    already."""
     trust: float = 1.0
     """Power of that weight, above 0: the higher, the less a place counts that the network doubts."""
 
@@ -73,20 +77,29 @@ def refinement_objective(
     distance = shifts[-1].detach().norm(dim=-1)
     looks = [(shift / cells).abs().flatten(1).sum(1).mean() for shift in shifts]
     spread = refined.log_scale.clamp(-6, 4)
-    touched = (cover.map.flatten(1).amax(1) > 0).float()
+    near = functional.max_pool2d((cover.map > 0).float().unsqueeze(1), 2 * NEAR + 1, 1, NEAR).squeeze(1)
     terms = {
         "refined": config.refined * torch.stack(looks).sum(),
-        "hidden": config.hidden * _cover_loss(refined.hidden, cover.landmarks, touched[:, None], config, known),
-        "occlusion": config.occlusion * _cover_loss(refined.occlusion, cover.map, touched[:, None, None], config),
+        "hidden": config.hidden * _cover_loss(refined.hidden, cover.landmarks, _at(near, landmarks), config, known),
+        "occlusion": config.occlusion * _cover_loss(refined.occlusion, cover.map, near, config),
         # The density of a distance r from an isotropic Laplace of scale b falls with exp(-r / b) / b^2.
         "error": config.error * _mean(distance * (-spread).exp() + 2 * spread, known),
     }
     if config.taught and prediction.P is not None:
         P = prediction.P.squeeze(1).clamp(1e-4, 1 - 1e-4)
-        coarse = functional.adaptive_avg_pool2d(cover.map.unsqueeze(1), P.shape[-1]).squeeze(1)
-        taught = _cover_loss(-torch.logit(P), coarse, touched[:, None, None], config)
+        coarse, near = (
+            functional.adaptive_avg_pool2d(part.unsqueeze(1), P.shape[-1]).squeeze(1) for part in (cover.map, near)
+        )
+        taught = _cover_loss(-torch.logit(P), coarse, near, config)
         terms["taught"] = config.taught * taught
     return terms
+
+
+def _at(cells: Float[Tensor, "B h w"], landmarks: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L"]:
+    """The cell that each landmark lies in; the nearest one for those outside, any for those that are NaN."""
+    height, width = cells.shape[1:]
+    columns, rows = (landmarks / Refinement.stride).nan_to_num().long().unbind(-1)
+    return cells.flatten(1).gather(1, rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1))
 
 
 def _mean(values: Tensor, known: Tensor) -> Tensor:
@@ -94,16 +107,19 @@ def _mean(values: Tensor, known: Tensor) -> Tensor:
 
 
 def _cover_loss(
-    logits: Tensor, target: Tensor, touched: Tensor, config: RefinementObjectiveConfig, known: Tensor | None = None
+    logits: Tensor, target: Tensor, near: Tensor, config: RefinementObjectiveConfig, known: Tensor | None = None
 ) -> Tensor:
-    """Mean cross entropy over what counts as known; known: which targets are, None: all."""
+    """Mean cross entropy over what counts.
+
+    near: 1 where a drawn occluder is near; known: which targets are known, None: all.
+    """
     if known is None:
         known = torch.ones_like(target)
     losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     if config.shown == "all":
         return _mean(losses, known)
     if config.shown == "near":
-        weight = touched.expand_as(losses)
+        weight = near
     else:
         weight = torch.where(target > 0, 1.0, (-logits.detach()).sigmoid() ** config.trust)
     return _mean(losses, weight * known)

@@ -52,13 +52,19 @@ def test_all_places_count_alike():
     assert found["occlusion"] == pytest.approx(3 * expected, rel=1e-5)
 
 
-def test_near_leaves_faces_without_occluder_out():
+def test_near_leaves_out_what_no_drawn_occluder_comes_near():
+    """The upper left cell alone is covered: 5 x 5 cells are near. The landmarks lie in the cell (4, 4) or (5, 5)."""
     logit = math.log(3)
-    found = terms(*answer(hidden=logit, occlusion=logit), cover(1.0), shown="near")
-    expected = -(0.5 * math.log(0.75) + 0.5 * math.log(0.25))
-    assert found["hidden"] == pytest.approx(expected, rel=1e-5)
-    assert found["occlusion"] == pytest.approx(expected, rel=1e-5)
-    assert terms(*answer(hidden=logit), cover(), shown="near")["hidden"] == 0
+    cells = torch.zeros(2, 8, 8)
+    cells[0, 0, 0] = 1.0
+    prediction, truth = answer(hidden=logit, occlusion=logit)
+    truth[0, 34:] = 40.0
+    found = terms(prediction, truth, Cover(torch.zeros(2, 68), cells), shown="near")
+    assert found["hidden"] == pytest.approx(-math.log(0.25), rel=1e-5)  # 34 landmarks, all shown
+    assert found["occlusion"] == pytest.approx(-(math.log(0.75) + 24 * math.log(0.25)) / 25, rel=1e-5)
+    truth[0] = 40.0
+    assert terms(prediction, truth, Cover(torch.zeros(2, 68), cells), shown="near")["hidden"] == 0
+    assert terms(prediction, truth, cover(), shown="near")["occlusion"] == 0
 
 
 def test_trusted_asks_little_where_the_network_sees_something():
