@@ -13,6 +13,9 @@ PHOTOS300 ?= ../shared/data/300w
 # For the paper's tables and figures: the research data, and what a single target may be given (make help).
 SHARED ?= ../shared
 OUT ?= docs/results
+# For the ablation: the training photos, as `occlumark pack` writes them.
+PACK ?= train.pack
+SEEDS ?= 0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +34,7 @@ PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
-.PHONY: help demo test lint bench bench-finders paper paper-errors paper-networks $(PAPER_TARGETS) clean
+.PHONY: help demo test lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
 
 help: ## say what there is
 	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -67,6 +70,9 @@ paper-errors: $(INSTALLED_PAPER) ## run networks on 300W, keep each photo's erro
 
 paper-networks: $(INSTALLED_TEST) ## count and time the networks of Table 4
 	@$(BIN)/python -m paper.networks --out "$(OUT)"
+
+ablation: $(INSTALLED_TEST) ## train the rows of Table 4 and measure them: hours; PACK=FILE, SEEDS="0 1 2", DEVICE=cuda
+	@$(BIN)/python -m paper.train_ablation --pack "$(PACK)" --photos "$(PHOTOS300)" --seeds $(SEEDS) $(if $(DEVICE),--device $(DEVICE))
 
 clean: ## remove what make has made
 	rm -rf $(VENV) $(RIVALS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
