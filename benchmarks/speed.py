@@ -21,9 +21,9 @@ import onnxruntime
 import torch
 from training_step import PLAIN, Training, batch_of
 
-import occlumark
 from occlumark.export import to_onnx
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
+from occlumark.packaged import packaged_weights
 from occlumark.train.config import LandmarkConfig
 
 BATCH = 32
@@ -55,19 +55,8 @@ def write_onnx(config: NetworkConfig, path: Path) -> None:
     path.write_bytes(to_onnx(network, LandmarkConfig(network=config), fp16=False).SerializeToString())
 
 
-def our_network(folder: Path) -> Path:
-    """The packaged network; where there is none, an untrained one, which is as fast."""
-    packaged = Path(occlumark.__file__).with_name("weights") / "odn.onnx"
-    if packaged.exists():
-        return packaged
-    path = folder / "odn.onnx"
-    if not path.exists():
-        write_onnx(NetworkConfig(), path)
-    return path
-
-
 def detect(repetitions: int, folder: Path) -> None:
-    """The exported network against plain ResNet-18 regression: ONNX Runtime, fp32, one thread, one crop."""
+    """The packaged networks beside plain ResNet-18 regression: ONNX Runtime, fp32, one thread, one crop."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -78,19 +67,20 @@ def detect(repetitions: int, folder: Path) -> None:
         return lambda: session.run(None, {"crops": crop})
 
     write_onnx(PLAIN, folder / "plain.onnx")
-    took = median_times_s({"odn": run(our_network(folder)), "plain": run(folder / "plain.onnx")}, repetitions)
-    print(f"detect, 1 thread, fp32: network {took['odn'] * 1e3:.1f} ms, plain ResNet-18 {took['plain'] * 1e3:.1f} ms")
-    report("network over plain ResNet-18, time", took["odn"] / took["plain"], "x", at_most=1.2)
+    networks = {name: run(packaged_weights(name)[0]) for name in ("odn", "occlumark")}
+    took = median_times_s(networks | {"plain": run(folder / "plain.onnx")}, repetitions)
+    said = ", ".join(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in took.items())
+    print(f"detect, 1 thread, fp32: {said}")
+    report("odn over plain ResNet-18, time", took["odn"] / took["plain"], "x", at_most=1.2)
+    report("occlumark over odn, time", took["occlumark"] / took["odn"], "x", at_most=1.3)
 
 
-def load(repetitions: int, folder: Path) -> None:
+def load(repetitions: int) -> None:
     """Times of `import occlumark` and of making a Detector, each in a fresh process whose files are in the cache."""
-    network = our_network(folder)
-    arguments = "" if network.is_relative_to(Path(occlumark.__file__).parent) else f"weights={str(network)!r}"
     code = (
         "import json, time; began = time.perf_counter(); import occlumark; imported = time.perf_counter(); "
         "from occlumark.detect import Detector; ready = time.perf_counter(); "
-        f"Detector({arguments}); made = time.perf_counter(); "
+        "Detector(); made = time.perf_counter(); "
         "print(json.dumps([imported - began, ready - imported, made - ready]))"
     )
     runs = [
@@ -131,11 +121,11 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, help="default: detect 50, load 7, train 7")
     args = parser.parse_args()
     logging.disable(logging.WARNING)  # the exporter names every operator that it does not know
-    with tempfile.TemporaryDirectory() as folder:
-        if args.only in (None, "detect"):
+    if args.only in (None, "detect"):
+        with tempfile.TemporaryDirectory() as folder:
             detect(args.repetitions or 50, Path(folder))
-        if args.only in (None, "load"):
-            load(args.repetitions or 7, Path(folder))
+    if args.only in (None, "load"):
+        load(args.repetitions or 7)
     if args.only in (None, "train"):
         train(args.repetitions or 7)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from occlumark.errors import CheckpointError
 
 #: The landmark network that detection takes where the caller names none.
-DEFAULT_MODEL = "odn"
+DEFAULT_MODEL = "occlumark"
 
 _FOLDER = Path(__file__).with_name("weights")
 # The face finder's name in the table; every other name there is a landmark network's.
