@@ -108,7 +108,8 @@ def bend(texture: np.ndarray, places: np.ndarray, points: np.ndarray, size: int)
     # far beside the texture OpenCV is slow
     coarse = np.clip(coarse, 0, np.array(texture.shape[1::-1]) - 1).astype(np.float32)
     field = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_LINEAR)
-    return cv2.remap(texture, field, np.empty(0, np.float32), cv2.INTER_LINEAR)
+    across, down = cv2.split(field)  # an empty second map, which OpenCV 4 takes for none, gives noise with OpenCV 5
+    return cv2.remap(texture, across, down, cv2.INTER_LINEAR)
 
 
 def _terms(points: np.ndarray) -> np.ndarray:
