@@ -1,8 +1,8 @@
-"""Figure 6: what the map P says under occluders."""
+"""Figure 6: what the map P says under occluders, and what it leaves of the features."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,13 +18,18 @@ from occlumark.errors import OcclumarkError
 from occlumark.landmarker import Landmarker
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import read_photo
+from paper.distilled import Features, features
 from paper.inputs import Inputs
 from paper.page import Table, write_page
 from paper.plot import new_figure, write_png
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 PAPERS = "odn"
 #: Title to kind of occluder; "" draws none.
 SHOWN = {"open": "", "face mask": "medical_mask", "sunglasses": "shades", "hand": "hand_on_face", "hair": "curtains"}
+_COMPARED, _WHERE = ("map's mean", "features kept"), ("occluded", "not occluded")
 _SEED = 4
 _COLUMNS = 5
 
@@ -48,7 +53,7 @@ def make(inputs: Inputs, model: str | None = None, photos: Path | None = None) -
         photos: a folder in the 300W layout to show instead of the sample with drawn occluders.
 
     Raises:
-        MissingInputError: matplotlib is not installed.
+        MissingInputError: matplotlib or onnx is not installed.
         OcclumarkError: no such network, or the photos cannot be read.
     """
     networks = {name: _network(name) for name in dict.fromkeys((PAPERS, model or DEFAULT_MODEL))}
@@ -57,12 +62,13 @@ def make(inputs: Inputs, model: str | None = None, photos: Path | None = None) -
     crops = _drawn(networks[PAPERS]) if photos is None else _of_photos(photos, networks[PAPERS])
     pixels = np.stack([crop.pixels for crop in crops])
     maps = {name: 1 - network.predict(pixels).occlusion_maps for name, network in networks.items()}
-    picture = _draw(crops, maps, inputs.results / "figure6.png")
+    of_paper = _means(features(packaged_weights(PAPERS)[0], pixels))
+    picture = _draw(crops, maps, of_paper, inputs.results / "figure6.png")
     if photos is not None:
         return [picture]
     table = Table(
-        ["network", "face", "mean, occluded", "mean, not occluded", "lowest", "highest"],
-        [row for name, found in maps.items() for row in _numbers(name, crops, found)],
+        ["network", "face", *(f"{what}, {where}" for what in _COMPARED for where in _WHERE), "lowest", "highest"],
+        [row for name, found in maps.items() for row in _numbers(name, crops, found, of_paper)],
     )
     parts = [
         "![A portrait, open and behind four drawn occluders, above the map of each](figure6.png)",
@@ -70,7 +76,8 @@ def make(inputs: Inputs, model: str | None = None, photos: Path | None = None) -
         table.markdown(),
         "The paper's figure shows features dimmed under occluders. Here P is no lower under them than beside them, on"
         " this portrait and under drawn occluders over the validation faces ([../experiments.md](../experiments.md),"
-        ' "What P knows of occlusion").',
+        ' "What P knows of occlusion"), and it takes no more from the features'
+        " under an occluder than beside it.",
         "Other faces, for yourself, since photos of the data sets do not go into the repository:\n\n"
         "```sh\nmake figure6 PHOTOS=300w/ibug OUT=DIR    # MODEL=NAME: another network of the package beside odn\n```",
     ]
@@ -82,8 +89,9 @@ _WHAT = """\
 Shown: the network's crop of a public-domain portrait with occluders drawn by `occlumark/data/occluders`; below it the
 map of 7 x 7 places (or what the network has), 1 = the face shows. For `odn` it is the paper's P, which multiplies the
 features and is learnt without any label of occlusion; for a network with a trained visibility it is 1 -
-`occlusion_map`. White outlines: what the occluder covers. Not shown: the paper's post-distillation features, which the
-exported network does not give; they are Pathway C's features times P.
+`occlusion_map`. Between them the features of `odn`, mean over their 512 channels, before and after they are multiplied
+by P. White outlines: what the occluder covers. "Features kept": the sum after over the sum before, of the places that
+the occluder covers by more than half, and of the others.
 """
 
 
@@ -120,38 +128,61 @@ def _of_photos(folder: Path, network: Landmarker) -> list[Crop]:
     return crops
 
 
-def _draw(crops: Sequence[Crop], maps: dict[str, np.ndarray], path: Path) -> Path:
-    figure, axes = new_figure(30 + 185 * (1 + len(maps)), columns=len(crops), rows=1 + len(maps))
-    size = crops[0].pixels.shape[0]
+def _means(found: Features) -> Features:
+    """Over the channels, (n, h, w)."""
+    return Features(*(part.mean(axis=1) for part in found))
+
+
+def _draw(crops: Sequence[Crop], maps: dict[str, np.ndarray], of_paper: Features, path: Path) -> Path:
+    rows: list[tuple[str, np.ndarray, bool]] = []
+    for name, found in maps.items():
+        rows.append((_label(name), found, True))
+        if name == PAPERS:
+            rows += [("features\nbefore", of_paper.before, False), ("features\nafter", of_paper.after, False)]
+    figure, axes = new_figure(30 + 170 * (1 + len(rows)), columns=len(crops), rows=1 + len(rows))
     for column, crop in enumerate(crops):
         axes[0, column].imshow(crop.pixels)
         axes[0, column].set_title(crop.title, fontsize=8.5)
-        for row, found in enumerate(maps.values(), start=1):
-            image = axes[row, column].imshow(
-                found[column], cmap="viridis", vmin=0, vmax=1, extent=(-0.5, size - 0.5, size - 0.5, -0.5)
-            )
-            outline = (crop.cover > 0.5).astype(np.uint8)
-            for line in cv2.findContours(outline, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]:
-                axes[row, column].plot(*line[:, 0].T, color="white", linewidth=0.9)
-    for row, label in enumerate(["crop", *(_label(name) for name in maps)]):
-        axes[row, 0].set_ylabel(label, fontsize=8.5)
+    strongest = float(of_paper.before.max())
+    for line, (label, values, is_map) in zip(axes[1:], rows, strict=True):
+        for axis, crop, shown in zip(line, crops, values, strict=True):
+            side = crop.pixels.shape[0] - 0.5
+            colours = {"cmap": "viridis", "vmax": 1} if is_map else {"cmap": "magma", "vmax": strongest}
+            image = axis.imshow(shown, vmin=0, extent=(-0.5, side, side, -0.5), **colours)
+            _outline(axis, crop.cover)
+        line[0].set_ylabel(label, fontsize=8.5)
+        bar = figure.colorbar(image, ax=line.tolist(), aspect=9, pad=0.02)
+        bar.set_label("0 hidden .. 1 shows" if is_map else "mean feature", fontsize=7)
+        bar.ax.tick_params(labelsize=7)
+    axes[0, 0].set_ylabel("crop", fontsize=8.5)
     for each in axes.flat:
         each.set(xticks=[], yticks=[])
-    bar = figure.colorbar(image, ax=axes[1:].ravel().tolist(), aspect=18, pad=0.02)
-    bar.set_label("0 hidden .. 1 shows", fontsize=8.5)
-    bar.ax.tick_params(labelsize=8)
     return write_png(figure, path)
+
+
+def _outline(axis: "Axes", cover: np.ndarray) -> None:
+    for line in cv2.findContours((cover > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]:
+        axis.plot(*line[:, 0].T, color="white", linewidth=0.9)
 
 
 def _label(name: str) -> str:
     return f"P of {name}" if name == PAPERS else f"1 - occlusion_map\nof {name}"
 
 
-def _numbers(name: str, crops: Sequence[Crop], maps: np.ndarray) -> list[list[str]]:
-    """The map's means where the occluder covers more, and less, than half of a place."""
+def _numbers(name: str, crops: Sequence[Crop], maps: np.ndarray, of_paper: Features) -> list[list[str]]:
+    """The map's means, and how much of the paper's features P keeps, under the occluder and beside it."""
     rows = []
-    for crop, found in zip(crops, maps, strict=True):
-        cover = cv2.resize(crop.cover, found.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
-        means = [f"{found[part].mean():.2f}" if part.any() else "-" for part in (cover, ~cover)]
-        rows.append([name, crop.title, *means, f"{found.min():.2f}", f"{found.max():.2f}"])
+    for crop, found, before, after in zip(crops, maps, *of_paper, strict=True):
+        means, kept = [], []
+        for hidden in (True, False):
+            part = _covers(crop, found) == hidden
+            means.append(f"{found[part].mean():.2f}" if part.any() else "-")
+            part = _covers(crop, before) == hidden
+            kept.append(f"{after[part].sum() / before[part].sum():.2f}" if part.any() and name == PAPERS else "-")
+        rows.append([name, crop.title, *means, *kept, f"{found.min():.2f}", f"{found.max():.2f}"])
     return rows
+
+
+def _covers(crop: Crop, grid: np.ndarray) -> np.ndarray:
+    """Where on a grid the occluder covers more than half of a place."""
+    return cv2.resize(crop.cover, grid.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5

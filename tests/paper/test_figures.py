@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from occlumark.errors import OcclumarkError
+from occlumark.errors import AnnotationError, OcclumarkError
+from occlumark.landmarker import Landmarker
+from occlumark.packaged import packaged_weights
 from paper import figure3, figure4, figure5, figure6
+from paper.distilled import features
 from paper.inputs import Inputs, MissingInputError
 from paper.photo_errors import PhotoErrors
 
@@ -85,9 +88,30 @@ def test_figure_6_shows_the_map_under_drawn_occluders(inputs: Inputs) -> None:
     of_odn = [row for row in rows if row[0] == "odn"]
     assert [row[1] for row in of_odn] == list(figure6.SHOWN)
     assert of_odn[0][2] == "-" and all(0 < float(row[2]) < 1 for row in of_odn[1:])
-    assert "post-distillation" in page.read_text(encoding="utf-8")
+    assert all(0 < float(row[4]) <= 1 for row in of_odn[1:]), "P is at most 1, so no more is kept than there was"
+    assert all(row[4:6] == ["-", "-"] for row in rows if row[0] != "odn")
+    assert "Features kept" in page.read_text(encoding="utf-8")
     before = picture.read_bytes()
     assert figure6.make(inputs)[0].read_bytes() == before
+
+
+def test_the_features_behind_the_distillation_module_are_those_before_it_times_P() -> None:
+    pytest.importorskip("onnx", reason="needs onnx (the paper extra)")
+    path, _ = packaged_weights("odn")
+    crops = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    found = features(path, crops)
+    P = 1 - Landmarker(path, threads=1).predict(crops).occlusion_maps
+    assert found.before.shape == (2, 512, 7, 7) and found.before.min() >= 0 and found.before.max() > 0
+    np.testing.assert_allclose(found.after, found.before * P[:, None], atol=1e-5)
+
+
+def test_a_network_without_distillation_has_no_such_features(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="needs onnx (the paper extra)")
+    one = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Mul", ["x", "x"], ["y"])], "g", [one], [one])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "plain.onnx")
+    with pytest.raises(AnnotationError, match="0 products with a sigmoid"):
+        features(tmp_path / "plain.onnx", np.zeros((1, 8, 8, 3), np.uint8))
 
 
 def test_figure_6_of_photos_writes_the_picture_alone(shared: Path, inputs: Inputs) -> None:
