@@ -30,8 +30,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "detect",
         help="find the faces of photos and their landmarks",
-        description="Find every face of one or more photos, its 68 landmarks, the visibility of each, and the expected "
-        "error of each where the model tells one.",
+        description="Find every face of one or more photos, its landmarks (68 by the models of the package), the "
+        "visibility of each, and the expected error of each where the model tells one.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -67,7 +67,7 @@ def read_aflw(folder: Path, n_train: int = N_TRAIN) -> tuple[list[Sample], list[
                 )
             )
         except AnnotationError as error:
-            problems.append(Problem(names[i], str(error)))
+            problems.append(Problem(names[i], str(error), "train" if rank < n_train else "test"))
     return _any_usable(table, samples, problems), problems
 
 

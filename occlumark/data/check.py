@@ -6,12 +6,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from occlumark.data.aflw import DATABASE_FILE, LIST_FILE, read_aflw, read_aflw_database
+from occlumark.data.aflw import LIST_FILE
 from occlumark.data.cofw import read_cofw
 from occlumark.data.cofw68 import read_cofw68
+from occlumark.data.data_sets import read_aflw_any, read_wflw_any
 from occlumark.data.sample import AbsentPhoto, Problem, Sample
 from occlumark.data.w300 import read_w300
-from occlumark.data.wflw import read_wflw, read_wflw_points
 
 
 class Part(NamedTuple):
@@ -128,11 +128,10 @@ def check_aflw(folder: Path) -> Check:
         AnnotationError: neither is there, or no usable face.
         OcclumarkError: scipy is not installed.
     """
-    if not (folder / LIST_FILE).is_file() and any((folder / name / DATABASE_FILE).is_file() for name in ("", "data")):
-        samples, problems = read_aflw_database(folder)
+    samples, problems = read_aflw_any(folder)
+    if not any(sample.subsets for sample in samples):
         part = Part("all", len(samples), None, f"the database; the paper's parts are in {LIST_FILE}")
         return Check([part], samples, problems)
-    samples, problems = read_aflw(folder)
     frontal = sum("frontal" in sample.subsets for sample in samples)
     note = "1,165 in the paper, 1,314 elsewhere"
     return Check([*_parts(samples, _AFLW), Part("frontal", frontal, None, note)], samples, problems)
@@ -144,10 +143,9 @@ def check_wflw(folder: Path) -> Check:
     Raises:
         AnnotationError: neither is there, or no usable face.
     """
-    if not any((folder / name).is_dir() for name in ("WFLW_annotations", "WFLW_images")):
-        samples, problems = read_wflw_points(folder)
+    samples, problems = read_wflw_any(folder)
+    if not any(sample.subsets for sample in samples):
         return Check([Part("train", len(samples), _WFLW["train"], ".pts files")], samples, problems)
-    samples, problems = read_wflw(folder)
     return Check(_parts(samples, _WFLW | _WFLW_TESTS), samples, problems)
 
 

@@ -75,16 +75,16 @@ def read_cofw(folder: Path) -> tuple[list[Sample], list[Problem]]:
     """
     samples: list[Sample] = []
     problems: list[Problem] = []
-    for part in _PARTS.values():
+    for subset, part in _PARTS.items():
         file = _find(folder, part.files)
         if file is None:
-            problems.append(Problem(part.files[0], f"no such file below {folder}"))
+            problems.append(Problem(part.files[0], f"no such file below {folder}", subset))
             continue
         found, unusable = read_cofw_file(file)
         samples += found
         problems += unusable
     if not samples:
-        raise AnnotationError(f"no usable face of COFW below {folder}; the first problem: {': '.join(problems[0])}")
+        raise AnnotationError(f"no usable face of COFW below {folder}; the first problem: {': '.join(problems[0][:2])}")
     return samples, problems
 
 
@@ -115,7 +115,7 @@ def read_cofw_file(file: Path) -> tuple[list[Sample], list[Problem]]:
                 photo = CofwPhoto(file, part.images, index)
                 samples.append(_sample(name, photo, row, box, subset))
             except (AnnotationError, ValueError) as error:  # ValueError: a reference into nothing
-                problems.append(Problem(name, str(error)))
+                problems.append(Problem(name, str(error), subset))
     return samples, problems
 
 

@@ -64,6 +64,8 @@ DATA_SETS: Mapping[str, DataSet] = MappingProxyType(
 def faces_for_training(name: str, folder: Path) -> Read:
     """The faces of a data set that are for training: its training part, or all where the copy knows no parts.
 
+    What is missing of the test part is no problem here.
+
     Args:
         name: a key of DATA_SETS.
         folder: of the data set.
@@ -76,13 +78,13 @@ def faces_for_training(name: str, folder: Path) -> Read:
     chosen = [sample for sample in samples if not sample.subsets or "train" in sample.subsets]
     if not chosen:
         raise AnnotationError(f"no training face of {name} in {folder}: it has the test part alone")
-    return chosen, problems
+    return chosen, [problem for problem in problems if problem.part != "test"]
 
 
 def faces_for_testing(name: str, folder: Path) -> Read:
-    """The faces of a data set's test part; arguments and errors as in faces_for_training."""
+    """The faces of a data set's test part; arguments, errors and problems as in faces_for_training."""
     samples, problems = DATA_SETS[name].read(folder)
     chosen = [sample for sample in samples if DATA_SETS[name].tests[0] in sample.subsets]
     if not chosen:
         raise AnnotationError(f"no test face of {name} in {folder}: it has the training part alone")
-    return chosen, problems
+    return chosen, [problem for problem in problems if problem.part != "train"]

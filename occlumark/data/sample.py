@@ -88,3 +88,5 @@ class Problem(NamedTuple):
     """A path or a sample's name."""
     reason: str
     """One line."""
+    part: str = ""
+    """The data set's part that it belongs to, "train" or "test"; empty where that is not known."""

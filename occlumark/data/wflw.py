@@ -60,9 +60,9 @@ def read_wflw(folder: Path) -> tuple[list[Sample], list[Problem]]:
             samples += found
             problems += unusable
         else:
-            problems.append(Problem(name, "no such file"))
+            problems.append(Problem(name, "no such file", part))
     if not samples:
-        raise AnnotationError(f"no usable face of WFLW in {folder}; the first problem: {': '.join(problems[0])}")
+        raise AnnotationError(f"no usable face of WFLW in {folder}; the first problem: {': '.join(problems[0][:2])}")
     return samples, problems
 
 
@@ -80,7 +80,7 @@ def _read_list(folder: Path, part: str) -> tuple[list[Sample], list[Problem]]:
             samples.append(_sample(folder, part, name, row))
         except AnnotationError as error:
             where = f"{path.name}, line {number}"
-            problems.append(Problem(name or where, f"{where}: {error}"))
+            problems.append(Problem(name or where, f"{where}: {error}", part))
     return samples, problems
 
 

@@ -16,6 +16,7 @@ from occlumark.train.validation import Seen, look
 #: How often each validation face is covered anew; it is seen once as it is.
 DRAWS = 4
 _BINS = 20
+_LEAST_SPREAD = 0.01  # of the bins' logarithms, standard deviation
 
 
 class Calibration(NamedTuple):
@@ -63,7 +64,8 @@ def fit(scale: np.ndarray, error: np.ndarray) -> Calibration:
     bins = [part for part in np.array_split(order, _BINS) if len(part)]
     means = np.log([[scale[part].mean(), max(error[part].mean(), 1e-6)] for part in bins])
     spread = means[:, 0] - means[:, 0].mean()
-    power = float(spread @ means[:, 1] / (spread @ spread)) if spread.any() else 1.0
+    # scales that hardly differ, as after a first epoch, say nothing of a power
+    power = float(spread @ means[:, 1] / (spread @ spread)) if spread.std() > _LEAST_SPREAD else 1.0
     return Calibration(float(error.mean() / (scale**power).mean()), power)
 
 

@@ -48,6 +48,19 @@ def test_wflw_by_its_lists_and_by_points(tmp_path: Path, write_wflw: Callable) -
     assert len(faces) == 3 and not problems
 
 
+def test_half_a_copy_serves_the_part_that_is_there(tmp_path: Path, write_cofw: Callable, write_wflw: Callable) -> None:
+    write_cofw(tmp_path / "COFW_train_color.mat", *TRAIN, 2)
+    assert len(packed(tmp_path, "cofw", tmp_path / "x.pack")) == 2, "exit code 0: the test file is not needed"
+    write_wflw(tmp_path, "train", 2)
+    write_wflw(tmp_path, "test", 3)
+    whole, _ = faces_for_testing("wflw", tmp_path)
+    whole[0].photo.unlink()
+    gone = [face.name for face in whole if face.photo == whole[0].photo]
+    assert not faces_for_training("wflw", tmp_path)[1]
+    found, problems = faces_for_testing("wflw", tmp_path)
+    assert [problem.name for problem in problems] == gone and len(found) == 3 - len(gone)
+
+
 def test_aflw(tmp_path: Path, write_aflw: Callable, monkeypatch) -> None:
     write_aflw(tmp_path, [2, 0, 3, 1])
     whole = data_sets.read_aflw

@@ -23,3 +23,10 @@ def test_the_mean_expected_error_is_the_mean_error():
 def test_one_scale_for_all():
     found = fit(np.full(100, 2.0), np.arange(100.0))
     assert found.factor * 2.0**found.power == pytest.approx(49.5)
+
+
+def test_scales_that_hardly_differ_say_nothing_of_a_power():
+    scale = 2 + 1e-6 * np.arange(100)
+    found = fit(scale, np.arange(100.0))
+    assert found.power == 1
+    assert (found.factor * scale**found.power).mean() == pytest.approx(49.5)
