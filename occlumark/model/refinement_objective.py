@@ -40,6 +40,8 @@ class RefinementObjectiveConfig:
     """Power of that weight, above 0: the higher, the less a place counts that the network doubts."""
 
     def __post_init__(self) -> None:
+        if min(self.refined, self.hidden, self.occlusion, self.taught, self.error) < 0:
+            raise ValueError("weights of the refinement's objective are at least 0")
         if self.trust <= 0:
             raise ValueError(f"trust is above 0, not {self.trust}")
 

@@ -84,6 +84,12 @@ def test_more_trust_is_asked_of_the_doubted():
         RefinementObjectiveConfig(trust=0.0)
 
 
+@pytest.mark.parametrize("weight", ["refined", "hidden", "occlusion", "taught", "error"])
+def test_a_weight_below_zero_is_refused(weight: str):
+    with pytest.raises(ValueError, match="at least 0"):
+        RefinementObjectiveConfig(**{weight: -0.1})
+
+
 def test_the_weight_is_no_way_to_escape():
     """No gradient flows through the weight: calling everything hidden must not pay."""
     prediction, truth = answer(hidden=1.0)
