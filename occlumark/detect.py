@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
+from occlumark.boxes import overlaps
 from occlumark.crop import CropTransform
 from occlumark.errors import BoxError
 from occlumark.face import Face
 from occlumark.finder import FaceFinder, NetworkFinder
 from occlumark.landmarker import Landmarker
-from occlumark.markup import Markup, tight_box
+from occlumark.markup import N_LANDMARKS, Markup, tight_box
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS, read_photo
 
-#: How often a face is cropped: a second time from the landmarks found the first time, and so on.
-#: Not in the paper: it crops once.
-PASSES = 1
+#: A face whose box overlaps less (intersection over union) with the tight box of the landmarks found in it is cropped
+#: a second time, around those landmarks. Not in the paper: it crops once.
+AGREEMENT = 0.8
 
 # A next pass needs landmarks whose tight box is about as large as the box they were found from.
 _SIZE_RATIOS = (0.5, 2.0)
@@ -35,7 +36,9 @@ class Detector:
         face_finder: called with a photo, returns (box, score) pairs (see finder.FaceFinder); None: NetworkFinder(),
             the package's own.
         threads: of the networks; None: the CPU's, at most 4.
-        passes: how often a face is cropped, at least 1.
+        passes: how often a face is cropped, at least 1: each time after the first around the landmarks found before.
+            None: once, and a second time where box and landmarks disagree (AGREEMENT). Networks of other markups than
+            68 points then crop once, as the tight box of their landmarks is not what a face's box is.
 
     Raises:
         CheckpointError: there is no such model, or the weights are missing, truncated, altered, not ours, or of
@@ -50,9 +53,9 @@ class Detector:
         weights: str | os.PathLike[str] | None = None,
         face_finder: FaceFinder | None = None,
         threads: int | None = None,
-        passes: int = PASSES,
+        passes: int | None = None,
     ) -> None:
-        if passes < 1:
+        if passes is not None and passes < 1:
             raise ValueError(f"passes is at least 1, not {passes}")
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
         self._landmarker = Landmarker(path, sha256=sha256, threads=threads)
@@ -117,27 +120,36 @@ class Detector:
 
     def _landmarks(self, photo: np.ndarray, boxes: np.ndarray, scores: list[float]) -> list[Face]:
         crops = [CropTransform.from_box(box, self._landmarker.crop) for box in boxes]
-        for last in [False] * (self.passes - 1) + [True]:
-            prediction = self._landmarker.predict(np.stack([crop.cut(photo) for crop in crops]))
-            landmarks = [crop.to_photo(points) for crop, points in zip(crops, prediction.landmarks, strict=True)]
-            if not last:
-                crops = [self._next_crop(*each) for each in zip(crops, boxes, landmarks, strict=True)]
-        errors = prediction.expected_errors / np.array([[crop.zoom] for crop in crops])
-        return [
-            Face(*each)
-            for each in zip(
-                boxes, scores, landmarks, prediction.visibility, prediction.occlusion_maps, crops, errors, strict=True
-            )
-        ]
+        faces = self._look(photo, boxes, scores, crops)
+        for _ in range(1 if self.passes is None else self.passes - 1):
+            again = [i for i, face in enumerate(faces) if self._wants_another_look(face)]
+            crops = [CropTransform.from_box(tight_box(faces[i].landmarks), self._landmarker.crop) for i in again]
+            for i, face in zip(again, self._look(photo, boxes[again], [scores[i] for i in again], crops), strict=True):
+                faces[i] = face
+        return faces
 
-    def _next_crop(self, crop: CropTransform, box: np.ndarray, landmarks: np.ndarray) -> CropTransform:
-        """The crop around the landmarks, unless they cannot be a face of the box's size."""
-        tight = tight_box(landmarks)
+    def _look(
+        self, photo: np.ndarray, boxes: np.ndarray, scores: Sequence[float], crops: Sequence[CropTransform]
+    ) -> list[Face]:
+        """What the network says of each crop."""
+        if not crops:
+            return []
+        found = self._landmarker.predict(np.stack([crop.cut(photo) for crop in crops]))
+        landmarks = [crop.to_photo(points) for crop, points in zip(crops, found.landmarks, strict=True)]
+        errors = found.expected_errors / np.array([[crop.zoom] for crop in crops])
+        columns = (boxes, scores, landmarks, found.visibility, found.occlusion_maps, crops, errors)
+        return [Face(*each) for each in zip(*columns, strict=True)]
+
+    def _wants_another_look(self, face: Face) -> bool:
+        """Whether a crop around the landmarks is due, and they can be a face of the box's size."""
+        tight = tight_box(face.landmarks)
         sides = tight[2:] - tight[:2]
         smallest, largest = _SIZE_RATIOS
-        if sides.min() > 0 and smallest <= sides.max() / (box[2:] - box[:2]).max() <= largest:
-            return CropTransform.from_box(tight, self._landmarker.crop)
-        return crop
+        if sides.min() <= 0 or not smallest <= sides.max() / (face.box[2:] - face.box[:2]).max() <= largest:
+            return False
+        if self.passes is not None:
+            return True
+        return self.markup.n == N_LANDMARKS and overlaps(tight[None], face.box[None]).item() < AGREEMENT
 
 
 def check_box(box: Sequence[float] | np.ndarray, height: int, width: int) -> np.ndarray:

@@ -10,8 +10,10 @@ from paper import figure4, on_300w, table3, table4
 from paper.inputs import Inputs
 from paper.measure import errors_on_300w, errors_on_aflw, errors_on_cofw68
 
+#: The paper's network, which crops a face once, as the paper does; others as they are used.
+PAPERS = "odn"
 #: The packaged networks whose errors are kept.
-MODELS = tuple(dict.fromkeys(("odn", DEFAULT_MODEL)))
+MODELS = tuple(dict.fromkeys((PAPERS, DEFAULT_MODEL)))
 
 
 def write_errors(
@@ -34,9 +36,16 @@ def write_errors(
         OcclumarkError: no such network, or a name that Table 4 does not know.
     """
     photos = inputs.data("300w")
-    detectors = [Detector(weights=weights)] if weights else [Detector(each) for each in ([model] if model else MODELS)]
     if name is not None:
         table4.parse_name(name)
+    once = 1 if name is not None else None  # as the ablation measures its rows
+    models = [model] if model else MODELS
+    detectors = (
+        [Detector(weights=weights, passes=once)]
+        if weights
+        else [Detector(each, passes=1 if each == PAPERS else once) for each in models]
+    )
+    if name is not None:
         if len(detectors) > 1:
             raise OcclumarkError("--as names one network's table: give --weights FILE or --model NAME")
         path = inputs.errors / f"{name}.csv"

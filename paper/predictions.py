@@ -71,7 +71,9 @@ def systems_on_cofw68(inputs: Inputs) -> dict[str, Predictions]:
     need_package("scipy", "data")
     samples, problems = read_cofw68(folder)
     if problems:
-        raise AnnotationError(f"{folder}: {len(problems)} annotations cannot be used; first {': '.join(problems[0][:2])}")
+        raise AnnotationError(
+            f"{folder}: {len(problems)} annotations cannot be used; first {': '.join(problems[0][:2])}"
+        )
     truth = np.stack([sample.landmarks for sample in samples])
     occluded = np.stack([np.asarray(sample.occluded) for sample in samples])
     found = {}

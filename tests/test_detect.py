@@ -123,18 +123,18 @@ def test_the_sample_photo(detector, request):
     assert SCORE < face.score <= 1
 
 
-def two_passes(dot_network, spread: float) -> list:
+def two_passes(network, spread: float, passes: int | None = 2, box=BOX) -> list:
     """Detect with landmarks that are spread around the dot, in crop pixels, as far as `spread`."""
-    detector = Detector(weights=dot_network, threads=1, passes=2)
+    detector = Detector(weights=network, threads=1, passes=passes)
     predict = detector._landmarker.predict
 
     def spread_landmarks(crops):
         prediction = predict(crops)
-        offsets = np.linspace(-spread, spread, 68)[:, None] * [1, 0.5]
+        offsets = np.linspace(-spread, spread, prediction.landmarks.shape[1])[:, None] * [1, 0.5]
         return prediction._replace(landmarks=prediction.landmarks + offsets)
 
     detector._landmarker.predict = spread_landmarks
-    return detector.detect(photo_with_dots((100, 80)), [BOX])
+    return detector.detect(photo_with_dots((100, 80)), [box])
 
 
 def test_second_pass_crops_around_the_first_landmarks(dot_network):
@@ -151,6 +151,49 @@ def test_second_pass_crops_around_the_first_landmarks(dot_network):
 def test_second_pass_leaves_a_crop_whose_landmarks_are_no_face(dot_network, spread):
     (face,) = two_passes(dot_network, spread)
     np.testing.assert_array_equal(face.crop.matrix, CropTransform.from_box(np.array(BOX), CropConfig()).matrix)
+
+
+def box_that_overlaps_the_landmarks(share: float) -> list[float]:
+    """A box around the dot whose own landmarks, spread by 80 of 224 crop pixels, overlap it by so much."""
+    half = 40.0  # in a crop of 1.3 x 80 pixels the landmarks reach 80 / 224 x 104 = 37.14 each way, in y half as far
+    landmarks = 80 / 224 * 2 * half * 1.3
+    height = landmarks / 2 * landmarks / half / share  # it holds the landmarks: overlap = their area / its area
+    return [100 - half, 80 - height, 100 + half, 80 + height]
+
+
+@pytest.mark.parametrize(("share", "again"), [(0.75, True), (0.85, False)])
+def test_a_face_is_cropped_again_where_box_and_landmarks_disagree(dot_network, share, again):
+    box = box_that_overlaps_the_landmarks(share)
+    (face,) = two_passes(dot_network, 80, None, box)
+    (once,), (twice,) = (two_passes(dot_network, 80, passes, box) for passes in (1, 2))
+    assert (once.crop.matrix != twice.crop.matrix).any()
+    np.testing.assert_array_equal(face.crop.matrix, (twice if again else once).crop.matrix)
+    np.testing.assert_array_equal(face.landmarks, (twice if again else once).landmarks)
+
+
+def test_another_markup_is_cropped_once_unless_told(write_dot_network):
+    box = box_that_overlaps_the_landmarks(0.5)
+    (default,), (once,) = (two_passes(write_dot_network(29), 80, passes, box) for passes in (None, 1))
+    np.testing.assert_array_equal(default.crop.matrix, once.crop.matrix)
+
+
+def test_only_the_faces_that_need_it_are_cropped_again(dot_network):
+    detector, seen = Detector(weights=dot_network, threads=1), []
+    predict = detector._landmarker.predict
+
+    def spread_landmarks(crops):
+        seen.append(len(crops))
+        prediction = predict(crops)
+        return prediction._replace(landmarks=prediction.landmarks + np.linspace(-80, 80, 68)[:, None] * [1, 0.5])
+
+    detector._landmarker.predict = spread_landmarks
+    near, far = box_that_overlaps_the_landmarks(0.9), box_that_overlaps_the_landmarks(0.7)
+    faces = detector.detect(photo_with_dots((100, 80)), [near, far, near])
+    assert seen == [3, 1]
+    for face, box in zip(faces, (near, far, near), strict=True):
+        np.testing.assert_array_equal(face.box, box)
+    crops = [CropTransform.from_box(np.array(box), CropConfig()).matrix for box in (near, far, near)]
+    assert [(face.crop.matrix == crop).all() for face, crop in zip(faces, crops, strict=True)] == [True, False, True]
 
 
 @pytest.mark.parametrize(

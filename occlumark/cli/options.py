@@ -15,7 +15,12 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--model", metavar="NAME", help=f"a packaged network (default {DEFAULT_MODEL})")
     network.add_argument("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead")
     parser.add_argument("--threads", type=positive_count, metavar="N", help="of the network (default: up to 4)")
-    parser.add_argument("--passes", type=positive_count, metavar="N", help="how often a face is cropped, 1 or 2")
+    parser.add_argument(
+        "--passes",
+        type=positive_count,
+        metavar="N",
+        help="how often a face is cropped (default: once, twice where its box is off)",
+    )
 
 
 def add_finder_options(parser: argparse.ArgumentParser) -> None:
