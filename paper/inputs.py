@@ -25,6 +25,11 @@ class Inputs:
         """The per-photo errors of the networks."""
         return self.results / "errors"
 
+    @property
+    def logs(self) -> Path:
+        """The logs of the trainings."""
+        return self.results.parent / "logs"
+
     def data(self, *parts: str) -> Path:
         """A file or folder of the research data.
 

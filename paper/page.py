@@ -15,8 +15,9 @@ What differs from the paper: of 300W's 3,148 training photos 2,129 are at hand, 
 names no box source: `official` is 300W's own detector's box (one of iBUG's faces has none and is cut from its tight
 box), `tight` the box of the true landmarks, which tells the network the face's size, `finder` the package's own face
 finder's (over the faces found). The paper names no seed and gives no interval; ours are 95 % bootstrap intervals over
-photos, of one training (seed 0) unless it says otherwise. Augmentation and data term: [../paper.md](../paper.md).
-Nothing was chosen on these photos.
+photos, of one training (seed 0) unless it says otherwise. `odn` is given one crop a face, as in the paper; `occlumark`
+a second where the first contradicts the box, as `occlumark detect` does. Augmentation and data term:
+[../paper.md](../paper.md). Nothing was chosen on these photos.
 """
 
 

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -122,6 +123,24 @@ def test_table_4_compares_photo_by_photo_over_the_seeds_that_both_have(
     table4.make(inputs)
     assert row(inputs, "table4", "beta-1e-3 | odn")[3] == "+0.00"
     assert row(inputs, "table4", "ODN, beta 1e-3")[2] == "1"
+
+
+def test_table_4_tells_what_the_logs_say(inputs: Inputs) -> None:
+    inputs.logs.mkdir(parents=True)
+    epochs = [
+        {"epoch": 1, "validation/nme": 0.09, "validation/nme_covered": 0.2, "M/effective_rank": 256.0},
+        {"epoch": 2, "validation/nme": 0.05, "validation/nme_covered": 0.1, "M/effective_rank": 201.5}
+        | {"validation/P_mean": 0.75, "validation/P_cut": 0.125, "validation/P_cover_ap": 0.5},
+    ]
+    lines = "".join(f"{json.dumps(epoch)}\n" for epoch in epochs)
+    (inputs.logs / "ablation-odn-seed1.jsonl").write_text(lines, encoding="utf-8")
+    table4.make(inputs)
+    expected = ["2", "5.00", "10.00", "256.00 to 201.50", "-", "0.75", "12.5", "50.0", "-"]
+    assert row(inputs, "table4", "`odn-seed1`")[1:] == expected
+    for broken in ("", "{}\n", "[1]\n", "not JSON\n"):
+        (inputs.logs / "ablation-odn-seed1.jsonl").write_text(broken, encoding="utf-8")
+        with pytest.raises(AnnotationError, match="is no log of a training"):
+            table4.make(inputs)
 
 
 def test_table_4_refuses_what_it_cannot_place(inputs: Inputs, write_errors: WriteErrors) -> None:
