@@ -113,7 +113,7 @@ class FinderEvaluation:
             "false_per_photo_allowed": self.false_per_photo,
             "background": BACKGROUND,
             "thresholds": {name: _or_none(threshold) for name, threshold in self.thresholds.items()},
-            "skipped_photos": [problem._asdict() for problem in self.skipped],
+            "skipped_photos": [{"name": name, "reason": reason} for name, reason, _part in self.skipped],
             "missed": self._missed(self.thresholds["default"]),
             "parts": {name: part._summary() for name, part in self.parts.items()},
         }

@@ -78,7 +78,7 @@ class OcclusionEvaluation:
             "normaliser": self.normaliser,
             "models": {model: self.summary(model) for model in self.models},
             "skipped": len(self.skipped),
-            "skipped_photos": [problem._asdict() for problem in self.skipped],
+            "skipped_photos": [{"name": name, "reason": reason} for name, reason, _part in self.skipped],
             "missed": len(self.missed),
             "fallback": self.fallback,
         }

@@ -83,7 +83,7 @@ class Evaluation:
             "normaliser": self.normaliser,
             "box": self.box,
             "skipped": len(self.skipped),
-            "skipped_photos": [problem._asdict() for problem in self.skipped],
+            "skipped_photos": [{"name": name, "reason": reason} for name, reason, _part in self.skipped],
             "missed": len(self.missed),
             "fallback": self.fallback,
             "sets": {name: part.to_json() for name, part in self.sets.items()},

@@ -131,7 +131,7 @@ def test_nothing_is_skipped_in_silence(tmp_path: Path, add_face: AddFace, detect
     np.savetxt(tmp_path / "flat.pts", flat)
     result = evaluate([tmp_path], detector)
     assert result.names == ["good.png"] and result.missed == []
-    reasons = dict(result.skipped)
+    reasons = {problem.name: problem.reason for problem in result.skipped}
     assert len(result.skipped) == 5
     for name, word in [
         ("broken_photo.png", "not a photo"),

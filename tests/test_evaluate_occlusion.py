@@ -120,7 +120,7 @@ def test_nothing_is_skipped_in_silence(
     monkeypatch.setattr(covered_faces, "generator", refuse)
     result = evaluate_occlusion([tmp_path], {"dot": detector}, 0, box="tight")
     assert [sample.name for sample in result.samples] == ["good.png"]
-    reasons = dict(result.skipped)
+    reasons = {problem.name: problem.reason for problem in result.skipped}
     for name, word in [
         ("no_photo.pts", "no photo beside"),
         ("broken.png", "not a photo"),

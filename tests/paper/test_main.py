@@ -97,6 +97,7 @@ def test_links_of_the_results_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("target", ["table1", "table2", "best", "table3", "table4"])
 def test_the_committed_tables_are_those_of_the_committed_errors(tmp_path: Path, target: str) -> None:
     shutil.copytree(RESULTS / "errors", tmp_path / "out" / "errors")
+    shutil.copytree(RESULTS.parent / "logs", tmp_path / "logs")
     assert run(tmp_path, target) == 0
     for made in (tmp_path / "out").glob("*.*"):
         assert made.read_text(encoding="utf-8") == (RESULTS / made.name).read_text(encoding="utf-8")
