@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from occlumark.data.sample import AbsentPhoto, Sample
+from occlumark.data.sample import AbsentPhoto, Problem, Sample
 from occlumark.errors import OcclumarkError
 from occlumark.face_sheet import face_sheet
 
@@ -40,7 +40,7 @@ def test_landmarks_are_drawn_where_they_are_and_amber_where_occluded(tmp_path: P
 def test_faces_without_a_photo_are_named(tmp_path: Path) -> None:
     absent = Sample("lost", AbsentPhoto("it is elsewhere"), sample(tmp_path, 0).landmarks)
     picture, problems = face_sheet([sample(tmp_path, 0), absent], 2)
-    assert picture.shape == (192, 192, 3) and problems == [("lost", "it is elsewhere")]
+    assert picture.shape == (192, 192, 3) and problems == [Problem("lost", "it is elsewhere")]
     with pytest.raises(OcclumarkError, match=r"^no face to show on a sheet: it is elsewhere$"):
         face_sheet([absent])
     with pytest.raises(OcclumarkError, match="no face to show"):

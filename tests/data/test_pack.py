@@ -13,7 +13,7 @@ from occlumark.crop import CropTransform
 from occlumark.data import pack as pack_module
 from occlumark.data import sample as sample_module
 from occlumark.data.pack import Pack, PackConfig, write_pack
-from occlumark.data.sample import Sample
+from occlumark.data.sample import Problem, Sample
 from occlumark.data.w300 import read_w300
 from occlumark.errors import CheckpointError, OcclumarkError
 from occlumark.photo import read_photo
@@ -112,7 +112,7 @@ def test_landmarks_outside_the_photo_are_left_out_and_listed(tmp_path: Path, add
     add_face(tmp_path / "near.pts", shift=60)  # hangs over the photo's edge
     add_face(tmp_path / "outside.pts", shift=-200)
     count, problems = write_pack(read_w300([tmp_path])[0], tmp_path / "faces.pack", SMALL)
-    assert count == 1 and problems == [("outside.jpg", "the landmarks lie outside the photo")]
+    assert count == 1 and problems == [Problem("outside.jpg", "the landmarks lie outside the photo")]
 
 
 def test_nothing_to_pack(tmp_path: Path, samples: list[Sample]) -> None:
