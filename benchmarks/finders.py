@@ -24,9 +24,9 @@ from occlumark.boxes import overlaps
 from occlumark.data.sample import Sample
 from occlumark.data.scenes import Scene, held_out, read_scenes
 from occlumark.data.w300 import read_w300
-from occlumark.evaluate_finder import LOWEST_SCORE, FinderEvaluation, evaluate_finder
+from occlumark.evaluation.finder import LOWEST_SCORE, FinderEvaluation, evaluate_finder
 from occlumark.finder import SCORE, FaceFinder, NetworkFinder
-from occlumark.finder_metrics import MIN_OVERLAP
+from occlumark.metrics.finder import MIN_OVERLAP
 from occlumark.photo import read_photo
 
 Found = list[tuple[np.ndarray, float]]

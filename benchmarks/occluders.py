@@ -13,11 +13,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from occlumark.data.occluders.compose import compose
-from occlumark.data.occluders.cover import cover_share
-from occlumark.data.occluders.drawing import Source
-from occlumark.data.occluders.kinds import BENCHMARK, TRAINING
-from occlumark.data.occluders.sheet import faces_of_folder
+from occlumark.data.face_sheet import faces_of_folder
+from occlumark.occluders.compose import compose
+from occlumark.occluders.cover import cover_share
+from occlumark.occluders.drawing import Source
+from occlumark.occluders.kinds import BENCHMARK, TRAINING
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import onnxruntime
 import torch
 from training_step import PLAIN, Training, batch_of
 
-from occlumark.export import to_onnx
+from occlumark.export.landmarks import to_onnx
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
 from occlumark.packaged import packaged_weights
 from occlumark.train.config import LandmarkConfig

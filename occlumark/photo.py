@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from occlumark.atomic import written_whole
 from occlumark.errors import PhotoError
-from occlumark.folders import files_below
+from occlumark.files import files_below, written_whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from occlumark.metrics import auc, failure_rate
+from occlumark.metrics.landmarks import auc, failure_rate
 from paper.inputs import Inputs, MissingInputError
-from paper.on_300w import PREFIX, box_order
 from paper.page import DIFFERENCES, Table, hundredths, write_page
 from paper.photo_errors import read_all
 from paper.plot import COLOURS, Curve, draw_ced, new_figure, write_png
 from paper.predictions import spiga
+from paper.rows_300w import PREFIX, box_order
 
 _STYLES = {"official": "-", "tight": "--", "finder": ":"}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from occlumark.metrics import ced
+from occlumark.metrics.landmarks import ced
 from paper.inputs import Inputs
 from paper.page import Table, hundredths, write_page
 from paper.photo_errors import read_all

@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 
 from occlumark.crop import CropTransform
-from occlumark.data.occlude import NOTHING_BORROWED
-from occlumark.data.occluders.compose import compose
-from occlumark.data.occluders.kinds import TRAINING
 from occlumark.data.w300 import read_w300
 from occlumark.demo import SAMPLES
 from occlumark.detect import Detector
 from occlumark.errors import OcclumarkError
 from occlumark.landmarker import Landmarker
+from occlumark.occluders.compose import compose
+from occlumark.occluders.kinds import TRAINING
+from occlumark.occluders.occlude import NOTHING_BORROWED
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import read_photo
 from paper.distilled import Features, features
@@ -86,7 +86,7 @@ def make(inputs: Inputs, model: str | None = None, photos: Path | None = None) -
 
 
 _WHAT = """\
-Shown: the network's crop of a public-domain portrait with occluders drawn by `occlumark/data/occluders`; below it the
+Shown: the network's crop of a public-domain portrait with occluders drawn by `occlumark/occluders`; below it the
 map of 7 x 7 places (or what the network has), 1 = the face shows. For `odn` it is the paper's P, which multiplies the
 features and is learnt without any label of occlusion; for a network with a trained visibility it is 1 -
 `occlusion_map`. Between them the features of `odn`, mean over their 512 channels, before and after they are multiplied

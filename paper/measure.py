@@ -13,9 +13,9 @@ from occlumark.data.sample import Problem, Sample
 from occlumark.data.w300 import read_w300
 from occlumark.detect import Detector
 from occlumark.errors import AnnotationError
-from occlumark.evaluate import BoxSource, Evaluation, evaluate
+from occlumark.evaluation.landmarks import BoxSource, Evaluation, evaluate
 from occlumark.face import Face
-from occlumark.metrics import Normaliser, face_sizes, nme
+from occlumark.metrics.landmarks import Normaliser, face_sizes, nme
 from paper.photo_errors import PhotoErrors
 
 COMMON = ("lfpw/testset", "helen/testset")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from occlumark.detect import Detector
 from occlumark.errors import OcclumarkError
-from occlumark.evaluate import BOX_SOURCES, BoxSource
+from occlumark.evaluation.landmarks import BOX_SOURCES, BoxSource
 from occlumark.packaged import DEFAULT_MODEL
-from paper import figure4, on_300w, table3, table4
+from paper import figure4, rows_300w, table3, table4
 from paper.inputs import Inputs
 from paper.measure import errors_on_300w, errors_on_aflw, errors_on_cofw68
 
@@ -55,7 +55,7 @@ def write_errors(
     for detector in detectors:
         label = weights.stem if weights else detector.model
         for each in (box,) if box else BOX_SOURCES:
-            path = inputs.errors / f"{on_300w.PREFIX}{label}-{each}.csv"
+            path = inputs.errors / f"{rows_300w.PREFIX}{label}-{each}.csv"
             errors_on_300w(photos, detector, each).write(path)
             written.append(path)
     return written

@@ -19,7 +19,7 @@ import torch
 
 from occlumark.config import load
 from occlumark.errors import OcclumarkError
-from occlumark.export import to_onnx
+from occlumark.export.landmarks import to_onnx
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.train.config import LandmarkConfig
 from paper.page import write_text

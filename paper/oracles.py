@@ -10,7 +10,7 @@ import numpy as np
 
 from occlumark.errors import OcclumarkError
 from occlumark.markup import REGIONS
-from occlumark.metrics import auc, ced, face_sizes, failure_rate, precision_recall
+from occlumark.metrics.landmarks import auc, ced, face_sizes, failure_rate, precision_recall
 from paper.inputs import Inputs
 from paper.page import Table, write_page
 from paper.predictions import Predictions, spiga, systems_on_cofw68
@@ -181,7 +181,7 @@ def make(inputs: Inputs) -> list[Path]:
     differing = [oracle for oracle in found if not oracle.agrees]
     wrong = [oracle for oracle in differing if not oracle.remark]
     parts = [
-        "Predictions that others published, measured by `occlumark/metrics.py`, beside numbers that were computed"
+        "Predictions that others published, measured by `occlumark/metrics/landmarks.py`, beside numbers that were computed"
         " from the same files independently. No network runs; a number that differs in its last printed digit stops"
         " `make paper`. Inter-ocular throughout. Pooled: mean over all visible, or all occluded, points of all faces"
         " together.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from occlumark.atomic import written_whole
+from occlumark.files import written_whole
 
 #: What stands below every number of ours that has one of the paper beside it.
 DIFFERENCES = """\

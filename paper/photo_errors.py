@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from occlumark.errors import AnnotationError
-from occlumark.metrics import BOX_NORMALISERS, NORMALISERS, BoxNormaliser, Normaliser, face_sizes
+from occlumark.metrics.landmarks import BOX_NORMALISERS, NORMALISERS, BoxNormaliser, Normaliser, face_sizes
 from paper.page import write_text
 
 HEADS = ["name", "subset", "error", "normaliser", "size", "box", "width", "height"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from occlumark.atomic import written_whole
-from occlumark.metrics import ced
+from occlumark.files import written_whole
+from occlumark.metrics.landmarks import ced
 from paper.inputs import need_package
 
 if TYPE_CHECKING:

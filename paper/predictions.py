@@ -8,7 +8,7 @@ import numpy as np
 
 from occlumark.data.cofw68 import read_cofw68
 from occlumark.errors import AnnotationError
-from occlumark.metrics import point_errors
+from occlumark.metrics.landmarks import point_errors
 from paper.inputs import Inputs, need_package
 
 #: The systems' files, by the names of protocols and papers.

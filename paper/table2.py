@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from paper.inputs import Inputs
-from paper.on_300w import missed_note, our_rows
 from paper.page import DIFFERENCES, Table, write_page
 from paper.published import TABLE_2
+from paper.rows_300w import missed_note, our_rows
 
 
 def make(inputs: Inputs) -> list[Path]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from occlumark.metrics import BOX_NORMALISERS, mean_interval
+from occlumark.metrics.landmarks import BOX_NORMALISERS, mean_interval
 from paper.inputs import Inputs
 from paper.page import Table, hundredths, interval, write_page
 from paper.photo_errors import PhotoErrors, read_all

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from occlumark.errors import AnnotationError
-from occlumark.metrics import paired_difference
+from occlumark.metrics.landmarks import paired_difference
 from paper import ablation_logs
 from paper.inputs import Inputs
 from paper.page import Table, hundredths, interval, write_page

@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from occlumark.atomic import written_whole
 from occlumark.config import load
 from occlumark.detect import Detector
 from occlumark.errors import OcclumarkError
-from occlumark.export import export
+from occlumark.export.landmarks import export
+from occlumark.files import written_whole
 from occlumark.train.checkpoint import load_checkpoint
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.landmarks import LandmarkTask
+from occlumark.train.landmark_task import LandmarkTask
 from occlumark.train.loop import train
 from paper import table4
 from paper.measure import errors_on_300w

@@ -11,7 +11,9 @@ import pytest
 if importlib.util.find_spec("torch"):
     from jaxtyping import install_import_hook
 
-    install_import_hook(["occlumark.model", "occlumark.export", "occlumark.export_finder"], "beartype.beartype")
+    install_import_hook(
+        ["occlumark.model", "occlumark.export.landmarks", "occlumark.export.finder"], "beartype.beartype"
+    )
 
 SHARED = Path(__file__).parents[2] / "shared"
 

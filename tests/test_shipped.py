@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from occlumark import Detector
-from occlumark.evaluate import evaluate
+from occlumark.evaluation.landmarks import evaluate
 from occlumark.packaged import packaged_finder, packaged_weights
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

@@ -12,20 +12,11 @@ ROOT = Path(__file__).parents[1] / "occlumark"
 #: From the bottom to the top. A module imports from lower layers alone; a folder's modules also from one another.
 LAYERS: tuple[set[str], ...] = (
     {"", "errors"},
-    {"atomic", "folders", "markup", "crop", "boxes", "config"},
-    {"photo", "packaged"},
-    {"model"},
-    {"data"},
-    {"metrics", "finder_metrics", "visibility_metrics"},
-    {"face", "evaluation"},
-    {"draw", "network_file"},
-    {"finder", "landmarker"},
-    {"detect"},
-    {"evaluate", "evaluate_finder", "demo", "face_sheet", "covered_faces", "occlusion_summary"},
-    {"evaluate_occlusion"},
-    {"occlusion_sheet"},
-    {"train", "onnx_graph"},
-    {"export_finder"},
+    {"files", "config", "markup", "crop", "boxes"},
+    {"photo", "face", "packaged", "network_file", "metrics", "occluders", "model"},
+    {"draw", "finder", "landmarker"},
+    {"detect", "data"},
+    {"demo", "evaluation", "train"},
     {"export"},
     {"cli"},
     {"__main__"},
@@ -34,9 +25,9 @@ LAYERS: tuple[set[str], ...] = (
 TRAINING_ONLY = {"torch", "torchvision", "jaxtyping", "onnx", "onnxscript", "safetensors", "tensorboard"}
 WITHOUT_TORCH = (
     "occlumark.detect",
-    "occlumark.evaluate",
-    "occlumark.evaluate_finder",
-    "occlumark.evaluate_occlusion",
+    "occlumark.evaluation.landmarks",
+    "occlumark.evaluation.finder",
+    "occlumark.evaluation.occlusion",
     "occlumark.cli.main",
 )
 

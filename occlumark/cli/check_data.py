@@ -36,8 +36,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Print the counts and what is missing; draw the sheet."""
     from occlumark.data.check import CHECKS
+    from occlumark.data.face_sheet import face_sheet
     from occlumark.errors import OcclumarkError
-    from occlumark.face_sheet import face_sheet
     from occlumark.photo import WRITTEN_SUFFIXES, write_photo
 
     if args.sheet and args.sheet.suffix.lower() not in WRITTEN_SUFFIXES:

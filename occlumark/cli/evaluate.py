@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from occlumark.detect import Detector
-    from occlumark.evaluation import BoxSource, Evaluation
+    from occlumark.evaluation.result import BoxSource, Evaluation
 
 _DESCRIPTION = """\
 Detect the faces of annotated photos and print how far the landmarks are from their true places.
@@ -85,7 +85,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the summaries, write the table."""
     from occlumark.detect import Detector
-    from occlumark.evaluate import PUBLISHED, evaluate, evaluate_data_set
+    from occlumark.evaluation.landmarks import PUBLISHED, evaluate, evaluate_data_set
 
     for option in ("models", "sheet"):
         if getattr(args, option) and args.occlude is None:
@@ -114,10 +114,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_occluded(args: argparse.Namespace) -> int:
     from occlumark.cli.occlusion_table import tables
-    from occlumark.evaluate import check_markup
-    from occlumark.evaluate_occlusion import evaluate_occlusion
+    from occlumark.evaluation.landmarks import check_markup
+    from occlumark.evaluation.occlusion import evaluate_occlusion
+    from occlumark.evaluation.occlusion_sheet import occlusion_sheet
     from occlumark.markup import N_LANDMARKS
-    from occlumark.occlusion_sheet import occlusion_sheet
     from occlumark.photo import WRITTEN_SUFFIXES, write_photo
 
     if args.sheet and args.sheet.suffix.lower() not in WRITTEN_SUFFIXES:
@@ -172,7 +172,7 @@ def _write_per_photo(result: "Evaluation", path: Path) -> None:
 
 
 def _write_table(path: Path, heads: list[str], rows: "Iterable[Sequence[str | float]]") -> None:
-    from occlumark.atomic import written_whole
+    from occlumark.files import written_whole
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

@@ -12,7 +12,7 @@ from occlumark.errors import AnnotationError, OcclumarkError
 
 if TYPE_CHECKING:
     from occlumark.data.scenes import Scene
-    from occlumark.evaluate_finder import FinderEvaluation
+    from occlumark.evaluation.finder import FinderEvaluation
 
 _DESCRIPTION = """\
 Search whole photos for faces and print how many are found, and how many found ones are false.
@@ -67,7 +67,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the summaries, write the table; returns the exit code."""
-    from occlumark.evaluate_finder import LOWEST_SCORE, evaluate_finder
+    from occlumark.evaluation.finder import LOWEST_SCORE, evaluate_finder
     from occlumark.finder import SCORE, NetworkFinder
 
     if args.per_face and not args.per_face.parent.is_dir():
@@ -95,7 +95,7 @@ def _scenes(folder: Path, part: str) -> "list[Scene]":
 
 
 def _write_per_face(result: "FinderEvaluation", path: Path) -> None:
-    from occlumark.atomic import written_whole
+    from occlumark.files import written_whole
 
     faces = result.faces
     text = io.StringIO()

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.errors import ConfigError
 
     try:
-        from occlumark.export import export
+        from occlumark.export.landmarks import export
     except ModuleNotFoundError as error:
         raise ConfigError(f"export needs {error.name}: pip install 'occlumark[train]'") from error
     export(args.checkpoint, args.out, fp16=not args.fp32, pack_path=args.pack)

@@ -35,7 +35,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from occlumark.data.occluders.sheet import KINDS, contact_sheet, faces_of_folder
+    from occlumark.data.face_sheet import faces_of_folder
+    from occlumark.occluders.sheet import KINDS, contact_sheet
     from occlumark.photo import write_photo
 
     kinds = [kind.strip() for kind in args.kinds.split(",")] if args.kinds is not None else list(KINDS)
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _sample_face() -> "tuple[np.ndarray, np.ndarray]":
     """The bundled portrait's crop with its landmarks, as the packaged network finds them."""
-    from occlumark.data.occluders.sheet import cropped
+    from occlumark.data.face_sheet import cropped
     from occlumark.demo import SAMPLES
     from occlumark.detect import Detector
     from occlumark.markup import tight_box

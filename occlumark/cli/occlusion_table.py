@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from occlumark.evaluate_occlusion import OcclusionEvaluation
+    from occlumark.evaluation.occlusion import OcclusionEvaluation
 
 
 _SUMMARIES = dict[str, dict[str, Any]]

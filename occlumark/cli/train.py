@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
         import torch
 
         from occlumark.train.config import FinderConfig, LandmarkConfig
-        from occlumark.train.finder import FinderTask
-        from occlumark.train.landmarks import LandmarkTask
+        from occlumark.train.finder_task import FinderTask
+        from occlumark.train.landmark_task import LandmarkTask
         from occlumark.train.loop import train
     except ModuleNotFoundError as error:
         raise ConfigError(f"training needs {error.name}: pip install 'occlumark[train]'") from error

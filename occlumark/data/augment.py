@@ -8,9 +8,9 @@ import numpy as np
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.box_jitter import BoxJitterConfig, jittered_box
 from occlumark.data.colour import BlurConfig, ColourConfig, degrade, recolour
-from occlumark.data.occlude import NOTHING_BORROWED, OccludeConfig, occlude
-from occlumark.data.occluders.drawing import Source
 from occlumark.markup import MARKUPS
+from occlumark.occluders.drawing import Source
+from occlumark.occluders.occlude import NOTHING_BORROWED, OccludeConfig, occlude
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from occlumark.data.annotation import check_box, check_landmarks
 from occlumark.data.matlab import open_mat73
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError, PhotoError
-from occlumark.folders import files_below
+from occlumark.files import files_below
 
 N_COFW = 29
 

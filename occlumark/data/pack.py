@@ -17,10 +17,10 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from occlumark.atomic import written_whole
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import CheckpointError, OcclumarkError, PhotoError
+from occlumark.files import written_whole
 from occlumark.markup import MARKUPS, N_LANDMARKS
 
 FORMAT = 1

@@ -13,8 +13,8 @@ import numpy as np
 
 from occlumark.data.colour import BlurConfig, ColourConfig, degrade, recolour
 from occlumark.data.mean_face import MEAN_FACE
-from occlumark.data.occlude import OccludeConfig, occlude
 from occlumark.data.scenes import Scene
+from occlumark.occluders.occlude import OccludeConfig, occlude
 
 # An occluder is drawn in a square so much larger than the face's longer side, and on faces no smaller than this.
 _AROUND_FACE = 1.4

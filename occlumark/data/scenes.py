@@ -15,7 +15,7 @@ SCENE_TABLE = "boxes.csv"
 _COLUMNS = ["file", "kind", "x0", "y0", "x1", "y1"]
 
 #: The landmarks' tight box within a box of YuNet's: its left, top, right and bottom, in widths and heights of that box.
-#: Fitted by benchmarks/fit_boxes.py (docs/paper.md, "Face boxes").
+#: Fitted by studies/fit_boxes.py (docs/paper.md, "Face boxes").
 TIGHT_IN_AUTO = np.array([-0.015, 0.256, 1.0, 1.003])
 
 # The photos that no training sees: which these are is settled once, for training and evaluation alike.

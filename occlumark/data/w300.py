@@ -11,7 +11,7 @@ import numpy as np
 from occlumark.data.pts import read_pts
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError
-from occlumark.folders import files_below
+from occlumark.files import files_below
 from occlumark.markup import N_LANDMARKS
 from occlumark.photo import PHOTO_SUFFIXES
 

@@ -2,7 +2,7 @@
 
 The markups share hardly a point: WFLW's lids and lips lie inside of 300W's, its brows have two edges. Taking the
 nearest index is off by 1.7 % of the face's size in the same direction on every face, the weighted means here by 0.5 %
-(benchmarks/fit_wflw.py, which wrote wflw_to_68.csv).
+(studies/fit_wflw.py, which wrote wflw_to_68.csv).
 """
 
 import csv

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from occlumark.train.config import RunConfig
-from occlumark.train.processes import Processes
+from occlumark.train.distributed import Processes
 
 
 def training_batches(samples: Dataset[Any], config: RunConfig, epoch: int, processes: Processes) -> DataLoader[Any]:

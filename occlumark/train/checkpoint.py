@@ -11,9 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from occlumark.atomic import written_whole
 from occlumark.config import from_mapping
 from occlumark.errors import CheckpointError, ConfigError
+from occlumark.files import written_whole
 from occlumark.train.config import KINDS, LandmarkConfig, RunConfig
 
 FORMAT = 1

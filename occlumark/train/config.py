@@ -8,7 +8,6 @@ from typing import Literal
 
 from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig
-from occlumark.data.occlude import WITHOUT_LANDMARKS
 from occlumark.data.scene_augment import SceneAugmentConfig
 from occlumark.markup import MARKUPS, N_LANDMARKS
 from occlumark.model.face_finder import FinderNetworkConfig
@@ -16,6 +15,7 @@ from occlumark.model.finder_objective import FinderObjectiveConfig
 from occlumark.model.network import NetworkConfig
 from occlumark.model.objective import ObjectiveConfig
 from occlumark.model.refinement_objective import RefinementObjectiveConfig
+from occlumark.occluders.occlude import WITHOUT_LANDMARKS
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from tqdm import tqdm
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.train.checkpoint import save_checkpoint
 from occlumark.train.config import OptimiserConfig
-from occlumark.train.processes import Processes
-from occlumark.train.record import Record
+from occlumark.train.distributed import Processes
+from occlumark.train.run_log import Record
 from occlumark.train.state import RunState
 from occlumark.train.task import Network, Task
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from occlumark.train.config import OptimiserConfig, RunConfig
-from occlumark.train.processes import Processes
+from occlumark.train.distributed import Processes
 
 Network = TypeVar("Network", bound=nn.Module)
 

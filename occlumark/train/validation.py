@@ -7,18 +7,18 @@ import numpy as np
 import torch
 
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.data.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, hidden_landmarks, occlude
-from occlumark.data.occluders.kinds import TRAINING
 from occlumark.data.pack import Pack
 from occlumark.face import HIDDEN_BELOW
 from occlumark.markup import MARKUPS, N_LANDMARKS
+from occlumark.metrics.visibility import average_precision
 from occlumark.model.backbone import Backbone
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
+from occlumark.occluders.kinds import TRAINING
+from occlumark.occluders.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, hidden_landmarks, occlude
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.faces import validation_batches, validation_box
+from occlumark.train.face_dataset import validation_batches, validation_box
 from occlumark.train.task import autocast
-from occlumark.visibility_metrics import average_precision
 
 #: The same over all runs of a markup, whatever occluders they train with, so that their numbers compare.
 COVERS = OccludeConfig(probability=1, kinds=tuple(kind for kind in get_args(Kind) if kind in TRAINING))

@@ -157,8 +157,8 @@ print([name for name in heavy if name in sys.modules])
 def test_choices_and_defaults_are_the_librarys():
     """They are written out on the command line, because importing them would slow `occlumark --help`."""
     from occlumark.data.pack import PackConfig
-    from occlumark.evaluate import BOX_SOURCES
-    from occlumark.metrics import NORMALISERS
+    from occlumark.evaluation.landmarks import BOX_SOURCES
+    from occlumark.metrics.landmarks import NORMALISERS
     from occlumark.photo import MAX_PIXELS
 
     (commands,) = [action for action in build_parser()._actions if action.dest == "command"]

@@ -8,8 +8,8 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.augment import AugmentConfig, SimilarityConfig, augment, plain_crop, random_transform
 from occlumark.data.box_jitter import BoxJitterConfig
 from occlumark.data.colour import BlurConfig, ColourConfig
-from occlumark.data.occlude import OccludeConfig
 from occlumark.markup import MARKUPS, MIRROR
+from occlumark.occluders.occlude import OccludeConfig
 
 CROP = CropConfig()
 BOX = np.array([76.0, 76.0, 244.0, 244.0])

@@ -8,10 +8,10 @@ import pytest
 
 from occlumark.data.colour import BlurConfig, ColourConfig
 from occlumark.data.mean_face import MEAN_FACE
-from occlumark.data.occlude import OccludeConfig
 from occlumark.data.scene_augment import Canvas, SceneAugmentConfig, TrainingScenes, training_canvas
 from occlumark.data.scenes import Scene
 from occlumark.markup import MIRROR
+from occlumark.occluders.occlude import OccludeConfig
 
 RED, GREEN, BLUE, YELLOW, PINK, CYAN = (
     (250, 0, 0),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from occlumark.errors import AnnotationError
-from occlumark.metrics import paired_difference
+from occlumark.metrics.landmarks import paired_difference
 from paper import best, table1, table2, table3, table4
 from paper.inputs import Inputs, MissingInputError
 from paper.page import Table

@@ -5,7 +5,7 @@ from torch.utils.data import TensorDataset
 
 from occlumark.train.batches import training_batches
 from occlumark.train.config import OptimiserConfig, RunConfig
-from occlumark.train.processes import Processes
+from occlumark.train.distributed import Processes
 
 ALONE = Processes(0, 1, torch.device("cpu"))
 

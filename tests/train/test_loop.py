@@ -16,10 +16,10 @@ from occlumark.errors import CheckpointError, ConfigError
 from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import load_checkpoint
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.faces import TrainingFaces
-from occlumark.train.landmarks import LandmarkTask
+from occlumark.train.distributed import Processes
+from occlumark.train.face_dataset import TrainingFaces
+from occlumark.train.landmark_task import LandmarkTask
 from occlumark.train.loop import train
-from occlumark.train.processes import Processes
 
 SMALL = {
     "workers": 0,
@@ -98,7 +98,7 @@ def test_resuming_another_configuration_is_refused(pack_path, tmp_path):
 def test_resuming_on_another_pack_is_refused(pack_path, tmp_path, monkeypatch):
     once = small(optimiser={"epochs": 1, "batch": 4, "precision": "fp32"})
     train_faces(once, pack_path, tmp_path, device="cpu")
-    monkeypatch.setattr("occlumark.train.landmarks.faces_digest", lambda pack: "others")
+    monkeypatch.setattr("occlumark.train.landmark_task.faces_digest", lambda pack: "others")
     with pytest.raises(ConfigError, match="other data"):
         train_faces(once, pack_path, tmp_path, resume=True, device="cpu")
 
@@ -178,7 +178,7 @@ def test_two_processes_under_torchrun_keep_one_network(pack_path, tmp_path):
         "import os, sys\nfrom pathlib import Path\n"
         "from occlumark.config import from_mapping\nfrom occlumark.train import loop\n"
         "from occlumark.train.config import LandmarkConfig\n"
-        "from occlumark.train.landmarks import LandmarkTask\n"
+        "from occlumark.train.landmark_task import LandmarkTask\n"
         "whole = loop._train_epoch\n"
         "def told(task, state, *rest):\n"
         "    scalars = whole(task, state, *rest)\n"

@@ -13,11 +13,11 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.pack import Pack, PackConfig, write_pack
 from occlumark.data.sample import Sample
 from occlumark.errors import CheckpointError, ConfigError
-from occlumark.export import load_network
+from occlumark.export.landmarks import load_network
 from occlumark.train import calibration
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.faces import TrainingFaces, mean_face
-from occlumark.train.landmarks import LandmarkTask
+from occlumark.train.face_dataset import TrainingFaces, mean_face
+from occlumark.train.landmark_task import LandmarkTask
 from occlumark.train.loop import train
 from occlumark.train.validation import face_sizes, look, scores
 

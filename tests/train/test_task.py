@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from occlumark.errors import CheckpointError, ConfigError
-from occlumark.export import load_network
+from occlumark.export.landmarks import load_network
 from occlumark.train import loop
 from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import load_checkpoint

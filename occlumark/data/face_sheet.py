@@ -1,0 +1,98 @@
+"""A contact sheet of annotated faces, for looking whether the landmarks lie where they should."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from occlumark.crop import CropConfig, CropTransform
+from occlumark.data.sample import Problem, Sample
+from occlumark.data.w300 import read_w300
+from occlumark.draw import SHIFT, fixed_length, fixed_point
+from occlumark.errors import OcclumarkError, PhotoError
+
+_SIZE = 192
+_COLUMNS = 6
+_VISIBLE = (40, 220, 110)
+_OCCLUDED = (255, 190, 0)
+_LINE = (255, 255, 255)
+
+
+def face_sheet(samples: Sequence[Sample], count: int = 24) -> tuple[np.ndarray, list[Problem]]:
+    """Some faces with their landmarks: green, amber where occluded; contours white; landmark 0 larger.
+
+    Args:
+        samples: evenly chosen from.
+        count: of faces, at least 1.
+
+    Returns:
+        The picture, (height, width, 3) uint8, RGB, and the chosen faces whose photos cannot be read.
+
+    Raises:
+        OcclumarkError: no chosen face has a photo.
+    """
+    if count < 1:
+        raise ValueError(f"a sheet shows at least 1 face, not {count}")
+    cells, problems = [], []
+    for i in np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int)) if samples else []:
+        try:
+            cells.append(_cell(samples[i]))
+        except PhotoError as error:
+            problems.append(Problem(samples[i].name, str(error)))
+    if not cells:
+        reason = f": {problems[0].reason}" if problems else ""
+        raise OcclumarkError(f"no face to show on a sheet{reason}")
+    columns = min(len(cells), _COLUMNS)
+    cells += [np.full((_SIZE, _SIZE, 3), 255, np.uint8)] * (-len(cells) % columns)
+    rows = [np.hstack(cells[first : first + columns]) for first in range(0, len(cells), columns)]
+    return np.vstack(rows), problems
+
+
+def faces_of_folder(folder: Path, count: int, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Crops of so many faces of a folder in the 300W layout, evenly chosen, or all where there are fewer.
+
+    Args:
+        folder: photos with a .pts beside each.
+        count: of faces, at least 1.
+        size: of the crops, a multiple of 32.
+
+    Returns:
+        For each face its crop (size, size, 3) uint8 RGB and its landmarks (68, 2) in crop pixels.
+
+    Raises:
+        AnnotationError: the folder holds no usable face.
+        PhotoError: a photo cannot be read.
+    """
+    samples, _problems = read_w300([folder])
+    chosen = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
+    return [cropped(samples[i].read_photo(), samples[i].landmarks, samples[i].tight_box, size) for i in chosen]
+
+
+def cropped(photo: np.ndarray, landmarks: np.ndarray, box: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The crop that the network sees, and the landmarks in it.
+
+    Args:
+        photo: (height, width, 3) uint8 RGB.
+        landmarks: (68, 2), photo pixels.
+        box: (4,) x0, y0, x1, y1 around the face, photo pixels.
+        size: of the crop, a multiple of 32.
+    """
+    transform = CropTransform.from_box(box, CropConfig(size=size))
+    return transform.cut(photo), transform.to_crop(landmarks)
+
+
+def _cell(sample: Sample) -> np.ndarray:
+    transform = CropTransform.from_box(sample.tight_box, CropConfig(size=_SIZE, scale=1.5))
+    cell, landmarks, drawn = transform.cut(sample.read_photo()), transform.to_crop(sample.landmarks), sample.annotated
+    for contour in sample.markup.contours:
+        for a, b in itertools.pairwise(contour):
+            if drawn[a] and drawn[b]:
+                start, end = fixed_point(landmarks[[a, b]]).tolist()
+                cv2.line(cell, start, end, _LINE, 1, cv2.LINE_AA, SHIFT)
+    for i in np.flatnonzero(drawn):
+        colour = _OCCLUDED if sample.occluded is not None and sample.occluded[i] else _VISIBLE
+        centre, radius = fixed_point(landmarks[i]).tolist(), fixed_length(1.8 if i else 3.5)
+        cv2.circle(cell, centre, radius, colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
+    return cell

@@ -1,0 +1,1 @@
+"""Networks and detectors measured on annotated photos."""

@@ -1,0 +1,202 @@
+"""A trained network as one ONNX file: what detection runs.
+
+The file stores its weights in half the room (fp16, widened to fp32 when a session opens it), computes in fp32, and
+carries in its metadata what the detector must know.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import onnx
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from occlumark.errors import CheckpointError
+from occlumark.export.finder import finder_to_onnx
+from occlumark.export.onnx_graph import to_graph
+from occlumark.files import written_whole
+from occlumark.landmarker import EXPECTED_ERROR, FORMAT, OUTPUTS
+from occlumark.model.face_finder import FinderNetwork
+from occlumark.model.network import OcclusionAdaptiveNetwork
+from occlumark.model.refinement import Refinement
+from occlumark.train.calibration import UNCALIBRATED, Calibration, calibrate
+from occlumark.train.checkpoint import Checkpoint, averaged_weights, load_checkpoint, load_weights
+from occlumark.train.config import FinderConfig, LandmarkConfig
+from occlumark.train.landmark_task import LandmarkTask
+
+
+class ForDetection(nn.Module):
+    """The paper's network, folded, with the outputs that detection reads.
+
+    Args:
+        network: without a refinement; M is folded into its W_fc in place.
+    """
+
+    def __init__(self, network: OcclusionAdaptiveNetwork) -> None:
+        super().__init__()
+        self.network = network.eval()
+        if network.low_rank is not None:
+            network.low_rank.fold()
+
+    def forward(
+        self, crops: UInt8[Tensor, "B H W 3"]
+    ) -> tuple[Float[Tensor, "B L 2"], Float[Tensor, "B L"], Float[Tensor, "B h w"]]:
+        """Landmarks in crop pixels, visibility 0..1 at each, and the occlusion map 1 - P.
+
+        A network without the distillation module knows no occlusion: all visible.
+        """
+        prediction = self.network(crops)
+        P = prediction.P
+        if P is None:
+            grid = self.network.crop_size // self.network.backbone.stride
+            P = torch.ones_like(prediction.landmarks[:, :1, :1, None]).expand(-1, 1, grid, grid)
+        visibility = sample_map(P.squeeze(1), prediction.landmarks / self.network.crop_size)
+        return prediction.landmarks, visibility, 1 - P.squeeze(1)
+
+
+class RefinedForDetection(nn.Module):
+    """A network with a refinement, folded, with the outputs that detection reads.
+
+    Args:
+        network: with a refinement; M is folded into its W_fc in place.
+        calibration: of the expected error.
+    """
+
+    def __init__(self, network: OcclusionAdaptiveNetwork, calibration: Calibration) -> None:
+        super().__init__()
+        self.network, self.calibration = network.eval(), calibration
+        if network.low_rank is not None:
+            network.low_rank.fold()
+
+    def forward(
+        self, crops: UInt8[Tensor, "B H W 3"]
+    ) -> tuple[Float[Tensor, "B L 2"], Float[Tensor, "B L"], Float[Tensor, "B h w"], Float[Tensor, "B L"]]:
+        """As ForDetection's, from the refinement's own answers; and the expected error in crop pixels."""
+        prediction = self.network(crops)
+        refined = prediction.refined
+        assert refined is not None  # the constructor's caller has one
+        scale = refined.log_scale.exp() * Refinement.stride
+        error = self.calibration.factor * scale**self.calibration.power
+        return prediction.landmarks, (-refined.hidden).sigmoid(), refined.occlusion.sigmoid(), error
+
+
+def sample_map(values: Float[Tensor, "B h w"], points: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L"]:
+    """The map's bilinear value at each point; beyond the outermost cells' centres, the nearest cell's.
+
+    Args:
+        values: one value a cell; the cells tile the unit square.
+        points: x, y in 0..1 of that square.
+    """
+    height, width = values.shape[-2:]
+    columns = _hat(points[..., 0] * width, width)
+    rows = _hat(points[..., 1] * height, height)
+    return torch.einsum("bly,blx,byx->bl", rows, columns, values)
+
+
+def _hat(position: Float[Tensor, "B L"], cells: int) -> Float[Tensor, "B L cells"]:
+    """Linear interpolation weights of the cells whose centres stand at 0.5, 1.5, ..."""
+    position = position.clamp(0.5, cells - 0.5)
+    centres = torch.arange(cells, device=position.device) + 0.5
+    return (1 - (position.unsqueeze(-1) - centres).abs()).clamp_min(0)
+
+
+def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, LandmarkConfig]:
+    """The averaged weights of a landmark network's checkpoint, in a network ready for evaluation.
+
+    Args:
+        checkpoint_path: what training wrote.
+
+    Returns:
+        The network, not folded, and the configuration of its run.
+
+    Raises:
+        CheckpointError: see load_checkpoint and load_weights, or the checkpoint is of another kind of network.
+    """
+    checkpoint = load_checkpoint(checkpoint_path)
+    if not isinstance(checkpoint.config, LandmarkConfig):
+        raise CheckpointError(f"{checkpoint_path} is a checkpoint of '{checkpoint.kind}', expected 'landmarks'")
+    return _landmark_network(checkpoint, checkpoint.config, checkpoint_path), checkpoint.config
+
+
+def _landmark_network(checkpoint: Checkpoint, config: LandmarkConfig, path: Path) -> OcclusionAdaptiveNetwork:
+    network = OcclusionAdaptiveNetwork(config.network, config.crop.size, n_landmarks=config.markup)
+    load_weights(network, averaged_weights(checkpoint), path)
+    return network.eval()
+
+
+def _finder_network(checkpoint: Checkpoint, config: FinderConfig, path: Path) -> FinderNetwork:
+    network = FinderNetwork(config.network)
+    load_weights(network, averaged_weights(checkpoint), path)
+    return network.eval()
+
+
+def export(checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Path | None = None) -> None:
+    """Write a checkpoint's averaged weights as an ONNX file.
+
+    Args:
+        checkpoint_path: what training wrote.
+        out: the .onnx file, replaced only when the new one is whole.
+        fp16: store the weights in half precision; False keeps all 32 bits.
+        pack_path: the pack of the run, on whose validation part the expected error is calibrated; None: it is what
+            training made it, which is too small for new faces. Without meaning for a network that tells no error.
+
+    Raises:
+        CheckpointError: the checkpoint or the pack cannot be used, or the pack is another one than the run's.
+        OcclumarkError: `out` cannot be written.
+    """
+    checkpoint = load_checkpoint(checkpoint_path)
+    match checkpoint.config:
+        case LandmarkConfig() as config:
+            network = _landmark_network(checkpoint, config, checkpoint_path)
+            calibration = UNCALIBRATED
+            if network.refinement is not None and pack_path is not None:
+                calibration = _calibrate(network, checkpoint, config, pack_path)
+            model = to_onnx(network, config, fp16=fp16, calibration=calibration)
+        case FinderConfig() as config:
+            model = finder_to_onnx(_finder_network(checkpoint, config, checkpoint_path), config, fp16=fp16)
+        case _:
+            raise CheckpointError(f"{checkpoint_path} is a checkpoint of '{checkpoint.kind}', which has no ONNX form")
+    with written_whole(out) as file:
+        file.write(model.SerializeToString())
+
+
+def _calibrate(
+    network: OcclusionAdaptiveNetwork, checkpoint: Checkpoint, config: LandmarkConfig, pack_path: Path
+) -> Calibration:
+    task = LandmarkTask(config, pack_path)
+    if task.data_digest != checkpoint.data_digest:
+        raise CheckpointError(f"{pack_path} holds other faces than those of the run; calibrate on the run's own pack")
+    if len(task.validation) == 0:
+        raise CheckpointError(f"{pack_path} has no validation part (validation_share) to calibrate on")
+    return calibrate(network, task.pack, task.validation, config)
+
+
+def to_onnx(
+    network: OcclusionAdaptiveNetwork, config: LandmarkConfig, *, fp16: bool, calibration: Calibration = UNCALIBRATED
+) -> onnx.ModelProto:
+    """The exported graph of a network, checked by ONNX's own checker.
+
+    Args:
+        network: in evaluation mode; M is folded into its W_fc in place.
+        config: of its run, for the metadata.
+        fp16: store the weights in half precision.
+        calibration: of the expected error, for a network with a refinement.
+    """
+    size = network.crop_size
+    refined = network.refinement is not None
+    return to_graph(
+        RefinedForDetection(network, calibration) if refined else ForDetection(network),
+        {"crops": torch.zeros(2, size, size, 3, dtype=torch.uint8)},
+        {"crops": {0: torch.export.Dim("batch")}},
+        (*OUTPUTS, EXPECTED_ERROR) if refined else OUTPUTS,
+        {
+            "format": FORMAT,
+            "model": config.name,
+            "markup": network.n_landmarks,
+            "crop": asdict(config.crop),
+            "network": asdict(config.network),
+            **({"calibration": calibration._asdict()} if refined else {}),
+        },
+        fp16=fp16,
+    )

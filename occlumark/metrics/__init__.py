@@ -1,0 +1,1 @@
+"""Measures: of landmarks, of visibility, of a face finder."""

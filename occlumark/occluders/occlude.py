@@ -1,0 +1,138 @@
+"""Occluders over training faces: what is put over a face, how often, and which landmarks it hides.
+
+Not in the paper: it augments by rotation, scale, translation and mirroring alone (docs/paper.md, "Augmentation").
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+
+from occlumark.occluders import cutouts, simple
+from occlumark.occluders.compose import compose
+from occlumark.occluders.drawing import Source
+from occlumark.occluders.erase import erase
+from occlumark.occluders.kinds import TRAINING
+
+Kind = Literal[
+    "patch",
+    "sunglasses",
+    "hand",
+    "hair",
+    "mask",
+    "erase",
+    "medical_mask",
+    "cloth_mask",
+    "respirator",
+    "shades",
+    "spectacles",
+    "goggles",
+    "hand_on_face",
+    "both_hands",
+    "finger",
+    "spread_hand",
+    "strands",
+    "fringe",
+    "curtains",
+    "shapes",
+    "other_face",
+    "shadow",
+    "highlight",
+]
+#: Kinds that are not drawn from landmarks; all others need the 68.
+WITHOUT_LANDMARKS: tuple[Kind, ...] = ("patch", "erase")
+NOTHING_BORROWED = Source()
+
+
+@dataclass(frozen=True)
+class OccludeConfig:
+    """How often a training face gets an occluder, and of which kinds."""
+
+    probability: float = 0.35
+    """Share of faces that get one, 0 to 1. Ours."""
+    kinds: tuple[Kind, ...] = ("patch", "sunglasses", "hand", "hair")
+    """Kinds to choose from, each as likely as it is often named: the first four and "mask" are older and plainer than
+    the rest, which docs/occluders.md describes; "erase" is random erasing. Ours."""
+    second: float = 0.0
+    """Share of the faces with an occluder that get a second one over the first, 0 to 1. Ours."""
+    masks: str = ""
+    """Folder of face-mask cut-outs, PNG with alpha; the kind "mask" needs it, nothing else reads it. Ours."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.probability <= 1 and 0 <= self.second <= 1):
+            raise ValueError(f"occluder probabilities are between 0 and 1, not {self.probability} and {self.second}")
+        if not self.kinds or set(self.kinds) - set(get_args(Kind)):
+            raise ValueError(f"occluder kinds are some of {', '.join(get_args(Kind))}, not {self.kinds}")
+        if "mask" in self.kinds and not self.masks:
+            raise ValueError("the occluder kind 'mask' needs a folder of cut-outs in 'masks'")
+
+
+def occlude(
+    crop: np.ndarray,
+    landmarks: np.ndarray,
+    config: OccludeConfig,
+    rng: np.random.Generator,
+    source: Source = NOTHING_BORROWED,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put one or two occluders over a face, or leave the face as it is.
+
+    Args:
+        crop: (S, S, 3) uint8, RGB; not modified.
+        landmarks: (68, 2), crop pixels; of another markup for kinds WITHOUT_LANDMARKS.
+        config: how often, and which kinds.
+        rng: the same state gives the same occluder.
+        source: pictures and faces to borrow from.
+
+    Returns:
+        The composed crop, (S, S, 3) uint8, a new array unless nothing was put on; and how much of each pixel is
+        covered, (S, S) float32 in 0..1. Where that is 0, nothing hides the face, though a shadow may lie on it.
+
+    Raises:
+        ConfigError: config.masks holds no cut-out.
+    """
+    if rng.random() >= config.probability:
+        return crop, np.zeros(crop.shape[:2], np.float32)
+    composed, alpha = _one(crop, landmarks, config, rng, source)
+    # no draw where the answer is known: older configurations repeat pixel for pixel
+    if config.second and rng.random() < config.second:
+        composed, above = _one(composed, landmarks, config, rng, source)
+        alpha = 1 - (1 - alpha) * (1 - above)
+    return composed, alpha
+
+
+def _one(
+    crop: np.ndarray, landmarks: np.ndarray, config: OccludeConfig, rng: np.random.Generator, source: Source
+) -> tuple[np.ndarray, np.ndarray]:
+    kind = config.kinds[rng.integers(len(config.kinds))]
+    if kind == "erase":
+        return erase(crop, rng)
+    if kind in TRAINING:
+        composed, alpha, _light = compose(crop, landmarks, TRAINING[kind](crop, landmarks, rng, source), rng)
+        return composed, alpha
+    if kind == "mask":
+        paint, cover = cutouts.mask(crop, landmarks, config.masks, rng)
+    else:
+        paint, cover = simple.DRAW[kind](crop, landmarks, rng)
+    light = cv2.resize(rng.integers(150, 250, (3, 3), np.uint8), crop.shape[:2], interpolation=cv2.INTER_LINEAR)
+    paint = cv2.multiply(paint, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), scale=1 / 210)
+    alpha = cv2.GaussianBlur(cover, (3, 3), 0.8).astype(np.float32) * np.float32(1 / 255)
+    return cv2.blendLinear(paint, crop, alpha, 1 - alpha), alpha
+
+
+def hidden_landmarks(alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Which landmarks an occluder hides: those whose pixel it covers by more than half.
+
+    Args:
+        alpha: (S, S), as occlude returns it.
+        landmarks: (n, 2), crop pixels; NaN where not annotated.
+
+    Returns:
+        (n,) bool; False outside the crop and where not annotated.
+    """
+    columns, rows = np.floor(np.nan_to_num(landmarks, nan=-1)).astype(int).T
+    size = alpha.shape[0]
+    inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
+    hidden = np.zeros(len(landmarks), bool)
+    hidden[inside] = alpha[rows[inside], columns[inside]] > 0.5
+    return hidden

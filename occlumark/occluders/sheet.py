@@ -1,0 +1,59 @@
+"""Contact sheets: every kind of occluder over some faces, for looking at."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from occlumark.occluders.compose import compose
+from occlumark.occluders.drawing import Source
+from occlumark.occluders.kinds import BENCHMARK, TRAINING
+
+KINDS = (*TRAINING, *BENCHMARK)
+_LABEL = 108  # pixels beside each row
+_EDGE = (255, 40, 160)
+
+
+def contact_sheet(
+    faces: Sequence[tuple[np.ndarray, np.ndarray]], kinds: Sequence[str], seed: int, *, alpha: bool = False
+) -> np.ndarray:
+    """A picture with a row for each kind and a column for each face.
+
+    Args:
+        faces: crops (S, S, 3) uint8 RGB of one size, and their landmarks (68, 2) in crop pixels; they borrow from one
+            another, if there are different ones.
+        kinds: some of KINDS.
+        seed: the same seed gives the same sheet; what a cell shows does not depend on the other kinds.
+        alpha: outline what is hidden by more than half.
+
+    Raises:
+        ValueError: there is no such kind, or no face.
+    """
+    if unknown := sorted(set(kinds) - set(KINDS)):
+        raise ValueError(f"occluder kinds are some of {', '.join(KINDS)}, not {', '.join(unknown)}")
+    if not faces or not kinds:
+        raise ValueError("a sheet shows at least one kind over at least one face")
+    rows = []
+    for kind in kinds:
+        cells = [_label(kind, faces[0][0].shape[0])]
+        for column, (crop, landmarks) in enumerate(faces):
+            others = [face for face in faces if face[0] is not crop]
+            rng = np.random.default_rng((seed, KINDS.index(kind), column))
+            source = Source(textures=[face for face, _ in others], faces=others)
+            draw = TRAINING.get(kind) or BENCHMARK[kind]
+            composed, hidden, _light = compose(crop, landmarks, draw(crop, landmarks, rng, source), rng)
+            if alpha:
+                lines, _ = cv2.findContours((hidden > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+                cv2.drawContours(composed, lines, -1, _EDGE, 1)
+            cells.append(composed)
+        rows.append(np.hstack(cells))
+    return np.vstack(rows)
+
+
+def _label(kind: str, height: int) -> np.ndarray:
+    """A kind's name on white, (height, _LABEL, 3) uint8."""
+    cell = np.full((height, _LABEL, 3), 255, np.uint8)
+    cv2.putText(cell, kind, (4, height // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+    part = "training" if kind in TRAINING else "benchmark"
+    cv2.putText(cell, part, (4, height // 2 + 16), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (120, 120, 120), 1, cv2.LINE_AA)
+    return cell

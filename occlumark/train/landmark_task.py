@@ -1,0 +1,144 @@
+"""Training the landmark network: a pack's faces, equation (3), and the error on faces kept apart."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from occlumark.data.pack import Pack
+from occlumark.data.split import split_validation
+from occlumark.errors import CheckpointError
+from occlumark.model.network import OcclusionAdaptiveNetwork
+from occlumark.model.nuclear_norm import Spectrum, spectrum
+from occlumark.model.objective import objective
+from occlumark.model.refinement_objective import Cover, refinement_objective
+from occlumark.occluders.cutouts import load_cutouts
+from occlumark.train.batches import training_batches
+from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_weights, read_imagenet
+from occlumark.train.config import LandmarkConfig
+from occlumark.train.distributed import Processes
+from occlumark.train.face_dataset import TrainingFaces, faces_digest, mean_face, official_box
+from occlumark.train.task import autocast
+from occlumark.train.validation import scores
+
+
+class LandmarkTask:
+    """A run of the landmark network on a pack (task.Task says what each member is).
+
+    Args:
+        config: of the run.
+        pack_path: what `occlumark pack` wrote.
+
+    Raises:
+        CheckpointError: the pack cannot be used.
+        ConfigError: the folder of masks cannot be used.
+
+    Attributes:
+        pack: the faces.
+        validation: (n,) indices of those that the run is judged by.
+    """
+
+    kind = "landmarks"
+
+    def __init__(self, config: LandmarkConfig, pack_path: Path) -> None:
+        self.config = config
+        self.pack = Pack.open(pack_path)
+        if self.pack.markup != config.markup:
+            raise CheckpointError(
+                f"{pack_path} holds faces of {self.pack.markup} points, the configuration says {config.markup}: "
+                f"--set markup={self.pack.markup}, or another pack"
+            )
+        self._training, self.validation = split_validation(
+            self.pack.names, config.validation_share, config.validation_seed
+        )
+        boxed = [i for i in self.validation if official_box(self.pack, i) is not None]
+        if boxed:  # faces of other data sets in the pack must not blur the one number that runs are compared by
+            self.validation = np.array(boxed)
+        occlude = config.augment.occlude
+        if "mask" in occlude.kinds and occlude.probability:
+            load_cutouts(occlude.masks)  # a wrong folder is told here, not by a loading process
+        self.data_digest = faces_digest(self.pack)
+        self._spectrum: Spectrum | None = None
+
+    @property
+    def training_size(self) -> int:
+        """Faces of the training part."""
+        return len(self._training)
+
+    def build(self) -> OcclusionAdaptiveNetwork:
+        """The network that predicts the training part's mean face at first, unless it starts from another run.
+
+        Raises:
+            CheckpointError: the weights to start from cannot be used.
+        """
+        config = self.config
+        mean = mean_face(self.pack, self._training, config.crop)
+        if np.isnan(mean).any():
+            never = ", ".join(map(str, np.flatnonzero(np.isnan(mean).any(1))))
+            raise CheckpointError(f"no training face of the pack has landmark {never}; pack faces that have it")
+        network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean, config.markup)
+        if config.start:
+            path = Path(config.start)
+            found = averaged_weights(load_checkpoint(path))
+            load_weights(network, network.state_dict() | found, path)
+        if config.imagenet:
+            try:
+                network.load_imagenet(read_imagenet(Path(config.imagenet)))
+            except KeyError as error:
+                raise CheckpointError(f"{config.imagenet} is no ResNet-18: {error} is missing") from error
+        return network
+
+    def parameter_groups(self, network: OcclusionAdaptiveNetwork) -> list[dict[str, Any]]:
+        """M apart from the other weights."""
+        others = [parameter for parameter in network.parameters() if parameter is not network.M]
+        groups: list[dict[str, Any]] = [{"params": others, "scale": 1.0}]
+        if network.M is not None:
+            groups.append({"params": [network.M], "scale": self.config.optimiser.matrix_rate})
+        return groups
+
+    def batches(self, epoch: int, processes: Processes) -> DataLoader[Any]:
+        """What TrainingFaces gives, B together."""
+        config = self.config
+        faces = TrainingFaces(self.pack, self._training, config.crop, config.augment, config.seed, epoch)
+        return training_batches(faces, config, epoch, processes)
+
+    def terms(
+        self,
+        network: OcclusionAdaptiveNetwork,
+        model: nn.Module,
+        batch: tuple[Tensor, ...],
+        step: int,
+        device: torch.device,
+    ) -> dict[str, Tensor]:
+        """Equation (3), with a sub-gradient of M's nuclear norm that is renewed every objective.refresh_every steps."""
+        if network.M is not None and step % self.config.objective.refresh_every == 0:
+            self._spectrum = spectrum(network.M)
+        crops, landmarks, hidden, cover = (part.to(device) for part in batch)
+        with autocast(self.config.optimiser, device):
+            prediction = model(crops)
+        polar = None if self._spectrum is None else self._spectrum.polar
+        guess = prediction._replace(landmarks=prediction.guess)
+        terms = objective(self.config.objective, network, guess, landmarks, polar)
+        if network.refinement is not None:
+            terms |= refinement_objective(
+                self.config.refinement, network.crop_size, prediction, landmarks, Cover(hidden, cover)
+            )
+        return terms
+
+    def epoch_scalars(self) -> dict[str, float]:
+        """M's spectrum, as last decomposed."""
+        if self._spectrum is None:
+            return {}
+        return {
+            "M/nuclear_norm": self._spectrum.nuclear_norm,
+            "M/effective_rank": self._spectrum.effective_rank,
+        }
+
+    def validate(self, network: OcclusionAdaptiveNetwork, device: torch.device) -> dict[str, float]:
+        """Errors on the validation faces as they are and under drawn occluders (validation.scores)."""
+        if len(self.validation) == 0:
+            return {}
+        return scores(network, self.pack, self.validation, self.config, device)
