@@ -1,8 +1,10 @@
 """Photo in, faces out."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +22,11 @@ from occlumark.photo import MAX_PIXELS, read_photo
 #: a second time, around those landmarks. Not in the paper: it crops once.
 AGREEMENT = 0.8
 
-# A next pass needs landmarks whose tight box is about as large as the box they were found from.
+#: When a face is cropped again around the landmarks found in it: never, where box and landmarks disagree, or always,
+#: so many times.
+Recrop = Literal["never", "auto"] | int
+
+# A crop around landmarks needs ones whose tight box is about as large as the box they were found from.
 _SIZE_RATIOS = (0.5, 2.0)
 
 # A box longer than this many photos is a slip, and its crop would be empty.
@@ -36,14 +42,18 @@ class Detector:
         face_finder: called with a photo, returns (box, score) pairs (see finder.FaceFinder); None: NetworkFinder(),
             the package's own.
         threads: of the networks; None: the CPU's, at most 4.
-        passes: how often a face is cropped, at least 1: each time after the first around the landmarks found before.
-            None: once, and a second time where box and landmarks disagree (AGREEMENT). Networks of other markups than
-            68 points then crop once, as the tight box of their landmarks is not what a face's box is.
+        recrop: when a face is cropped again, around the landmarks found in its first crop. "auto": once, where box and
+            landmarks disagree (AGREEMENT); with networks of other markups than 68 points never, as the tight box of
+            their landmarks is not what a face's box is. "never", or a number of times.
+        passes: the old word; passes=N is recrop=N-1.
 
     Raises:
         CheckpointError: there is no such model, or the weights are missing, truncated, altered, not ours, or of
             an unknown markup.
-        ValueError: threads or passes below 1.
+        ValueError: threads below 1, or no such recrop.
+
+    Attributes:
+        recrop: as given.
     """
 
     def __init__(
@@ -53,14 +63,16 @@ class Detector:
         weights: str | os.PathLike[str] | None = None,
         face_finder: FaceFinder | None = None,
         threads: int | None = None,
+        recrop: Recrop = "auto",
         passes: int | None = None,
     ) -> None:
-        if passes is not None and passes < 1:
-            raise ValueError(f"passes is at least 1, not {passes}")
+        if passes is not None:
+            recrop = recrop_of_passes(passes)
+            warnings.warn(f"passes={passes} is called recrop={recrop!r} now", FutureWarning, stacklevel=2)
+        self.recrop = _check_recrop(recrop)
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
         self._landmarker = Landmarker(path, sha256=sha256, threads=threads)
         self._face_finder = face_finder or NetworkFinder(threads=threads)
-        self.passes = passes
 
     @property
     def model(self) -> str:
@@ -120,18 +132,19 @@ class Detector:
 
     def _landmarks(self, photo: np.ndarray, boxes: np.ndarray, scores: list[float]) -> list[Face]:
         crops = [CropTransform.from_box(box, self._landmarker.crop) for box in boxes]
-        faces = self._look(photo, boxes, scores, crops)
-        for _ in range(1 if self.passes is None else self.passes - 1):
-            again = [i for i, face in enumerate(faces) if self._wants_another_look(face)]
+        faces = self._predict(photo, boxes, scores, crops)
+        for _ in range(self.recrop if isinstance(self.recrop, int) else self.recrop == "auto"):
+            again = [i for i, face in enumerate(faces) if self._needs_recrop(face)]
             crops = [CropTransform.from_box(tight_box(faces[i].landmarks), self._landmarker.crop) for i in again]
-            for i, face in zip(again, self._look(photo, boxes[again], [scores[i] for i in again], crops), strict=True):
+            recropped = self._predict(photo, boxes[again], [scores[i] for i in again], crops)
+            for i, face in zip(again, recropped, strict=True):
                 faces[i] = face
         return faces
 
-    def _look(
+    def _predict(
         self, photo: np.ndarray, boxes: np.ndarray, scores: Sequence[float], crops: Sequence[CropTransform]
     ) -> list[Face]:
-        """What the network says of each crop."""
+        """What the network predicts in each crop."""
         if not crops:
             return []
         found = self._landmarker.predict(np.stack([crop.cut(photo) for crop in crops]))
@@ -140,16 +153,33 @@ class Detector:
         columns = (boxes, scores, landmarks, found.visibility, found.occlusion_maps, crops, errors)
         return [Face(*each) for each in zip(*columns, strict=True)]
 
-    def _wants_another_look(self, face: Face) -> bool:
+    def _needs_recrop(self, face: Face) -> bool:
         """Whether a crop around the landmarks is due, and they can be a face of the box's size."""
         tight = tight_box(face.landmarks)
         sides = tight[2:] - tight[:2]
         smallest, largest = _SIZE_RATIOS
         if sides.min() <= 0 or not smallest <= sides.max() / (face.box[2:] - face.box[:2]).max() <= largest:
             return False
-        if self.passes is not None:
+        if self.recrop != "auto":
             return True
         return self.markup.n == N_LANDMARKS and overlaps(tight[None], face.box[None]).item() < AGREEMENT
+
+
+def recrop_of_passes(passes: int) -> Recrop:
+    """What the old option said: a face is cropped so many times in all.
+
+    Raises:
+        ValueError: passes below 1.
+    """
+    if passes < 1:
+        raise ValueError(f"passes is at least 1, not {passes}")
+    return passes - 1 or "never"
+
+
+def _check_recrop(recrop: Recrop) -> Recrop:
+    if recrop in ("never", "auto") or (isinstance(recrop, int) and not isinstance(recrop, bool) and recrop >= 1):
+        return recrop
+    raise ValueError(f"recrop is 'never', 'auto' or how many times, at least 1, not {recrop!r}")
 
 
 def check_box(box: Sequence[float] | np.ndarray, height: int, width: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from occlumark.detect import Detector
+from occlumark.detect import Detector, Recrop
 from occlumark.errors import OcclumarkError
 from occlumark.evaluation.landmarks import BOX_SOURCES, BoxSource
 from occlumark.packaged import DEFAULT_MODEL
@@ -38,12 +38,12 @@ def write_errors(
     photos = inputs.data("300w")
     if name is not None:
         table4.parse_name(name)
-    once = 1 if name is not None else None  # as the ablation measures its rows
+    once: Recrop = "never" if name is not None else "auto"  # as the ablation measures its rows
     models = [model] if model else MODELS
     detectors = (
-        [Detector(weights=weights, passes=once)]
+        [Detector(weights=weights, recrop=once)]
         if weights
-        else [Detector(each, passes=1 if each == PAPERS else once) for each in models]
+        else [Detector(each, recrop="never" if each == PAPERS else once) for each in models]
     )
     if name is not None:
         if len(detectors) > 1:

@@ -45,7 +45,7 @@ def run_row(row: str, seed: int, args: argparse.Namespace) -> bool:
         file.write((run / "log.jsonl").read_bytes())
     network = run / "network.onnx"
     export(checkpoint, network)
-    errors_on_300w(args.photos, Detector(weights=network, passes=1), "official").write(_in_folder(table))
+    errors_on_300w(args.photos, Detector(weights=network, recrop="never"), "official").write(_in_folder(table))
     return True
 
 

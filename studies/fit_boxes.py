@@ -45,7 +45,7 @@ def report(what: str, places: list[np.ndarray]) -> None:
 
 def fit_auto(folder: Path) -> None:
     """YuNet's boxes against the landmarks found in them."""
-    detector = Detector(passes=2, threads=1)
+    detector = Detector(recrop=1, threads=1)
     places: dict[float, list[np.ndarray]] = {top: [] for top in FIRST_TOPS}
     for photo, boxes in auto_boxes(folder).items():
         pixels = read_photo(photo)

@@ -8,7 +8,7 @@ from PIL import Image
 import occlumark
 from occlumark import Detector
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.detect import check_box
+from occlumark.detect import Recrop, check_box
 from occlumark.errors import BoxError, PhotoError
 from occlumark.finder import SCORE
 
@@ -123,9 +123,9 @@ def test_the_sample_photo(detector, request):
     assert SCORE < face.score <= 1
 
 
-def two_passes(network, spread: float, passes: int | None = 2, box=BOX) -> list:
+def cropped_again(network, spread: float, recrop: Recrop = 1, box=BOX) -> list:
     """Detect with landmarks that are spread around the dot, in crop pixels, as far as `spread`."""
-    detector = Detector(weights=network, threads=1, passes=passes)
+    detector = Detector(weights=network, threads=1, recrop=recrop)
     predict = detector._landmarker.predict
 
     def spread_landmarks(crops):
@@ -137,8 +137,8 @@ def two_passes(network, spread: float, passes: int | None = 2, box=BOX) -> list:
     return detector.detect(photo_with_dots((100, 80)), [box])
 
 
-def test_second_pass_crops_around_the_first_landmarks(dot_network):
-    (face,) = two_passes(dot_network, spread=80)
+def test_the_second_crop_is_around_the_first_landmarks(dot_network):
+    (face,) = cropped_again(dot_network, spread=80)
     zoom = 224 / (110 * 1.3)
     tight = [100 - 80 / zoom, 80 - 40 / zoom, 100 + 80 / zoom, 80 + 40 / zoom]
     expected = CropTransform.from_box(np.array(tight), CropConfig())
@@ -148,8 +148,8 @@ def test_second_pass_crops_around_the_first_landmarks(dot_network):
 
 
 @pytest.mark.parametrize("spread", [0, 10, 1000])
-def test_second_pass_leaves_a_crop_whose_landmarks_are_no_face(dot_network, spread):
-    (face,) = two_passes(dot_network, spread)
+def test_no_second_crop_around_landmarks_that_are_no_face(dot_network, spread):
+    (face,) = cropped_again(dot_network, spread)
     np.testing.assert_array_equal(face.crop.matrix, CropTransform.from_box(np.array(BOX), CropConfig()).matrix)
 
 
@@ -164,8 +164,8 @@ def box_that_overlaps_the_landmarks(share: float) -> list[float]:
 @pytest.mark.parametrize(("share", "again"), [(0.75, True), (0.85, False)])
 def test_a_face_is_cropped_again_where_box_and_landmarks_disagree(dot_network, share, again):
     box = box_that_overlaps_the_landmarks(share)
-    (face,) = two_passes(dot_network, 80, None, box)
-    (once,), (twice,) = (two_passes(dot_network, 80, passes, box) for passes in (1, 2))
+    (face,) = cropped_again(dot_network, 80, "auto", box)
+    (once,), (twice,) = (cropped_again(dot_network, 80, recrop, box) for recrop in ("never", 1))
     assert (once.crop.matrix != twice.crop.matrix).any()
     np.testing.assert_array_equal(face.crop.matrix, (twice if again else once).crop.matrix)
     np.testing.assert_array_equal(face.landmarks, (twice if again else once).landmarks)
@@ -173,7 +173,7 @@ def test_a_face_is_cropped_again_where_box_and_landmarks_disagree(dot_network, s
 
 def test_another_markup_is_cropped_once_unless_told(write_dot_network):
     box = box_that_overlaps_the_landmarks(0.5)
-    (default,), (once,) = (two_passes(write_dot_network(29), 80, passes, box) for passes in (None, 1))
+    (default,), (once,) = (cropped_again(write_dot_network(29), 80, recrop, box) for recrop in ("auto", "never"))
     np.testing.assert_array_equal(default.crop.matrix, once.crop.matrix)
 
 
@@ -240,6 +240,19 @@ def test_a_box_may_reach_out_of_the_photo(detector):
 def test_arrays_that_are_no_photo_are_refused(detector, photo):
     with pytest.raises(ValueError, match=r"\(height, width, 3\) uint8"):
         detector.detect(photo)
+
+
+@pytest.mark.parametrize(("passes", "recrop"), [(1, "never"), (2, 1), (3, 2)])
+def test_the_old_word_for_recrop_is_taken_with_a_warning(dot_network, passes, recrop):
+    with pytest.warns(FutureWarning, match=f"^passes={passes} is called recrop={recrop!r} now$"):
+        detector = Detector(weights=dot_network, threads=1, passes=passes)
+    assert detector.recrop == recrop
+
+
+@pytest.mark.parametrize("recrop", [0, -1, True, 1.5, "often", None])
+def test_no_such_recrop(dot_network, recrop):
+    with pytest.raises(ValueError, match="recrop is 'never', 'auto' or how many times, at least 1, not"):
+        Detector(weights=dot_network, threads=1, recrop=recrop)
 
 
 @pytest.mark.parametrize("option", [{"threads": 0}, {"passes": 0}])

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--model", metavar="NAME", help=f"a packaged network (default {DEFAULT_MODEL})")
     network.add_argument("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead")
     parser.add_argument("--threads", type=positive_count, metavar="N", help="of the network (default: up to 4)")
-    parser.add_argument(
-        "--passes",
-        type=positive_count,
-        metavar="N",
-        help="how often a face is cropped (default: once, twice where its box is off)",
+    recrop = parser.add_mutually_exclusive_group()
+    recrop.add_argument(
+        "--recrop",
+        type=_recrop,
+        metavar="WHEN",
+        help="crop a face again around its landmarks: never, auto (default: where its box is off) or N times",
     )
+    recrop.add_argument("--passes", type=positive_count, help=argparse.SUPPRESS)  # the old word, N crops in all
 
 
 def add_finder_options(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +38,26 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
 
 def network_options(args: argparse.Namespace) -> dict[str, Any]:
     """What add_network_options parsed, as Detector's arguments."""
+    from occlumark.detect import recrop_of_passes
     from occlumark.finder import NetworkFinder
 
-    options = {name: getattr(args, name) for name in ("model", "weights", "threads", "passes")}
+    if args.passes is not None:
+        args.recrop = recrop_of_passes(args.passes)
+        print(f"occlumark: --passes {args.passes} is called --recrop {args.recrop} now", file=sys.stderr)
+    options = {name: getattr(args, name) for name in ("model", "weights", "threads", "recrop")}
     found = {name: getattr(args, name) for name in ("min_face", "score", "max_faces", "threads")}
     finder = NetworkFinder(weights=args.finder, **{name: value for name, value in found.items() if value is not None})
     return {"face_finder": finder} | {name: value for name, value in options.items() if value is not None}
+
+
+def _recrop(text: str) -> str | int:
+    """An argument type: never, auto, or a whole number, at least 1."""
+    if text in ("never", "auto"):
+        return text
+    try:
+        return positive_count(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected never, auto or a whole number, not {text}") from None
 
 
 def _positive(text: str) -> float:

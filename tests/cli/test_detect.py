@@ -193,6 +193,9 @@ def test_a_missing_photo_and_an_existing_picture(run, tmp_path):
         ["a.jpg", "--model", "odn"],  # beside --weights
         ["a.jpg", "--threads", "0"],
         ["a.jpg", "--passes", "0"],
+        ["a.jpg", "--recrop", "0"],
+        ["a.jpg", "--recrop", "often"],
+        ["a.jpg", "--recrop", "never", "--passes", "1"],
         ["a.jpg", "--max-megapixels", "0"],
         ["a.jpg", "--max-megapixels", "nan"],
         ["a.jpg", "--max-megapixels", "inf"],

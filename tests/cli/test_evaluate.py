@@ -110,7 +110,7 @@ def test_weights_that_are_none(photos: Path, tmp_path: Path) -> None:
 
 
 def test_wrong_usage(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["--box", "best"], ["--limit", "0"], ["--passes", "x"]):
+    for words in (["--box", "best"], ["--limit", "0"], ["--recrop", "x"]):
         with pytest.raises(SystemExit, match="2"):
             occlumark("evaluate", photos, *words)
 

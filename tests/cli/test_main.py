@@ -180,10 +180,17 @@ def test_network_options_left_out_leave_the_detectors_defaults(command, cell_fin
     assert values == {}
     assert (finder.min_face, finder.score, finder.max_faces) == (None, SCORE, None)
     values, finder = options(
-        "--passes", "2", "--threads", "3", "--min-face", "40", "--score", "0.25", "--max-faces", "1"
+        "--recrop", "2", "--threads", "3", "--min-face", "40", "--score", "0.25", "--max-faces", "1"
     )
-    assert values == {"passes": 2, "threads": 3}
+    assert values == {"recrop": 2, "threads": 3}
     assert (finder.min_face, finder.score, finder.max_faces) == (40, 0.25, 1)
+
+
+@pytest.mark.parametrize(("passes", "recrop"), [("1", "never"), ("2", 1), ("4", 3)])
+def test_the_old_word_for_recrop_is_taken_with_a_note(cell_finder, capsys, passes, recrop):
+    args = build_parser().parse_args(["detect", "a.jpg", "--finder", str(cell_finder), "--passes", passes])
+    assert network_options(args)["recrop"] == recrop
+    assert capsys.readouterr().err == f"occlumark: --passes {passes} is called --recrop {recrop} now\n"
 
 
 @pytest.mark.parametrize(

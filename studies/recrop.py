@@ -1,10 +1,10 @@
 """What a second crop, made around the landmarks of the first, is worth on the validation photos.
 
-    python studies/passes.py 300w/afw 300w/lfpw/trainset 300w/helen/trainset [--model odn] [--cover]
+    python studies/recrop.py 300w/afw 300w/lfpw/trainset 300w/helen/trainset [--model odn] [--cover]
 
 The photos are those that `occlumark train` keeps out of training (validation_share and seed of the configuration's
 defaults). Boxes: the official ones; the tight ones moved and resized as training does it, and 1.75 times as far.
-Passes: one; a second where box and landmarks disagree, the default; always two.
+Cropped again: never; where box and landmarks disagree, the default; always once.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def wild(sample: Sample, rng: np.random.Generator) -> np.ndarray:
 
 
 def main() -> None:
-    """Print the error for one pass, the default and two, and the last two against the first, face by face."""
+    """Print the error without a second crop, by default and with one always, and the last two against the first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL, help="a packaged network (default %(default)s)")
@@ -61,9 +61,7 @@ def main() -> None:
     run = LandmarkConfig()
     _, held_out = split_validation([sample.name for sample in samples], run.validation_share, run.validation_seed)
     print(f"{len(held_out)} validation faces{', covered' * args.cover}, inter-ocular NME x 10^-2")
-    detectors = {
-        passes: Detector(args.model, weights=args.weights, passes=passes, threads=1) for passes in (1, None, 2)
-    }
+    detectors = [Detector(args.model, weights=args.weights, recrop=when, threads=1) for when in ("never", "auto", 1)]
     for source in (official, jittered, wild):
         found = np.array(
             [
@@ -74,17 +72,17 @@ def main() -> None:
         )
         once, default, twice = found[:, :3].T
         again = 100 * found[:, 3].mean()
-        print(f"{source.__name__} boxes: one pass {100 * once.mean():.3f}; {again:.0f} % cropped again by default")
-        for name, errors in (("default", default), ("two", twice)):
+        print(f"{source.__name__} boxes: one crop {100 * once.mean():.3f}; {again:.0f} % cropped again by auto")
+        for name, errors in (("auto", default), ("always", twice)):
             change = errors - once
             spread = 1.96 * change.std(ddof=1) / len(change) ** 0.5
             print(
-                f"  {name}: {100 * errors.mean():.3f}, less one pass {100 * change.mean():+.3f} +- {100 * spread:.3f}"
+                f"  {name}: {100 * errors.mean():.3f}, less one crop {100 * change.mean():+.3f} +- {100 * spread:.3f}"
             )
 
 
 def _errors(
-    sample: Sample, detectors: dict[int | None, Detector], source: BoxSource, seed: tuple[int, int], cover: bool
+    sample: Sample, detectors: list[Detector], source: BoxSource, seed: tuple[int, int], cover: bool
 ) -> list[float]:
     """The error with each detector, then 1 where the second one cropped again."""
     rng = np.random.default_rng(seed)
@@ -94,7 +92,7 @@ def _errors(
     box = square.to_crop(source(sample, rng).reshape(2, 2)).ravel()
     if cover:
         picture, _ = occlude(picture, landmarks, COVERS, rng)
-    faces = [detector.detect(picture, [box])[0] for detector in detectors.values()]
+    faces = [detector.detect(picture, [box])[0] for detector in detectors]
     errors = [float(nme(face.landmarks[None], landmarks[None], "inter_ocular")[0]) for face in faces]
     return [*errors, float((faces[0].crop.matrix != faces[1].crop.matrix).any())]
 
