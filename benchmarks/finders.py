@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from rival_finders import DEFAULT_SCORES, RIVALS, TIGHT_IN_BOX, Rival
 
-from occlumark.boxes import overlaps
+from occlumark.boxes import box_iou
 from occlumark.data.sample import Sample
 from occlumark.data.scenes import Scene, held_out, read_scenes
 from occlumark.data.w300 import read_w300
@@ -134,7 +134,7 @@ def test_photos(root: Path, candidates: list[Candidate], results: dict[str, Find
 def best_score(sample: Sample, candidate: Candidate) -> float:
     """The best score of a box on the annotated face; nan where there is none."""
     found = candidate.found(read_photo(sample.photo))
-    on_face = [score for box, score in found if overlaps(box[None], sample.tight_box[None])[0, 0] >= MIN_OVERLAP]
+    on_face = [score for box, score in found if box_iou(box[None], sample.tight_box[None])[0, 0] >= MIN_OVERLAP]
     return max(on_face, default=float("nan"))
 
 

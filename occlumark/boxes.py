@@ -26,7 +26,7 @@ def common_areas(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.prod(np.clip(high - low, 0, None), axis=-1)
 
 
-def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union of each of n boxes with each of m.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from occlumark.boxes import overlaps
+from occlumark.boxes import box_iou
 from occlumark.crop import CropTransform
 from occlumark.errors import BoxError
 from occlumark.face import Face
@@ -162,7 +162,7 @@ class Detector:
             return False
         if self.recrop != "auto":
             return True
-        return self.markup.n == N_LANDMARKS and overlaps(tight[None], face.box[None]).item() < AGREEMENT
+        return self.markup.n == N_LANDMARKS and box_iou(tight[None], face.box[None]).item() < AGREEMENT
 
 
 def recrop_of_passes(passes: int) -> Recrop:

@@ -181,10 +181,10 @@ def make(inputs: Inputs) -> list[Path]:
     differing = [oracle for oracle in found if not oracle.agrees]
     wrong = [oracle for oracle in differing if not oracle.remark]
     parts = [
-        "Predictions that others published, measured by `occlumark/metrics/landmarks.py`, beside numbers that were computed"
-        " from the same files independently. No network runs; a number that differs in its last printed digit stops"
-        " `make paper`. Inter-ocular throughout. Pooled: mean over all visible, or all occluded, points of all faces"
-        " together.",
+        "Predictions that others published, measured by `occlumark/metrics/landmarks.py`, beside numbers that were"
+        " computed from the same files independently. No network runs; a number that differs in its last printed digit"
+        " stops `make paper`. Inter-ocular throughout. Pooled: mean over all visible, or all occluded, points of all"
+        " faces together.",
         f"**{len(found) - len(differing)} of {len(found)} agree to the last printed digit.** What differs and why: the"
         " last column.",
         table.markdown(),

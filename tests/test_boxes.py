@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from occlumark.boxes import areas, common_areas, keep_best, overlaps
+from occlumark.boxes import areas, box_iou, common_areas, keep_best
 
 #: Two squares of 10, the second moved by (5, 0), and one far off.
 SQUARES = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [100, 100, 102, 103]], float)
@@ -21,13 +21,13 @@ def test_common_areas_by_hand() -> None:
 def test_overlaps_by_hand() -> None:
     # The first two share 50 of 150; what touches along a side or lies off in both directions shares nothing.
     others = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10], [11, 11, 12, 12], [2, 2, 4, 7]], float)
-    np.testing.assert_allclose(overlaps(SQUARES[:1], others), [[1, 1 / 3, 0, 0, 0.1]])
-    np.testing.assert_array_equal(overlaps(others, SQUARES), overlaps(SQUARES, others).T)
+    np.testing.assert_allclose(box_iou(SQUARES[:1], others), [[1, 1 / 3, 0, 0, 0.1]])
+    np.testing.assert_array_equal(box_iou(others, SQUARES), box_iou(SQUARES, others).T)
 
 
 def test_nothing_overlaps_with_nothing() -> None:
     none = np.zeros((0, 4))
-    assert overlaps(none, SQUARES).shape == (0, 3) and overlaps(SQUARES, none).shape == (3, 0)
+    assert box_iou(none, SQUARES).shape == (0, 3) and box_iou(SQUARES, none).shape == (3, 0)
 
 
 def test_the_best_of_a_heap_by_hand() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from occlumark import finder as finder_module
-from occlumark.boxes import overlaps
+from occlumark.boxes import box_iou
 from occlumark.errors import CheckpointError
 from occlumark.finder import NetworkFinder, best_faces, padded, zoomed
 from occlumark.photo import read_photo
@@ -142,7 +142,7 @@ def test_a_landmark_network_is_no_face_finder(dot_network):
 
 def test_the_sample_photo_has_one_face(astronaut, finder):
     ((box, score),) = finder(astronaut)
-    assert overlaps(box[None], ASTRONAUT)[0, 0] > 0.7
+    assert box_iou(box[None], ASTRONAUT)[0, 0] > 0.7
     assert finder.score < score <= 1
 
 
@@ -151,10 +151,10 @@ def test_small_and_large_copies_are_found(astronaut, finder):
     small = np.zeros((480, 640, 3), np.uint8)
     small[200:350, 300:450] = zoomed(astronaut, 150 / 512)
     ((box, _),) = finder(small)
-    assert overlaps(box[None], ASTRONAUT * 150 / 512 + [300, 200, 300, 200])[0, 0] > 0.5
+    assert box_iou(box[None], ASTRONAUT * 150 / 512 + [300, 200, 300, 200])[0, 0] > 0.5
     filled = np.kron(astronaut[84:184, 176:276], np.ones((6, 6, 1), np.uint8))
     ((box, _),) = finder(filled)
-    assert overlaps(box[None], (ASTRONAUT - [176, 84, 176, 84]) * 6)[0, 0] > 0.6
+    assert box_iou(box[None], (ASTRONAUT - [176, 84, 176, 84]) * 6)[0, 0] > 0.6
 
 
 def test_two_faces_are_two_boxes(astronaut, finder):

@@ -21,6 +21,8 @@ LAYERS: tuple[set[str], ...] = (
     {"cli"},
     {"__main__"},
 )
+#: What every command of the command line has, for cli/main.py to call.
+COMMANDS = {"add_parser", "run"}
 #: What `pip install occlumark[train]` adds: detection and evaluation work without.
 TRAINING_ONLY = {"torch", "torchvision", "jaxtyping", "onnx", "onnxscript", "safetensors", "tensorboard"}
 WITHOUT_TORCH = (
@@ -115,6 +117,26 @@ def test_detection_and_evaluation_load_where_the_training_packages_are_missing()
     missing = "".join(f"sys.modules['{name}'] = None; " for name in sorted(TRAINING_ONLY))
     code = f"import sys; {missing}import {', '.join(WITHOUT_TORCH)}, occlumark.demo"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
+
+
+def test_no_two_public_names_are_the_same() -> None:
+    assert _twins(MODULES) == {}
+
+
+def test_twins_are_seen() -> None:
+    modules = {"a.b": ast.parse("def same(): ..."), "a.c": ast.parse("class same: ..."), "a.cli.d": ast.parse("x = 1")}
+    assert _twins(modules) == {"same": ["a.b", "a.c"]}
+
+
+def _twins(modules: dict[str, ast.Module]) -> dict[str, list[str]]:
+    """Public functions and classes that several modules define under one name, but for those of COMMANDS."""
+    found: dict[str, list[str]] = {}
+    for module, tree in modules.items():
+        for node in tree.body:
+            named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            if named and not node.name.startswith("_") and not (".cli." in module and node.name in COMMANDS):
+                found.setdefault(node.name, []).append(module)
+    return {name: places for name, places in found.items() if len(places) > 1}
 
 
 def test_no_module_is_long() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from occlumark.data.annotation import check_box, check_landmarks, numbered
+from occlumark.data.annotation import check_landmarks, check_official_box, numbered
 from occlumark.data.matlab import read_mat, variable
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError
@@ -132,7 +132,7 @@ def _sample(
         raise AnnotationError(f"no photo {photo}")
     check_landmarks(landmarks if occluded is not None else landmarks[np.isfinite(landmarks).all(axis=1)])
     if box is not None:
-        check_box(box)
+        check_official_box(box)
     return Sample(name, photo, landmarks, box, occluded, subsets)
 
 

@@ -21,7 +21,7 @@ def check_landmarks(landmarks: np.ndarray) -> None:
         raise AnnotationError("the landmarks span no area")
 
 
-def check_box(box: np.ndarray) -> None:
+def check_official_box(box: np.ndarray) -> None:
     """Refuse a box (4,) that is not finite, or without area.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from occlumark.data.annotation import check_box, check_landmarks
+from occlumark.data.annotation import check_landmarks, check_official_box
 from occlumark.data.matlab import open_mat73
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError, PhotoError
@@ -187,5 +187,5 @@ def _sample(name: str, photo: CofwPhoto, row: np.ndarray, box: np.ndarray, subse
     if not np.isin(occluded, (0, 1)).all():
         raise AnnotationError("an occlusion flag is neither 0 nor 1")
     official_box = box_of_corner_and_size(box)
-    check_box(official_box)
+    check_official_box(official_box)
     return Sample(name, photo, landmarks, official_box, occluded.astype(bool), frozenset({subset}))

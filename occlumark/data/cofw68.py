@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from occlumark.data.annotation import check_box, check_landmarks
+from occlumark.data.annotation import check_landmarks, check_official_box
 from occlumark.data.cofw import box_of_corner_and_size, cofw_test_photos
 from occlumark.data.matlab import read_mat, variable
 from occlumark.data.sample import AbsentPhoto, Problem, Sample, StoredPhoto
@@ -58,5 +58,5 @@ def _sample(annotation: Path, index: int, box: np.ndarray, photo: StoredPhoto) -
     if not np.isin(occluded, (0, 1)).all():
         raise AnnotationError("an occlusion flag is neither 0 nor 1")
     official_box = box_of_corner_and_size(box)
-    check_box(official_box)
+    check_official_box(official_box)
     return Sample(f"cofw68/{index + 1:04d}", photo, landmarks, official_box, occluded == 1, frozenset({"test"}))

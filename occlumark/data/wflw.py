@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from occlumark.data.annotation import check_box, check_landmarks, numbered
+from occlumark.data.annotation import check_landmarks, check_official_box, numbered
 from occlumark.data.sample import Problem, Sample
 from occlumark.data.w300 import read_w300
 from occlumark.errors import AnnotationError
@@ -94,7 +94,7 @@ def _sample(folder: Path, part: str, name: str, row: list[str]) -> Sample:
     landmarks, box, flags = np.split(numbers, (2 * N_WFLW, 2 * N_WFLW + 4))
     landmarks = landmarks.reshape(N_WFLW, 2) + 0.5
     check_landmarks(landmarks)
-    check_box(box + 0.5)
+    check_official_box(box + 0.5)
     if not np.isin(flags, (0, 1)).all():
         raise AnnotationError("a flag is neither 0 nor 1")
     photo = folder / "WFLW_images" / row[-1].strip()

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from occlumark.boxes import overlaps
+from occlumark.boxes import box_iou
 from occlumark.data.sample import Problem
 from occlumark.data.scenes import Scene
 from occlumark.errors import AnnotationError, PhotoError
 from occlumark.finder import FaceFinder
 from occlumark.metrics.finder import (
     Matches,
-    average_precision,
+    detection_average_precision,
     false_rate,
     match,
     recall,
@@ -56,7 +56,7 @@ class FoundFaces:
     @property
     def overlaps(self) -> np.ndarray:
         """(k,) intersection over union of the true and the found box; nan where none is found."""
-        return np.array([overlaps(*pair[:, None])[0, 0] for pair in np.stack([self.boxes, self.found], 1)])
+        return np.array([box_iou(*pair[:, None])[0, 0] for pair in np.stack([self.boxes, self.found], 1)])
 
     @property
     def box_errors(self) -> np.ndarray:
@@ -122,7 +122,7 @@ class FinderEvaluation:
         return {
             "photos": len(self.scenes),
             "skipped": len(self.skipped),
-            "average_precision": _or_none(average_precision(self.matches)),
+            "average_precision": _or_none(detection_average_precision(self.matches)),
             "at": {name: self._summary_at(threshold) for name, threshold in self.thresholds.items()},
             "sizes": {_band_name(*band): self._summary_of_sides(*band) for band in itertools.pairwise(SIZE_BANDS)},
         }

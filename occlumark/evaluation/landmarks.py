@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from occlumark.boxes import overlaps
+from occlumark.boxes import box_iou
 from occlumark.data.data_sets import DATA_SETS, faces_for_testing
 from occlumark.data.sample import Problem, Sample
 from occlumark.data.w300 import BOX_FILE, name_prefixes, read_w300
@@ -208,7 +208,7 @@ def matching_face(faces: list[Face], tight: np.ndarray) -> Face:
     """
     if not faces:
         raise MissedFaceError("missed by the face finder: 0 found")
-    shared = overlaps(np.stack([face.box for face in faces]), tight[None])[:, 0]
+    shared = box_iou(np.stack([face.box for face in faces]), tight[None])[:, 0]
     if shared.max() < MIN_OVERLAP:
         best = f"the best with an overlap of {shared.max():.2f}"
         raise MissedFaceError(f"missed by the face finder: {len(faces)} found, {best}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from occlumark.boxes import areas, common_areas, overlaps
+from occlumark.boxes import areas, box_iou, common_areas
 
 #: A found box is a true face's when their intersection over union is at least this.
 MIN_OVERLAP = 0.4
@@ -49,8 +49,8 @@ def match(
         ignored: (m, 4) places that are neither face nor background.
         min_overlap: the least intersection over union of two boxes that lie on one another, above 0, up to 1.
     """
-    on_face = overlaps(boxes, faces) if len(boxes) else np.zeros((0, len(faces)))
-    in_ignored = (overlaps(boxes, ignored) >= min_overlap) | (
+    on_face = box_iou(boxes, faces) if len(boxes) else np.zeros((0, len(faces)))
+    in_ignored = (box_iou(boxes, ignored) >= min_overlap) | (
         common_areas(boxes, ignored) >= _MIN_IGNORED * areas(boxes)[:, None]
     )
     finder = np.full(len(faces), -1)
@@ -111,7 +111,7 @@ def recall_at(photos: Sequence[Matches], background: Sequence[Matches], false_pe
     return recall(face_scores, threshold_at(background, false_per_photo))
 
 
-def average_precision(photos: Sequence[Matches]) -> float:
+def detection_average_precision(photos: Sequence[Matches]) -> float:
     """The area under precision over recall, precision being the best at any recall as high; nan without a true face."""
     face_scores = np.concatenate([np.zeros(0), *(photo.face_scores for photo in photos)])
     if not len(face_scores):

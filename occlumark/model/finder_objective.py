@@ -68,7 +68,7 @@ def finder_objective(
         learns, face = assign(config, places, truth, kinds == FACE)
         ignored = (_within(places, truth, 0.5, 0.0) & (kinds == IGNORED).unsqueeze(-1)).any(1)
     true = truth.gather(1, face.unsqueeze(-1).expand(-1, -1, 4))[learns]
-    overlap, generalised = overlaps(output.boxes[learns], true)
+    overlap, generalised = iou_and_giou(output.boxes[learns], true)
     target = torch.zeros_like(output.logits)
     target[learns] = overlap.detach()
     chance = output.logits.detach().sigmoid()
@@ -109,7 +109,7 @@ def assign(
     return chosen.any(1), torch.where(chosen, distance, torch.inf).argmin(1)
 
 
-def overlaps(
+def iou_and_giou(
     first: Float[Tensor, "n 4"], second: Float[Tensor, "n 4"]
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
     """Intersection over union of pairs of boxes, 0..1, and GIoU: less the share of their hull neither covers, -1..1."""

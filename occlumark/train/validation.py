@@ -72,14 +72,14 @@ def scores(
 
     Returns:
         "validation/nme" of the faces as they are and "validation/nme_covered" under one of training's own occluders
-        each, the same for every run, over each face's annotated landmarks and its size (face_sizes); with a refinement
-        also "validation/hidden_ap", the average precision of "hidden" on the covered faces, and
+        each, the same for every run, over each face's annotated landmarks and its size (validation_sizes); with a
+        refinement also "validation/hidden_ap", the average precision of "hidden" on the covered faces, and
         "validation/called_hidden", the share of the open faces' landmarks. With a distillation module what its P is
         like, see _about_P.
     """
     open_faces = look(network, pack, indices, config, device, covered=False)
     covered = look(network, pack, indices, config, device, covered=True)
-    sizes = face_sizes(pack, indices, config.crop)
+    sizes = validation_sizes(pack, indices, config.crop)
     found = {
         "validation/nme": float((np.nanmean(open_faces.distances, axis=1) / sizes).mean()),
         "validation/nme_covered": float((np.nanmean(covered.distances, axis=1) / sizes).mean()),
@@ -94,7 +94,7 @@ def scores(
     return found
 
 
-def face_sizes(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.ndarray:
+def validation_sizes(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.ndarray:
     """What validation errors are divided by: a face's inter-ocular distance, or with AFLW's 19 points the box's width.
 
     Not in the paper, as far as it is about validation. AFLW's profiles show one eye; of faces with an eye corner that

@@ -5,7 +5,7 @@ import pytest
 
 from occlumark.metrics.finder import (
     Matches,
-    average_precision,
+    detection_average_precision,
     false_rate,
     match,
     recall,
@@ -148,12 +148,12 @@ def test_average_precision_by_hand() -> None:
     # In the order of scores: face, false, face, face and false at once; a fourth face is missed. Precision is 1, then
     # 2/3 at the second face (3/5 from there on), 3/5 at the third.
     photos = [found([0.9, 0.5], [0.8]), found([0.3, np.nan], [0.3])]
-    assert average_precision(photos) == pytest.approx((1 + 2 / 3 + 3 / 5) / 4)
+    assert detection_average_precision(photos) == pytest.approx((1 + 2 / 3 + 3 / 5) / 4)
     # A dip is filled by a better precision at a higher recall: 1/2, then 2/3.
-    assert average_precision([found([0.5, 0.4], [0.9])]) == pytest.approx(2 / 3)
-    assert average_precision([found([0.5, 0.4], [0.1])]) == 1
-    assert average_precision([found([np.nan], [0.1])]) == 0
-    assert math.isnan(average_precision([found([], [0.1])]))
+    assert detection_average_precision([found([0.5, 0.4], [0.9])]) == pytest.approx(2 / 3)
+    assert detection_average_precision([found([0.5, 0.4], [0.1])]) == 1
+    assert detection_average_precision([found([np.nan], [0.1])]) == 0
+    assert math.isnan(detection_average_precision([found([], [0.1])]))
 
 
 def test_intervals_of_shares() -> None:

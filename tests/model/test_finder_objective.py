@@ -12,7 +12,7 @@ from occlumark.model.finder_objective import (
     FinderObjectiveConfig,
     assign,
     finder_objective,
-    overlaps,
+    iou_and_giou,
 )
 
 CONFIG = FinderObjectiveConfig()
@@ -45,7 +45,7 @@ def learnt(truth: list[list[float]], config: FinderObjectiveConfig = CONFIG, siz
 def test_overlaps_by_hand(second, overlap, generalised):
     pair = [torch.tensor([[0.0, 0, 4, 4]]), torch.tensor([second], dtype=torch.float32)]
     for first, other in (pair, pair[::-1]):
-        got = overlaps(first, other)
+        got = iou_and_giou(first, other)
         assert [got[0].item(), got[1].item()] == pytest.approx([overlap, generalised])
 
 
@@ -53,9 +53,9 @@ def test_overlaps_are_those_of_the_finished_finder():
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 60, (2, 50, 2)).astype(np.float32)
     first, second = np.concatenate([corners, corners + rng.uniform(2, 50, (2, 50, 2)).astype(np.float32)], -1)
-    expected = np.diag(numpy_boxes.overlaps(first, second))
+    expected = np.diag(numpy_boxes.box_iou(first, second))
     assert (expected > 0).mean() > 0.3
-    np.testing.assert_allclose(overlaps(torch.tensor(first), torch.tensor(second))[0].numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(iou_and_giou(torch.tensor(first), torch.tensor(second))[0].numpy(), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_one_batch_overfits():
         optimiser.step()
     logits, found = network(canvases)
     best = logits.argmax(1)
-    overlap, _ = overlaps(found[torch.arange(4), best], truth[:, 0])
+    overlap, _ = iou_and_giou(found[torch.arange(4), best], truth[:, 0])
     assert overlap.min() > 0.7
     assert logits.max(1).values.sigmoid().min() > 0.5
 

@@ -19,7 +19,7 @@ from occlumark.train.config import LandmarkConfig
 from occlumark.train.face_dataset import TrainingFaces, mean_face
 from occlumark.train.landmark_task import LandmarkTask
 from occlumark.train.loop import train
-from occlumark.train.validation import face_sizes, look, scores
+from occlumark.train.validation import look, scores, validation_sizes
 
 CPU = torch.device("cpu")
 OTHERS = [19, 29, 98]
@@ -174,4 +174,4 @@ def test_only_annotated_landmarks_count_and_without_an_eye_corner_the_boxs_width
     pack.landmarks.flags.writeable or object.__setattr__(pack, "landmarks", pack.landmarks.copy())
     pack.landmarks[indices, 60] = np.nan
     width, longer = pack.tight_boxes[0, 2] - pack.tight_boxes[0, 0], np.ptp(pack.tight_boxes[0].reshape(2, 2), 0).max()
-    assert face_sizes(pack, indices, settings.crop)[0] == pytest.approx(64 / 1.3 * width / longer, rel=1e-5)
+    assert validation_sizes(pack, indices, settings.crop)[0] == pytest.approx(64 / 1.3 * width / longer, rel=1e-5)
