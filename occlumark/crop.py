@@ -6,28 +6,25 @@ Nothing is rounded before drawing.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 
+from occlumark.config import Checked, Range
+
 
 @dataclass(frozen=True)
-class CropConfig:
+class CropConfig(Checked):
     """How a crop is cut from a face box. Training, evaluation and detection share it.
 
     Not in the paper: it gives 224 x 224 and no more (docs/paper.md, "Input").
     """
 
-    size: int = 224
+    size: Annotated[int, Range(32, 1024, multiple_of=32)] = 224
     """Side of the square crop in pixels. Paper: section 5, implementation details."""
-    scale: float = 1.3
-    """Side of the crop over the longer side of the face's tight landmark box, 1 to 3. Ours."""
-
-    def __post_init__(self) -> None:
-        if self.size < 32 or self.size % 32:
-            raise ValueError(f"crop size is a multiple of 32, at least 32, not {self.size}")
-        if not 1 <= self.scale <= 3:
-            raise ValueError(f"crop scale is between 1 and 3, not {self.scale}")
+    scale: Annotated[float, Range(1, 3)] = 1.3
+    """Side of the crop over the longer side of the face's tight landmark box. Ours."""
 
 
 class CropTransform:

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1] / "occlumark"
 #: From the bottom to the top. A module imports from lower layers alone; a folder's modules also from one another.
 LAYERS: tuple[set[str], ...] = (
     {"", "errors"},
-    {"files", "config", "markup", "crop", "boxes"},
+    {"config"},
+    {"files", "markup", "crop", "boxes"},
     {"photo", "face", "packaged", "network_file", "metrics", "occluders", "model"},
     {"draw", "finder", "landmarker"},
     {"detect", "data"},
