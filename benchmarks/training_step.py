@@ -54,7 +54,7 @@ class Training:
         """Forward, objective, backward, AdamW. Returns the objective's terms."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             prediction = self.network(crops)
-        terms = objective(self.objective, self.network, prediction, landmarks, self.polar)
+        terms = objective(self.objective, self.network, prediction.landmarks, prediction.P, landmarks, self.polar)
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         self.optimiser.step()

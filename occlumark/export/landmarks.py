@@ -36,8 +36,7 @@ class ForDetection(nn.Module):
     def __init__(self, network: OcclusionAdaptiveNetwork) -> None:
         super().__init__()
         self.network = network.eval()
-        if network.low_rank is not None:
-            network.low_rank.fold()
+        network.head.fold()
 
     def forward(
         self, crops: UInt8[Tensor, "B H W 3"]
@@ -66,8 +65,7 @@ class RefinedForDetection(nn.Module):
     def __init__(self, network: OcclusionAdaptiveNetwork, calibration: Calibration) -> None:
         super().__init__()
         self.network, self.calibration = network.eval(), calibration
-        if network.low_rank is not None:
-            network.low_rank.fold()
+        network.head.fold()
 
     def forward(
         self, crops: UInt8[Tensor, "B H W 3"]

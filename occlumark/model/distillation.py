@@ -59,3 +59,20 @@ class Distillation(nn.Module):
         """
         P = self.pathway_d(Z)
         return P * self.pathway_c(Z), P
+
+
+class PlainUnit(nn.Module):
+    """ResNet-18's last residual unit as it is, in the place of the distillation module: Pathway C alone.
+
+    Args:
+        c_in: channels of Z, and of the output.
+        squeeze_excitation: as in Distillation.
+    """
+
+    def __init__(self, c_in: int, squeeze_excitation: bool = False) -> None:
+        super().__init__()
+        self.pathway_c = BasicBlock(c_in, c_in, 1, squeeze_excitation)
+
+    def forward(self, Z: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B C H W"], None]:
+        """The features A, and no P."""
+        return self.pathway_c(Z), None

@@ -1,6 +1,6 @@
-"""The low-rank module: from the hybrid features to landmarks through the shared matrix M.
+"""The network's head: the low-rank module, from the hybrid features to landmarks through the shared matrix M.
 
-Paper: section 3.3, S = W_fc^T M^T X.
+Paper: section 3.3, S = W_fc^T M^T X. And BRNet's head, which has the global average for X and no M.
 """
 
 from dataclasses import dataclass
@@ -63,3 +63,40 @@ class LowRank(nn.Module):
         if self.M is not None:
             self.W_fc.copy_((self.M.double() @ self.W_fc.double()).float())
             self.M = None
+
+
+class AveragePooledHead(nn.Module):
+    """ResNet-18's own head: the features' global average, then a fully connected layer.
+
+    Args:
+        c_in: channels of the features.
+        outputs: coordinates to predict, 2 * landmarks.
+    """
+
+    M = None
+    """There is no shared matrix."""
+
+    def __init__(self, c_in: int, outputs: int) -> None:
+        super().__init__()
+        self.regression = nn.Linear(c_in, outputs)
+        # As small a start as LowRank's, whose X is scaled by this factor.
+        nn.init.normal_(self.regression.weight, std=c_in**-0.5 * 0.05)
+
+    @property
+    def W_fc(self) -> Tensor:
+        """The regression coefficients."""
+        return self.regression.weight
+
+    @property
+    def bias(self) -> Tensor:
+        """What is predicted where all features are 0."""
+        return self.regression.bias
+
+    def forward(self, hybrid: Float[Tensor, "B C_in n n"]) -> Float[Tensor, "B S"]:
+        """The coordinates S in fp32, as LowRank's."""
+        pooled = hybrid.mean((2, 3))
+        with torch.autocast(pooled.device.type, enabled=False):
+            return self.regression(pooled.float())
+
+    def fold(self) -> None:
+        """Nothing to fold."""

@@ -9,10 +9,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from occlumark.markup import N_LANDMARKS
-from occlumark.model.backbone import Backbone, BasicBlock
-from occlumark.model.distillation import Distillation, DistillationConfig
+from occlumark.model.backbone import Backbone
+from occlumark.model.distillation import Distillation, DistillationConfig, PlainUnit
 from occlumark.model.geometry import GeometryAware, GeometryConfig
-from occlumark.model.low_rank import LowRank, LowRankConfig
+from occlumark.model.low_rank import AveragePooledHead, LowRank, LowRankConfig
 from occlumark.model.refinement import Refined, Refinement, RefinementConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -99,25 +99,24 @@ class OcclusionAdaptiveNetwork(nn.Module):
         self.backbone = Backbone(excited)
         channels, grid = Backbone.channels, crop_size // Backbone.stride
         self.geometry = GeometryAware(channels, config.gm) if config.geometry_aware else None
-        self.distillation = Distillation(channels, config.dm, excited) if config.distillation else None
-        self.last_unit = None if config.distillation else BasicBlock(channels, channels, 1, excited)
+        self.last_unit: Distillation | PlainUnit
+        if config.distillation:
+            self.last_unit = Distillation(channels, config.dm, excited)
+        else:
+            self.last_unit = PlainUnit(channels, excited)
         hybrid = channels + (config.gm.channels if config.geometry_aware else 0)
         self.refinement: Refinement | None = None
         if config.refinement:
             self.refinement = Refinement((128, 256, hybrid + int(config.distillation)), config.rf, n_landmarks)
-        self.low_rank: LowRank | None = None
-        self.regression: nn.Linear | None = None
+        self.head: LowRank | AveragePooledHead
         if config.averages:
-            self.regression = nn.Linear(channels, 2 * n_landmarks)
-            # As small a start as LowRank's, whose X is scaled by this factor.
-            nn.init.normal_(self.regression.weight, std=channels**-0.5 * 0.05)
+            self.head = AveragePooledHead(hybrid, 2 * n_landmarks)
         else:
-            self.low_rank = LowRank(hybrid, grid, 2 * n_landmarks, config.lm, shared_matrix=config.low_rank)
+            self.head = LowRank(hybrid, grid, 2 * n_landmarks, config.lm, shared_matrix=config.low_rank)
         if mean_face is None:
             mean_face = np.full((n_landmarks, 2), crop_size / 2)
-        bias = self.regression.bias if self.regression is not None else self.low_rank.bias  # type: ignore[union-attr]
         with torch.no_grad():
-            bias.copy_(torch.as_tensor(mean_face.reshape(-1) / crop_size, dtype=torch.float32))
+            self.head.bias.copy_(torch.as_tensor(mean_face.reshape(-1) / crop_size, dtype=torch.float32))
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
@@ -127,19 +126,9 @@ class OcclusionAdaptiveNetwork(nn.Module):
         """Landmarks and P of RGB crops, as they come from CropTransform.cut."""
         # NHWC bytes, permuted, are channels_last already: the layout that the CPU's bf16 kernels want.
         middle, coarse, Z = self.backbone((crops.permute(0, 3, 1, 2).float() - self.mean) / self.std)
-        P = None
-        if self.distillation is not None:
-            clean, P = self.distillation(Z)
-        else:
-            clean = self.last_unit(Z)  # type: ignore[misc]
-        if self.regression is not None:
-            pooled = clean.mean((2, 3))
-            with torch.autocast(pooled.device.type, enabled=False):
-                S = self.regression(pooled.float())
-        else:
-            hybrid = clean if self.geometry is None else torch.cat([self.geometry(Z), clean], 1)
-            S = self.low_rank(hybrid)  # type: ignore[misc]
-        guess = S.unflatten(1, (self.n_landmarks, 2)) * self.crop_size
+        clean, P = self.last_unit(Z)
+        hybrid = clean if self.geometry is None else torch.cat([self.geometry(Z), clean], 1)
+        guess = self.head(hybrid).unflatten(1, (self.n_landmarks, 2)) * self.crop_size
         P = None if P is None else P.float()
         if self.refinement is None:
             return NetworkOutput(guess, P, guess, None)
@@ -150,15 +139,12 @@ class OcclusionAdaptiveNetwork(nn.Module):
     @property
     def M(self) -> nn.Parameter | None:
         """The shared structural matrix, or None without the low-rank module."""
-        return None if self.low_rank is None else self.low_rank.M
+        return self.head.M
 
     @property
     def W_fc(self) -> Tensor:
         """The regression coefficients of the fully connected layer."""
-        if self.low_rank is not None:
-            return self.low_rank.W_fc
-        assert self.regression is not None  # one of the two always stands
-        return self.regression.weight
+        return self.head.W_fc
 
     def load_imagenet(self, weights: dict[str, Tensor]) -> None:
         """Start from ImageNet: the backbone, and layer4.1 for Pathway C (or the last residual unit).
@@ -169,9 +155,8 @@ class OcclusionAdaptiveNetwork(nn.Module):
         Raises:
             KeyError: a name is missing.
         """
-        last = self.distillation.pathway_c if self.distillation is not None else self.last_unit
         _load_prefixed(self.backbone, weights, "")
-        _load_prefixed(last, weights, "layer4.1.")  # type: ignore[arg-type]
+        _load_prefixed(self.last_unit.pathway_c, weights, "layer4.1.")
 
 
 def _load_prefixed(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from occlumark.model.network import NetworkOutput, OcclusionAdaptiveNetwork
+from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import nuclear_norm
 
 
@@ -46,8 +46,9 @@ class ObjectiveConfig:
 def objective(
     config: ObjectiveConfig,
     network: OcclusionAdaptiveNetwork,
-    prediction: NetworkOutput,
     landmarks: Float[Tensor, "B L 2"],
+    P: Float[Tensor, "B 1 H W"] | None,
+    truth: Float[Tensor, "B L 2"],
     polar: Float[Tensor, "m n"] | None,
 ) -> dict[str, Float[Tensor, ""]]:
     """The weighted terms of equation (3); their sum is what training minimises.
@@ -58,15 +59,16 @@ def objective(
     Args:
         config: the weights.
         network: whose M, W_c and W_fc are meant.
-        prediction: the network's output for the batch.
-        landmarks: ground truth in crop pixels; NaN where not annotated, which teaches nothing.
+        landmarks: predicted, crop pixels.
+        P: predicted with them; None without the distillation module.
+        truth: ground truth in crop pixels; NaN where not annotated, which is ignored in the loss.
         polar: U V^T of M, perhaps some steps old (nuclear_norm); None without M.
 
     Returns:
         "data", "M_nuclear", "M_frobenius", "W_c", "W_fc", "P_l1"; terms of weight 0 and absent modules are left out.
     """
-    known = landmarks.isfinite()
-    error = torch.where(known, prediction.landmarks - landmarks, 0) / network.crop_size
+    known = truth.isfinite()
+    error = torch.where(known, landmarks - truth, 0) / network.crop_size
     terms = {"data": _DATA_TERMS[config.data](error, config).flatten(1).sum(1).mean()}
     if network.M is not None:
         if config.beta and polar is not None:
@@ -77,8 +79,8 @@ def objective(
         terms["W_c"] = config.alpha * _squared_norm(conv_weights(network))
     if config.lambda_:
         terms["W_fc"] = config.lambda_ * network.W_fc.square().sum()
-    if config.eta and prediction.P is not None:
-        terms["P_l1"] = config.eta * prediction.P.abs().flatten(1).sum(1).mean()
+    if config.eta and P is not None:
+        terms["P_l1"] = config.eta * P.abs().flatten(1).sum(1).mean()
     return terms
 
 

@@ -1,6 +1,7 @@
 """Checkpoints: safetensors with a JSON header, written atomically, read without running code."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +41,15 @@ class Checkpoint:
 
 
 _PARTS = ("network", "averaged", "optimiser")
+
+#: Weights of the landmark network that older checkpoints have under other names, as patterns of what stands at the
+#: start of a name (behind the averaged weights' "module.").
+_RENAMED_WEIGHTS = {
+    r"distillation\.": "last_unit.",
+    r"last_unit\.(?!pathway_)": "last_unit.pathway_c.",
+    r"low_rank\.": "head.",
+    r"regression\.": "head.regression.",
+}
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -96,7 +106,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         part, _, inner = name.partition(":")
         if part not in parts:
             raise CheckpointError(f"{path} holds an unknown tensor {name}")
-        parts[part][inner] = tensor
+        parts[part][_today(inner) if header["kind"] == "landmarks" else inner] = tensor
     try:
         config = from_mapping(KINDS[header["kind"]], header["config"])
     except ConfigError as error:
@@ -173,6 +183,13 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, flat
         name, _, entry = key.rpartition("/")
         place = value if entry == "step" else value.to(parameters[name].device)
         optimiser.state[parameters[name]][entry] = place
+
+
+def _today(name: str) -> str:
+    """A weight's name in this version."""
+    for old, new in _RENAMED_WEIGHTS.items():
+        name = re.sub(rf"^((?:module\.)?){old}", rf"\g<1>{new}", name)
+    return name
 
 
 def _header(path: Path, text: str) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -15,11 +17,24 @@ from occlumark.data.pack import Pack
 from occlumark.occluders.drawing import Source
 from occlumark.occluders.occlude import hidden_landmarks
 
-#: Pixels a cell of the cover that TrainingFaces gives.
-COVER_STRIDE = 8
+#: Crop pixels a cell of the occlusion map that TrainingFaces gives, as the refinement's fine map has.
+OCCLUSION_STRIDE = 8
 
 
-class TrainingFaces(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+class LandmarkBatch(NamedTuple):
+    """Augmented faces and what drawn occluders cover of them; without the first axis it is one face."""
+
+    crops: UInt8[Tensor, "B size size 3"]
+    """RGB."""
+    landmarks: Float[Tensor, "B L 2"]
+    """Ground truth in crop pixels, NaN where not annotated."""
+    occluded: Float[Tensor, "B L"]
+    """1 where a drawn occluder covers the landmark, else 0."""
+    occlusion: Float[Tensor, "B h w"]
+    """The share of each cell under a drawn occluder; a cell is OCCLUSION_STRIDE pixels wide and high."""
+
+
+class TrainingFaces(Dataset[LandmarkBatch]):
     """Augmented faces. Face i of epoch e is the same whoever loads it: its generator is (seed, e, i).
 
     Args:
@@ -40,12 +55,8 @@ class TrainingFaces(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The face and what a drawn occluder covers of it.
-
-        (size, size, 3) uint8 crop, (n, 2) float32 landmarks in crop pixels, NaN where not annotated, (n,) float32 1
-        where one is covered, and the covered share of each cell of size / 8 by size / 8, float32.
-        """
+    def __getitem__(self, position: int) -> LandmarkBatch:
+        """One face and what a drawn occluder covers of it, without the batch's axis."""
         index = int(self.indices[position])
         rng = np.random.default_rng((self.seed, self.epoch, index))
         face = augment(
@@ -58,8 +69,8 @@ class TrainingFaces(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             rng,
             self._others(index),
         )
-        cells = (self.crop.size // COVER_STRIDE,) * 2
-        return (
+        cells = (self.crop.size // OCCLUSION_STRIDE,) * 2
+        return LandmarkBatch(
             torch.from_numpy(face.crop),
             torch.from_numpy(face.landmarks.astype(np.float32)),
             torch.from_numpy(hidden_landmarks(face.alpha, face.landmarks).astype(np.float32)),

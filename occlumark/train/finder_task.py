@@ -2,10 +2,11 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -29,6 +30,17 @@ from occlumark.train.task import autocast
 _MOST_BOXES = 96
 # Scenes on a canvas, at most.
 _SCENES = 4
+
+
+class FinderBatch(NamedTuple):
+    """Training canvases and the boxes on them; without the first axis it is one canvas."""
+
+    canvases: UInt8[Tensor, "B size size 3"]
+    """RGB."""
+    boxes: Float[Tensor, "B M 4"]
+    """x0, y0, x1, y1 in canvas pixels, faces first."""
+    kinds: Int[Tensor, "B M"]
+    """FACE, IGNORED, or 0, which fills up."""
 
 
 class FinderTask:
@@ -88,12 +100,12 @@ class FinderTask:
         return [{"params": kernels, "scale": 1.0}, {"params": others, "scale": 1.0, "weight_decay": 0.0}]
 
     def batches(self, epoch: int, processes: Processes) -> DataLoader[Any]:
-        """(B, size, size, 3) uint8 canvases, (B, M, 4) float32 boxes and (B, M) int64 kinds of box."""
+        """FinderBatch, of Canvases' canvases."""
         canvases = Canvases(self._source, self.config, epoch)
         return training_batches(canvases, self.config, epoch, processes)
 
     def terms(
-        self, network: FinderNetwork, model: nn.Module, batch: tuple[Tensor, ...], step: int, device: torch.device
+        self, network: FinderNetwork, model: nn.Module, batch: FinderBatch, step: int, device: torch.device
     ) -> dict[str, Tensor]:
         """The scores' and the boxes' term."""
         canvases, boxes, kinds = (part.to(device) for part in batch)
@@ -125,7 +137,7 @@ class FinderTask:
         return match(boxes, scores, scene.faces, scene.ignored)
 
 
-class Canvases(Dataset[tuple[Tensor, Tensor, Tensor]]):
+class Canvases(Dataset[FinderBatch]):
     """Training canvases. Canvas i of epoch e is the same whoever makes it: its generator is (seed, e, i).
 
     Args:
@@ -141,8 +153,8 @@ class Canvases(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.source.scenes) * self.config.canvases
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        """(size, size, 3) uint8 canvas, (M, 4) float32 boxes in its pixels, faces first, and (M,) int64 their kinds."""
+    def __getitem__(self, index: int) -> FinderBatch:
+        """One canvas, without the batch's axis."""
         rng = np.random.default_rng((self.config.seed, self.epoch, index))
         canvas = training_canvas(self.source, index % len(self.source.scenes), self.config.augment, rng)
         n_faces = len(canvas.faces)
@@ -150,7 +162,7 @@ class Canvases(Dataset[tuple[Tensor, Tensor, Tensor]]):
         boxes, kinds = np.zeros((self.room, 4), np.float32), np.zeros(self.room, np.int64)
         boxes[: len(told)] = told
         kinds[:n_faces], kinds[n_faces : len(told)] = FACE, IGNORED
-        return torch.from_numpy(canvas.pixels), torch.from_numpy(boxes), torch.from_numpy(kinds)
+        return FinderBatch(torch.from_numpy(canvas.pixels), torch.from_numpy(boxes), torch.from_numpy(kinds))
 
 
 def scenes_digest(scenes: list[Scene]) -> str:

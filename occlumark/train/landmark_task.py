@@ -20,7 +20,7 @@ from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_weights, read_imagenet
 from occlumark.train.config import LandmarkConfig
 from occlumark.train.distributed import Processes
-from occlumark.train.face_dataset import TrainingFaces, faces_digest, mean_face, official_box
+from occlumark.train.face_dataset import LandmarkBatch, TrainingFaces, faces_digest, mean_face, official_box
 from occlumark.train.task import autocast
 from occlumark.train.validation import scores
 
@@ -100,7 +100,7 @@ class LandmarkTask:
         return groups
 
     def batches(self, epoch: int, processes: Processes) -> DataLoader[Any]:
-        """What TrainingFaces gives, B together."""
+        """LandmarkBatch, of TrainingFaces' faces."""
         config = self.config
         faces = TrainingFaces(self.pack, self._training, config.crop, config.augment, config.seed, epoch)
         return training_batches(faces, config, epoch, processes)
@@ -109,22 +109,21 @@ class LandmarkTask:
         self,
         network: OcclusionAdaptiveNetwork,
         model: nn.Module,
-        batch: tuple[Tensor, ...],
+        batch: LandmarkBatch,
         step: int,
         device: torch.device,
     ) -> dict[str, Tensor]:
         """Equation (3), with a sub-gradient of M's nuclear norm that is renewed every objective.refresh_every steps."""
         if network.M is not None and step % self.config.objective.refresh_every == 0:
             self._spectrum = spectrum(network.M)
-        crops, landmarks, hidden, cover = (part.to(device) for part in batch)
+        crops, landmarks, occluded, occlusion = (part.to(device) for part in batch)
         with autocast(self.config.optimiser, device):
             prediction = model(crops)
         polar = None if self._spectrum is None else self._spectrum.polar
-        guess = prediction._replace(landmarks=prediction.guess)
-        terms = objective(self.config.objective, network, guess, landmarks, polar)
+        terms = objective(self.config.objective, network, prediction.guess, prediction.P, landmarks, polar)
         if network.refinement is not None:
             terms |= refinement_objective(
-                self.config.refinement, network.crop_size, prediction, landmarks, Cover(hidden, cover)
+                self.config.refinement, network.crop_size, prediction, landmarks, Cover(occluded, occlusion)
             )
         return terms
 

@@ -54,11 +54,11 @@ class Task(Protocol[Network]):
             processes: which of how many gets them; each gets as many (batches.training_batches).
 
         Returns:
-            Tuples of tensors on the CPU, samples along the first axis of each.
+            Named tuples of tensors on the CPU, samples along the first axis of each.
         """
 
     def terms(
-        self, network: Network, model: nn.Module, batch: tuple[Tensor, ...], step: int, device: torch.device
+        self, network: Network, model: nn.Module, batch: Any, step: int, device: torch.device
     ) -> dict[str, Tensor]:
         """The objective's terms for a batch, by name; their sum is what training minimises.
 

@@ -89,7 +89,7 @@ def scores(
         if covered.covered.any():
             known = covered.known
             found["validation/hidden_ap"] = average_precision(covered.hidden[known], covered.covered[known])
-    if network.distillation is not None:
+    if network.config.distillation:
         found |= _about_P(open_faces, covered)
     return found
 

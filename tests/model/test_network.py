@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from occlumark.model.low_rank import LowRank
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
 from occlumark.model.objective import ObjectiveConfig, objective
 
@@ -29,8 +30,8 @@ def test_each_switch_removes_what_it_names_and_nothing_is_left_untrained(name):
     prediction.landmarks.square().mean().backward()
     names = {parameter for parameter, _ in network.named_parameters()}
     assert any(n.startswith("geometry.") for n in names) == geometry_aware
-    assert any(n.startswith("distillation.") for n in names) == distillation
-    assert ("low_rank.M" in names) == low_rank == (network.M is not None)
+    assert any(n.startswith("last_unit.pathway_d.") for n in names) == distillation
+    assert ("head.M" in names) == low_rank == (network.M is not None)
     assert (prediction.P is not None) == distillation
     idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert idle == []
@@ -70,8 +71,8 @@ def test_a_flattened_head_keeps_the_places_that_the_average_forgets():
     moved = []
     for flattened in (True, False):
         network = OcclusionAdaptiveNetwork(NetworkConfig(False, False, False, flattened_head=flattened), 128).eval()
-        network.last_unit = torch.nn.Identity()
-        assert network.M is None and (network.regression is None) == flattened
+        network.last_unit.pathway_c = torch.nn.Identity()
+        assert network.M is None and isinstance(network.head, LowRank) == flattened
         answers = []
         for features in (Z, swapped):
             network.backbone.forward = lambda _, features=features: (None, None, features)
@@ -134,7 +135,8 @@ def test_one_batch_overfits():
     optimiser = torch.optim.AdamW(network.parameters(), 2e-3)
     config = ObjectiveConfig(data="l1", alpha=0.0)
     for _ in range(40):
-        terms = objective(config, network, network(crops(4)), truth, None)
+        prediction = network(crops(4))
+        terms = objective(config, network, prediction.landmarks, prediction.P, truth, None)
         optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         optimiser.step()
@@ -145,9 +147,8 @@ def imagenet_like() -> dict[str, torch.Tensor]:
     """ResNet-18's names with values that tell tensors apart."""
     plain = OcclusionAdaptiveNetwork(NetworkConfig(False, False, False), 64)
     weights = {name.removeprefix("backbone."): v for name, v in plain.state_dict().items() if "backbone" in name}
-    weights |= {
-        name.replace("last_unit", "layer4.1"): v for name, v in plain.state_dict().items() if "last_unit" in name
-    }
+    last = "last_unit.pathway_c"
+    weights |= {name.replace(last, "layer4.1"): v for name, v in plain.state_dict().items() if last in name}
     return {n: torch.randn_like(v) if v.is_floating_point() else v for n, v in weights.items() if "num_b" not in n}
 
 
@@ -157,10 +158,9 @@ def test_imagenet_weights_reach_the_backbone_and_pathway_c(distillation, excited
     weights = imagenet_like()
     network = OcclusionAdaptiveNetwork(NetworkConfig(distillation=distillation, squeeze_excitation=excited), 64)
     network.load_imagenet(weights)
-    last = network.distillation.pathway_c if distillation else network.last_unit
     assert torch.equal(network.backbone.conv1.weight, weights["conv1.weight"])
     assert torch.equal(network.backbone.layer4[0].bn2.running_var, weights["layer4.0.bn2.running_var"])
-    assert torch.equal(last.conv2.weight, weights["layer4.1.conv2.weight"])
+    assert torch.equal(network.last_unit.pathway_c.conv2.weight, weights["layer4.1.conv2.weight"])
 
 
 def test_a_missing_imagenet_name_is_named():

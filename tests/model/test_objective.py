@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from occlumark.model.network import NetworkConfig, NetworkOutput, OcclusionAdaptiveNetwork
+from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import spectrum
 from occlumark.model.objective import ObjectiveConfig, conv_weights, objective
 
@@ -15,17 +15,17 @@ def network() -> OcclusionAdaptiveNetwork:
     return OcclusionAdaptiveNetwork(NetworkConfig(), 64)
 
 
-def off_by(pixels: float) -> tuple[NetworkOutput, torch.Tensor]:
-    """Two faces, every coordinate off by so many pixels, P = 1/4 everywhere."""
+def off_by(pixels: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Landmarks of two faces, every coordinate off by so many pixels; P = 1/4 everywhere; the truth."""
     truth = torch.full((2, 68, 2), 30.0)
-    return NetworkOutput(truth + pixels, torch.full((2, 1, 7, 7), 0.25), truth + pixels, None), truth
+    return truth + pixels, torch.full((2, 1, 7, 7), 0.25), truth
 
 
 def test_every_term_of_equation_3(network):
-    prediction, truth = off_by(6.4)
+    landmarks, P, truth = off_by(6.4)
     polar = spectrum(network.M).polar
     config = ObjectiveConfig(beta=2.0, gamma=3.0, alpha=5.0, lambda_=7.0, eta=11.0)
-    terms = objective(config, network, prediction, truth, polar)
+    terms = objective(config, network, landmarks, P, truth, polar)
     assert list(terms) == ["data", "M_nuclear", "M_frobenius", "W_c", "W_fc", "P_l1"]
     assert terms["data"].item() == pytest.approx(136 * 0.1**2, rel=1e-4)
     assert terms["M_nuclear"].item() == pytest.approx(2 * 64, rel=1e-4)  # the identity's nuclear norm
@@ -53,23 +53,23 @@ def test_the_papers_weights_are_the_default():
     ],
 )
 def test_data_terms_by_hand(network, kind, pixels, by_hand):
-    prediction, truth = off_by(pixels)
-    terms = objective(ObjectiveConfig(data=kind), network, prediction, truth, None)
+    landmarks, P, truth = off_by(pixels)
+    terms = objective(ObjectiveConfig(data=kind), network, landmarks, P, truth, None)
     assert terms["data"].item() == pytest.approx(136 * by_hand, rel=1e-4)
 
 
 def test_weight_zero_leaves_a_term_out(network):
-    prediction, truth = off_by(1)
+    landmarks, P, truth = off_by(1)
     config = ObjectiveConfig(beta=0.0, gamma=0.0, alpha=0.0, lambda_=0.0, eta=0.0)
-    assert list(objective(config, network, prediction, truth, spectrum(network.M).polar)) == ["data"]
+    assert list(objective(config, network, landmarks, P, truth, spectrum(network.M).polar)) == ["data"]
 
 
 def test_sub_gradient_is_what_m_receives(network):
-    prediction, truth = off_by(0)
+    landmarks, P, truth = off_by(0)
     polar = spectrum(torch.randn_like(network.M)).polar
     config = ObjectiveConfig(beta=0.5, gamma=0.0, alpha=0.0, lambda_=0.0, eta=0.0)
     network.zero_grad()
-    objective(config, network, prediction, truth, polar)["M_nuclear"].backward()
+    objective(config, network, landmarks, P, truth, polar)["M_nuclear"].backward()
     torch.testing.assert_close(network.M.grad, 0.5 * polar)
 
 
@@ -79,11 +79,11 @@ def test_impossible_weights_are_refused(wrong):
         ObjectiveConfig(**wrong)
 
 
-def test_what_is_not_annotated_teaches_nothing(network):
-    prediction, truth = off_by(6.4)
+def test_what_is_not_annotated_is_ignored(network):
+    landmarks, P, truth = off_by(6.4)
     truth[0, :17] = torch.nan
-    landmarks = prediction.landmarks.clone().requires_grad_()
-    terms = objective(ObjectiveConfig(data="l1"), network, prediction._replace(landmarks=landmarks), truth, None)
+    landmarks.requires_grad_()
+    terms = objective(ObjectiveConfig(data="l1"), network, landmarks, P, truth, None)
     assert terms["data"].item() == pytest.approx((136 + 2 * 51) / 2 * 0.1, rel=1e-4)
     terms["data"].backward()
     assert torch.isfinite(landmarks.grad).all()

@@ -128,3 +128,29 @@ def test_a_checkpoint_older_than_its_kind_entry_is_of_landmarks(path):
     checkpoint = load_checkpoint(path)
     assert (checkpoint.kind, checkpoint.epoch, checkpoint.data_digest) == ("landmarks", 5, "digest")
     assert checkpoint.config == LandmarkConfig(seed=2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("distillation.pathway_d.1.weight", "last_unit.pathway_d.1.weight"),
+        ("last_unit.conv1.weight", "last_unit.pathway_c.conv1.weight"),
+        ("last_unit.pathway_c.conv1.weight", "last_unit.pathway_c.conv1.weight"),
+        ("low_rank.M", "head.M"),
+        ("regression.bias", "head.regression.bias"),
+        ("backbone.layer4.0.conv1.weight", "backbone.layer4.0.conv1.weight"),
+    ],
+)
+def test_weights_under_older_names_are_found_in_all_three_parts(path, old, new):
+    checkpoint = Checkpoint(
+        "landmarks",
+        LandmarkConfig(),
+        1,
+        "",
+        network={old: torch.ones(1)},
+        averaged={f"module.{old}": torch.ones(1)},
+        optimiser={f"{old}/exp_avg": torch.ones(1)},
+    )
+    save_checkpoint(path, checkpoint)
+    loaded = load_checkpoint(path)
+    assert [*loaded.network, *loaded.averaged, *loaded.optimiser] == [new, f"module.{new}", f"{new}/exp_avg"]

@@ -14,6 +14,7 @@ from occlumark.data.pack import Pack, PackConfig, write_pack
 from occlumark.data.sample import Sample
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.export.landmarks import load_network
+from occlumark.model.network import NetworkConfig, NetworkOutput
 from occlumark.train import calibration
 from occlumark.train.config import LandmarkConfig
 from occlumark.train.face_dataset import TrainingFaces, mean_face
@@ -139,14 +140,13 @@ def test_a_landmark_that_no_training_face_has_is_named(packs):
 class Shifted:
     """Every landmark 3 crop pixels right of its true place."""
 
-    refinement = distillation = None
+    refinement = None
+    config = NetworkConfig(distillation=False)
 
     def __init__(self, truth: np.ndarray) -> None:
         self.truth = np.nan_to_num(truth)
 
     def __call__(self, crops: torch.Tensor):
-        from occlumark.model.network import NetworkOutput
-
         landmarks = torch.tensor(np.add(self.truth, [3, 0]))
         return NetworkOutput(landmarks, None, landmarks, None)
 

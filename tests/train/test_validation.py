@@ -6,7 +6,7 @@ import torch
 
 from occlumark.crop import CropConfig
 from occlumark.data.pack import Pack
-from occlumark.model.network import NetworkOutput
+from occlumark.model.network import NetworkConfig, NetworkOutput
 from occlumark.model.refinement import Refined
 from occlumark.train import validation
 from occlumark.train.config import LandmarkConfig
@@ -27,7 +27,7 @@ class Oracle:
     ) -> None:
         self.refinement, self.hidden, self.shown = refinement, list(hidden or []), []
         self.P = list(P or [])
-        self.distillation = object() if P else None
+        self.config = NetworkConfig(distillation=bool(P))
 
     def __call__(self, crops: torch.Tensor) -> NetworkOutput:
         self.shown.append(crops.numpy().copy())
