@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from occlumark.landmarker import Landmarker
 from occlumark.packaged import packaged_weights
 from paper import figure3, figure4, figure5, figure6
 from paper.distilled import features
+from paper.figure6_crops import SHOWN, portrait_crops
 from paper.inputs import Inputs, MissingInputError
 from paper.photo_errors import PhotoErrors
 
 pytest.importorskip("matplotlib", reason="needs matplotlib (the paper extra)")
 WriteErrors = Callable[..., PhotoErrors]
+COMMITTED = Path(__file__).parents[2] / "docs" / "results"
 
 
 def check_picture(path: Path) -> None:
@@ -86,13 +89,40 @@ def test_figure_6_shows_the_map_under_drawn_occluders(inputs: Inputs) -> None:
     check_picture(picture)
     rows = [line.split(",") for line in table.read_text(encoding="utf-8").splitlines()[1:]]
     of_odn = [row for row in rows if row[0] == "odn"]
-    assert [row[1] for row in of_odn] == list(figure6.SHOWN)
+    assert [row[1] for row in of_odn] == list(SHOWN)
     assert of_odn[0][2] == "-" and all(0 < float(row[2]) < 1 for row in of_odn[1:])
     assert all(0 < float(row[4]) <= 1 for row in of_odn[1:]), "P is at most 1, so no more is kept than there was"
     assert all(row[4:6] == ["-", "-"] for row in rows if row[0] != "odn")
     assert "Features kept" in page.read_text(encoding="utf-8")
     before = picture.read_bytes()
     assert figure6.make(inputs)[0].read_bytes() == before
+
+
+def test_figure_6_is_made_of_the_crops_that_are_kept(inputs: Inputs) -> None:
+    """So that it comes out the same whichever OpenCV cuts and draws."""
+    inputs.results.mkdir()
+    shutil.copy(COMMITTED / "figure6-crops.png", inputs.results)
+    _picture, _page, table = figure6.make(inputs)
+    assert table.read_text(encoding="utf-8") == (COMMITTED / "figure6.csv").read_text(encoding="utf-8")
+
+
+def test_the_crops_of_figure_6_are_those_that_are_drawn_within_what_opencv_changes(tmp_path: Path) -> None:
+    network = Landmarker(packaged_weights("odn")[0], threads=1)
+    kept = portrait_crops(COMMITTED / "figure6-crops.png", "odn", network)
+    drawn = portrait_crops(tmp_path / "crops.png", "odn", network)
+    again = portrait_crops(tmp_path / "crops.png", "odn", network)
+    for one, other, read in zip(kept, drawn, again, strict=True):
+        np.testing.assert_array_equal(other.pixels, read.pixels)
+        np.testing.assert_array_equal(other.occlusion, read.occlusion)
+        assert np.abs(one.pixels.astype(float) - other.pixels).mean() < 1
+        assert ((one.occlusion > 127) == (other.occlusion > 127)).mean() > 0.99
+    assert [bool(crop.occlusion.any()) for crop in kept] == [False, True, True, True, True]
+
+
+def test_crops_of_another_size_are_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (50, 20)).save(tmp_path / "crops.png")
+    with pytest.raises(AnnotationError, match=r"crops\.png: expected 5 crops of 224 pixels .* not 50 x 20"):
+        portrait_crops(tmp_path / "crops.png", "odn", Landmarker(packaged_weights("odn")[0]))
 
 
 def test_the_features_behind_the_distillation_module_are_those_before_it_times_P() -> None:
