@@ -1,9 +1,51 @@
-"""Face boxes among one another: overlaps, and the best of those that lie on one face.
+"""Face boxes: checked against their photo, their overlap (IoU), and the best of those that lie on one face.
 
 A box is x0, y0, x1, y1 in pixels (crop.py).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from occlumark.errors import BoxError
+
+# A face of a smaller box would be a part of a pixel.
+_SMALLEST_SIDE = 1.0
+# A box longer than this many photos is a slip, and its crop would be empty.
+_MAX_BOX_IN_PHOTOS = 10
+
+
+def box_in_photo(box: Sequence[float] | np.ndarray, height: int, width: int) -> np.ndarray:
+    """A face box, checked against its photo; it may reach out of it.
+
+    Args:
+        box: x0, y0, x1, y1 in photo pixels.
+        height: the photo's.
+        width: the photo's.
+
+    Returns:
+        (4,) float64.
+
+    Raises:
+        BoxError: it is not four finite numbers, is inverted, has a side below a pixel, lies outside the photo, or is
+            far larger than it.
+    """
+    values = np.asarray(box, dtype=np.float64)
+    if values.shape != (4,):
+        raise BoxError(f"a box is four numbers x0, y0, x1, y1, not an array of shape {values.shape}")
+    x0, y0, x1, y1 = values.tolist()
+    said = f"box {x0:g} {y0:g} {x1:g} {y1:g}"
+    if not np.isfinite(values).all():
+        raise BoxError(f"{said} is not four finite numbers")
+    if not (x0 < x1 and y0 < y1):
+        raise BoxError(f"{said} is inverted: expected x0 < x1 and y0 < y1")
+    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+        raise BoxError(f"{said} is outside the photo of {width} x {height} pixels")
+    if min(x1 - x0, y1 - y0) < _SMALLEST_SIDE:
+        raise BoxError(f"{said} is {x1 - x0:g} x {y1 - y0:g} pixels small: a face's box has at least a pixel a side")
+    if max(x1 - x0, y1 - y0) > _MAX_BOX_IN_PHOTOS * max(height, width):
+        raise BoxError(f"{said} is more than {_MAX_BOX_IN_PHOTOS} times as large as the photo of {width} x {height}")
+    return values
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
@@ -41,14 +83,14 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def keep_best(
-    boxes: np.ndarray, scores: np.ndarray, max_overlap: float, max_share: float = 1.0, count: int | None = None
+    boxes: np.ndarray, scores: np.ndarray, max_iou: float, max_share: float = 1.0, count: int | None = None
 ) -> np.ndarray:
     """Non-maximum suppression: of boxes that lie on one another keep the one with the highest score.
 
     Args:
         boxes: (n, 4), each with an area.
         scores: (n,).
-        max_overlap: a box is left out where its intersection over union with a better one kept is above this, 0..1.
+        max_iou: a box is left out where its intersection over union with a better one kept is above this, 0..1.
         max_share: and where so much of the smaller of the two lies in the other, 0..1: a part of a face is none.
         count: at most so many are kept; None: all.
 
@@ -62,6 +104,6 @@ def keep_best(
         best, waiting = waiting[0], waiting[1:]
         kept.append(int(best))
         common = common_areas(boxes[best][None], boxes[waiting])[0]
-        apart = common <= max_overlap * (sizes[best] + sizes[waiting] - common)
+        apart = common <= max_iou * (sizes[best] + sizes[waiting] - common)
         waiting = waiting[apart & (common <= max_share * np.minimum(sizes[best], sizes[waiting]))]
     return np.array(kept, dtype=np.intp)

@@ -8,9 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from occlumark.boxes import box_iou
+from occlumark.boxes import box_in_photo, box_iou
 from occlumark.crop import CropTransform
-from occlumark.errors import BoxError
 from occlumark.face import Face
 from occlumark.finder import FaceFinder, NetworkFinder
 from occlumark.landmarker import Landmarker
@@ -18,7 +17,7 @@ from occlumark.markup import N_LANDMARKS, Markup, tight_box
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS, read_photo
 
-#: A face whose box overlaps less (intersection over union) with the tight box of the landmarks found in it is cropped
+#: A face whose box has a smaller IoU with the tight box of the landmarks found in it is cropped
 #: a second time, around those landmarks. Not in the paper: it crops once.
 AGREEMENT = 0.8
 
@@ -28,9 +27,6 @@ Recrop = Literal["never", "auto"] | int
 
 # A crop around landmarks needs ones whose tight box is about as large as the box they were found from.
 _SIZE_RATIOS = (0.5, 2.0)
-
-# A box longer than this many photos is a slip, and its crop would be empty.
-_MAX_BOX_IN_PHOTOS = 10
 
 
 class Detector:
@@ -74,6 +70,9 @@ class Detector:
         self._landmarker = Landmarker(path, sha256=sha256, threads=threads)
         self._face_finder = face_finder or NetworkFinder(threads=threads)
 
+    def __repr__(self) -> str:
+        return f"Detector({self.model!r}, {self.markup.n} landmarks, recrop={self.recrop!r})"
+
     @property
     def model(self) -> str:
         """The network's name, as its file gives it."""
@@ -85,9 +84,9 @@ class Detector:
         return self._landmarker.markup
 
     @property
-    def tells_expected_error(self) -> bool:
-        """Whether the network tells an expected error; if not, Face.expected_error is all NaN."""
-        return self._landmarker.tells_expected_error
+    def has_expected_error(self) -> bool:
+        """Whether the network predicts an expected error; if not, Face.expected_error is all NaN."""
+        return self._landmarker.has_expected_error
 
     def detect(
         self,
@@ -116,7 +115,7 @@ class Detector:
         found = self._find(pixels) if boxes is None else [(np.asarray(box), 1.0) for box in boxes]
         if not found:
             return []
-        checked = np.stack([check_box(box, *pixels.shape[:2]) for box, _ in found])
+        checked = np.stack([box_in_photo(box, *pixels.shape[:2]) for box, _ in found])
         return self._landmarks(pixels, checked, [float(score) for _, score in found])
 
     def _find(self, photo: np.ndarray) -> list[tuple[np.ndarray, float]]:
@@ -180,36 +179,6 @@ def _check_recrop(recrop: Recrop) -> Recrop:
     if recrop in ("never", "auto") or (isinstance(recrop, int) and not isinstance(recrop, bool) and recrop >= 1):
         return recrop
     raise ValueError(f"recrop is 'never', 'auto' or how many times, at least 1, not {recrop!r}")
-
-
-def check_box(box: Sequence[float] | np.ndarray, height: int, width: int) -> np.ndarray:
-    """A face box, checked against its photo.
-
-    Args:
-        box: x0, y0, x1, y1 in photo pixels.
-        height: the photo's.
-        width: the photo's.
-
-    Returns:
-        (4,) float64.
-
-    Raises:
-        BoxError: it is not four finite numbers, is inverted, lies outside the photo, or is far larger than it.
-    """
-    values = np.asarray(box, dtype=np.float64)
-    if values.shape != (4,):
-        raise BoxError(f"a box is four numbers x0, y0, x1, y1, not an array of shape {values.shape}")
-    x0, y0, x1, y1 = values.tolist()
-    said = f"box {x0:g} {y0:g} {x1:g} {y1:g}"
-    if not np.isfinite(values).all():
-        raise BoxError(f"{said} is not four finite numbers")
-    if not (x0 < x1 and y0 < y1):
-        raise BoxError(f"{said} is inverted: expected x0 < x1 and y0 < y1")
-    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
-        raise BoxError(f"{said} is outside the photo of {width} x {height} pixels")
-    if max(x1 - x0, y1 - y0) > _MAX_BOX_IN_PHOTOS * max(height, width):
-        raise BoxError(f"{said} is more than {_MAX_BOX_IN_PHOTOS} times as large as the photo of {width} x {height}")
-    return values
 
 
 def _check_photo(photo: np.ndarray) -> np.ndarray:

@@ -45,11 +45,11 @@ def draw_faces(
         The drawing, of the photo's shape.
 
     Raises:
-        ValueError: errors of a face that tells none.
+        ValueError: errors of a face that has none.
     """
     faces = list(faces)
-    if errors and not all(face.tells_expected_error for face in faces):
-        raise ValueError("errors draws Face.expected_error, but a face tells none; leave errors out")
+    if errors and not all(face.has_expected_error for face in faces):
+        raise ValueError("errors draws Face.expected_error, but a face has none; leave errors out")
     drawing = photo.copy()
     if overlay:
         for face in faces:

@@ -1,5 +1,7 @@
 """A face as it is returned: where it is, its landmarks, what of it is hidden."""
 
+import base64
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +17,7 @@ from occlumark.markup import MARKUPS, Markup
 HIDDEN_BELOW = 0.5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Face:
     """One face of a photo. All arrays are read-only; all coordinates are photo pixels.
 
@@ -31,7 +33,7 @@ class Face:
     """(n, 2): the markup's, 68 of the networks in the package."""
     visibility: np.ndarray
     """(n,) 0..1. What it means is the model's: `occlumark` gives the probability that the landmark shows; `odn` gives
-    the paper's P there, which was never taught occlusion and does not tell it (docs/experiments.md, "What P knows of
+    the paper's P there, which was not trained on occlusion and does not show it (docs/experiments.md, "What P knows of
     occlusion")."""
     occlusion_map: np.ndarray
     """(h, w) 0..1, high where the face is hidden. It covers the crop evenly."""
@@ -39,7 +41,7 @@ class Face:
     """The crop the network saw; it carries the occlusion map to the photo."""
     expected_error: np.ndarray = field(default_factory=lambda: np.array(np.nan))
     """(n,) how far each landmark is expected to be from its true place, photo pixels, at least 0; all NaN where the
-    model does not tell, as `odn` does not."""
+    model predicts none, as `odn` does."""
 
     def __post_init__(self) -> None:
         n = len(np.atleast_1d(self.landmarks))
@@ -55,6 +57,12 @@ class Face:
         if not 0 <= self.score <= 1:
             raise ValueError(f"score is in 0..1, not {self.score}")
         object.__setattr__(self, "score", float(self.score))  # JSON takes no number of NumPy's
+
+    def __repr__(self) -> str:
+        box = " ".join(f"{value:.1f}" for value in self.box)
+        error = f", expected error {self.expected_error.mean():.1f} px" if self.has_expected_error else ""
+        hidden = f"{int(self.hidden().sum())} of {len(self.landmarks)} landmarks hidden"
+        return f"Face(box [{box}], score {self.score:.2f}, {hidden}{error})"
 
     @property
     def markup(self) -> Markup:
@@ -86,7 +94,7 @@ class Face:
         return {name: float(hidden[list(indices)].mean()) for name, indices in self.markup.regions.items()}
 
     @property
-    def tells_expected_error(self) -> bool:
+    def has_expected_error(self) -> bool:
         """Whether expected_error holds numbers."""
         return not np.isnan(self.expected_error).any()
 
@@ -139,46 +147,53 @@ class Face:
         return laid
 
     def to_json(self) -> dict[str, Any]:
-        """The face as plain numbers and lists, for `json.dumps`; nothing is rounded.
+        """The face as plain numbers and lists, for `json.dumps`: less than 6 kB, named as the fields are.
 
-        `hidden` is hidden_regions(); an expected error that the model does not tell is null.
+        Pixels are rounded to 0.01, shares to 0.001; visibility is rounded down, so that a landmark hidden here is
+        hidden there. `hidden_regions` is hidden_regions(); an expected error that the model does not predict is null.
+        `occlusion_map` is one string, "ROWSxCOLUMNS:" and the base64 of a byte a cell, row by row, 255 where it is 1.
         """
         return {
-            "box": self.box.tolist(),
-            "score": self.score,
-            "landmarks": self.landmarks.tolist(),
-            "visibility": self.visibility.tolist(),
-            "hidden": self.hidden_regions(),
-            "expected_error": self.expected_error.tolist() if self.tells_expected_error else None,
-            "occlusion_map": self.occlusion_map.tolist(),
-            "crop": {"matrix": self.crop.matrix.tolist(), "size": self.crop.size},
+            "box": self.box.round(2).tolist(),
+            "score": round(self.score, 3),
+            "landmarks": self.landmarks.round(2).tolist(),
+            # What was rounded down before stays as it is: 0.57 * 1000 is a little less than 570.
+            "visibility": [math.floor(value * 1000 + 1e-6) / 1000 for value in self.visibility.tolist()],
+            "hidden_regions": {name: round(share, 3) for name, share in self.hidden_regions().items()},
+            "expected_error": self.expected_error.round(2).tolist() if self.has_expected_error else None,
+            "occlusion_map": _map_to_text(self.occlusion_map),
+            # 9 digits are 0.01 crop pixels anywhere in a photo of a million pixels a side.
+            "crop": {
+                "matrix": [[float(f"{value:.9g}") for value in row] for row in self.crop.matrix.tolist()],
+                "size": self.crop.size,
+            },
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Face":
         """The face that to_json gave.
 
-        JSON of before there was an expected error is read as without one. `hidden` follows from the visibility and is
-        not read.
+        Also what earlier versions wrote: without an expected error, the occlusion map as lists of numbers, and with
+        `hidden` for `hidden_regions`, which follows from the visibility and is not read.
 
         Raises:
             AnnotationError: a key is missing, or a value is of the wrong kind, shape or range.
         """
         try:
             crop, error = values["crop"], values.get("expected_error")
-            told = {} if error is None else {"expected_error": _numbers(error)}
+            predicted = {} if error is None else {"expected_error": _numbers(error)}
             return cls(
                 box=_numbers(values["box"]),
                 score=values["score"],
                 landmarks=_numbers(values["landmarks"]),
                 visibility=_numbers(values["visibility"]),
-                occlusion_map=_numbers(values["occlusion_map"]),
+                occlusion_map=_map_of_json(values["occlusion_map"]),
                 crop=CropTransform(_numbers(crop["matrix"]), int(crop["size"])),
-                **told,
+                **predicted,
             )
         except KeyError as error:
             raise AnnotationError(f"a face in JSON has no key {error}") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise AnnotationError(f"a face in JSON does not hold what it should: {error}") from error
 
 
@@ -204,3 +219,25 @@ def _check(name: str, values: np.ndarray, n: int) -> None:
 
 def _numbers(values: Any) -> np.ndarray:
     return np.array(values, dtype=np.float64)
+
+
+def _map_to_text(occlusion_map: np.ndarray) -> str:
+    rows, columns = occlusion_map.shape
+    content = (occlusion_map * 255).round().astype(np.uint8).tobytes()
+    return f"{rows}x{columns}:{base64.b64encode(content).decode('ascii')}"
+
+
+def _map_of_json(value: Any) -> np.ndarray:
+    """What _map_to_text gave, or the lists of earlier versions.
+
+    Raises:
+        ValueError, TypeError: it is neither.
+    """
+    if not isinstance(value, str):
+        return _numbers(value)
+    size, _, content = value.partition(":")
+    rows, columns = (int(side) for side in size.split("x"))
+    cells = np.frombuffer(base64.b64decode(content, validate=True), np.uint8)
+    if len(cells) != rows * columns or rows < 0:
+        raise ValueError(f"an occlusion map of {size} has {len(cells)} cells")
+    return cells.reshape(rows, columns) / 255

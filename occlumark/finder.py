@@ -22,8 +22,8 @@ FORMAT = 1
 OUTPUTS = ("scores", "boxes")
 #: Sides of what the network sees are multiples of this.
 SIDE_MULTIPLE = 32
-#: Faces with a lower score are left out where the caller says nothing else: 0.1 false faces a photo without faces, on
-#: scenes not held out.
+#: Faces with a lower score are left out where the caller says nothing else: 0.1 false positives per image (FPPI) on
+#: pictures without faces, among scenes not held out.
 SCORE = 0.54
 
 # A photo is searched at the size at which the smallest face asked for has this longer side, pixels, enlarged at most
@@ -32,19 +32,20 @@ _SMALLEST_SEEN = 20.0
 _LARGEST_ZOOM = 3.0
 # Where the caller does not say how small faces may be: the longer side of the photo over the smallest face's.
 _PHOTO_OVER_FACE = 32
-# A second look at the photo reduced so much again finds the faces with a longer side above so many pixels in the first.
-_SECOND_LOOK = 3
+# A second, coarser scale, the photo reduced so much again, finds the faces with a longer side above so many pixels in
+# the first.
+_COARSER = 3
 _LARGEST_SEEN = 80.0
 # A larger picture is never searched, pixels: that is 2 GB in the network's widest layers.
 _MOST_PIXELS = 16_000_000
 # Boxes with more than this in common lie on one face: intersection over union, and the share of the smaller one.
-_MAX_OVERLAP, _MAX_SHARE = 0.45, 0.8
+_MAX_IOU, _MAX_SHARE = 0.45, 0.8
 
 
 class FaceFinder(Protocol):
     """Anything that is called with a photo and returns the faces in it, best first."""
 
-    def __call__(self, photo: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    def __call__(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
         """Find faces.
 
         Args:
@@ -98,28 +99,28 @@ class NetworkFinder:
         if metadata.get("kind") != "finder" or metadata.get("format") != FORMAT or outputs != OUTPUTS:
             raise CheckpointError(f"{path} is no face finder of format {FORMAT}; export one from a finder's checkpoint")
 
-    def __call__(self, photo: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    def __call__(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
         """Find faces; see FaceFinder."""
         longer = max(photo.shape[:2])
         min_face = self.min_face or longer / _PHOTO_OVER_FACE
         most = (_MOST_PIXELS / (photo.shape[0] * photo.shape[1])) ** 0.5
         zoom = min(_LARGEST_ZOOM, _SMALLEST_SEEN / min_face, most)
-        looks = [self._look(photo, zoom, _LARGEST_SEEN), self._look(photo, zoom / _SECOND_LOOK, math.inf)]
-        boxes, scores = (np.concatenate(parts) for parts in zip(*looks, strict=True))
+        scales = [self._predict(photo, zoom, _LARGEST_SEEN), self._predict(photo, zoom / _COARSER, math.inf)]
+        boxes, scores = (np.concatenate(parts) for parts in zip(*scales, strict=True))
         if self.min_face is not None:
             large = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) >= self.min_face
             boxes, scores = boxes[large], scores[large]
         boxes, scores = best_faces(boxes, scores, self.score, self.max_faces)
         return [(box, float(score)) for box, score in zip(boxes, scores, strict=True)]
 
-    def _look(self, photo: np.ndarray, zoom: float, largest: float) -> tuple[np.ndarray, np.ndarray]:
-        """What the network answers to the photo with its sides so many times as long.
+    def _predict(self, photo: np.ndarray, zoom: float, largest: float) -> tuple[np.ndarray, np.ndarray]:
+        """What the network finds in the photo with its sides so many times as long.
 
         Returns:
             Boxes in photo pixels, those with a longer side up to `largest` pixels in what the network sees, and scores.
         """
         seen = zoomed(photo, zoom)
-        scores, boxes = (answer[0] for answer in self._session.run(list(OUTPUTS), {"photos": padded(seen)[None]}))
+        scores, boxes = (output[0] for output in self._session.run(list(OUTPUTS), {"photos": padded(seen)[None]}))
         sure = np.flatnonzero(scores >= self.score)
         boxes, scores = boxes[sure], scores[sure]
         small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) <= largest
@@ -150,7 +151,7 @@ def padded(photo: np.ndarray) -> np.ndarray:
 def best_faces(
     boxes: np.ndarray, scores: np.ndarray, min_score: float, count: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What is left of the network's answers: those sure enough, and of those on one face the best.
+    """What is left of the network's boxes: those sure enough, and of those on one face the best.
 
     Args:
         boxes: (n, 4) x0, y0, x1, y1.
@@ -162,5 +163,5 @@ def best_faces(
         (k, 4) boxes and (k,) scores, best first.
     """
     sure = np.flatnonzero(scores >= min_score)
-    kept = sure[keep_best(boxes[sure], scores[sure], _MAX_OVERLAP, _MAX_SHARE, count)]
+    kept = sure[keep_best(boxes[sure], scores[sure], _MAX_IOU, _MAX_SHARE, count)]
     return boxes[kept], scores[kept]

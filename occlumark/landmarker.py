@@ -16,7 +16,7 @@ from occlumark.network_file import open_network
 FORMAT = 1
 #: The outputs that every network has, as in Prediction.
 OUTPUTS = ("landmarks", "visibility", "occlusion_map")
-#: The output that only some networks have. Not in the paper: it tells no error.
+#: The output that only some networks have. Not in the paper, which predicts no error.
 EXPECTED_ERROR = "expected_error"
 
 # Faces in one run: more are no faster on a CPU, and ONNX Runtime keeps the memory of its largest run.
@@ -34,7 +34,7 @@ class Prediction(NamedTuple):
     """(n, h, w) float32, 0..1, high where the face is hidden."""
     expected_errors: np.ndarray
     """(n, L) float32, crop pixels, at least 0: each landmark's expected distance from its true place; NaN where the
-    network does not tell."""
+    network predicts none."""
 
 
 class Landmarker:
@@ -52,14 +52,14 @@ class Landmarker:
         model: the network's name, as its file gives it.
         markup: which landmarks it finds.
         crop: how the network's crops are cut.
-        tells_expected_error: whether a prediction's expected_errors are numbers.
+        has_expected_error: whether a prediction's expected_errors are numbers.
     """
 
     def __init__(self, path: Path, *, sha256: str | None = None, threads: int | None = None) -> None:
         self._session, metadata = open_network(path, sha256=sha256, threads=threads)
         self.model, self.markup, self.crop = _read_metadata(path, metadata)
         _check_graph(path, self._session, self.crop.size, self.markup.n)
-        self.tells_expected_error = EXPECTED_ERROR in {output.name for output in self._session.get_outputs()}
+        self.has_expected_error = EXPECTED_ERROR in {output.name for output in self._session.get_outputs()}
 
     def predict(self, crops: np.ndarray) -> Prediction:
         """Run the network.
@@ -67,7 +67,7 @@ class Landmarker:
         Args:
             crops: (n, size, size, 3) uint8, RGB.
         """
-        outputs = [*OUTPUTS, *([EXPECTED_ERROR] if self.tells_expected_error else [])]
+        outputs = [*OUTPUTS, *([EXPECTED_ERROR] if self.has_expected_error else [])]
         parts = [
             self._session.run(outputs, {"crops": crops[i : i + _MAX_FACES_PER_RUN]})
             for i in range(0, len(crops), _MAX_FACES_PER_RUN)

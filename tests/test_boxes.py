@@ -18,7 +18,7 @@ def test_common_areas_by_hand() -> None:
     np.testing.assert_array_equal(common_areas(SQUARES, SQUARES), expected)
 
 
-def test_overlaps_by_hand() -> None:
+def test_box_iou_by_hand() -> None:
     # The first two share 50 of 150; what touches along a side or lies off in both directions shares nothing.
     others = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10], [11, 11, 12, 12], [2, 2, 4, 7]], float)
     np.testing.assert_allclose(box_iou(SQUARES[:1], others), [[1, 1 / 3, 0, 0, 0.1]])

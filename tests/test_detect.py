@@ -7,8 +7,9 @@ from PIL import Image
 
 import occlumark
 from occlumark import Detector
+from occlumark.boxes import box_in_photo
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.detect import Recrop, check_box
+from occlumark.detect import Recrop
 from occlumark.errors import BoxError, PhotoError
 from occlumark.finder import SCORE
 
@@ -47,7 +48,7 @@ def test_the_crop_is_the_one_of_training(detector):
 
 def test_the_expected_error_comes_back_in_photo_pixels(error_network, detector):
     ours = Detector(weights=error_network, threads=1)
-    assert ours.tells_expected_error and not detector.tells_expected_error
+    assert ours.has_expected_error and not detector.has_expected_error
     photo = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     boxes = [BOX, [60, 40, 80, 60]]
     red = [CropTransform.from_box(np.array(box), CropConfig(224, 1.3)).cut(photo)[..., 0].mean() / 255 for box in boxes]
@@ -55,7 +56,7 @@ def test_the_expected_error_comes_back_in_photo_pixels(error_network, detector):
         in_crop = 64 * mean - 8
         np.testing.assert_allclose(face.expected_error, in_crop * side * 1.3 / 224, atol=1e-3)
     (face,) = detector.detect(photo, [BOX])
-    assert np.isnan(face.expected_error).all() and not face.tells_expected_error
+    assert np.isnan(face.expected_error).all() and not face.has_expected_error
 
 
 def test_many_faces_keep_their_order_and_equal_one_at_a_time(detector):
@@ -110,6 +111,7 @@ def test_a_finder_that_breaks_its_contract(dot_network, found, message):
 
 def test_the_networks_name(detector):
     assert detector.model == "dot"
+    assert repr(detector) == "Detector('dot', 68 landmarks, recrop='auto')"
 
 
 def test_no_face_is_an_empty_list(detector):
@@ -208,6 +210,8 @@ def test_only_the_faces_that_need_it_are_cropped_again(dot_network):
         ([60, 200, 90, 230], "outside the photo"),
         ([60, -9, 90, 0], "outside the photo"),
         ([-4000, 0, 4000, 100], "more than 10 times as large"),
+        ([60, 40, 60 + 1e-6, 150], "is 1e-06 x 110 pixels small: a face's box has at least a pixel a side"),
+        ([5e-324, 40, 1e-300, 150], "at least a pixel a side"),
         ([60, 40, 160], "four numbers"),
     ],
 )
@@ -225,7 +229,7 @@ def test_one_flat_box_is_refused(detector):
 def test_a_box_may_reach_out_of_the_photo(detector):
     for box in ([-20, -20, 1, 1], [299, 199, 330, 230], [-900, -900, 1200, 1200]):
         assert len(detector.detect(photo_with_dots(), [box])) == 1
-    np.testing.assert_array_equal(check_box((-20, -20, 1, 1), 200, 300), [-20, -20, 1, 1])
+    np.testing.assert_array_equal(box_in_photo((-20, -20, 1, 1), 200, 300), [-20, -20, 1, 1])
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_an_expected_error_is_a_circle_of_its_radius():
 
 
 def test_errors_of_a_model_that_tells_none():
-    with pytest.raises(ValueError, match=r"errors draws Face\.expected_error, but a face tells none"):
+    with pytest.raises(ValueError, match=r"errors draws Face\.expected_error, but a face has none"):
         draw_faces(photo(), [make_face(expected_error=np.ones(68)), make_face()], errors=True)
     np.testing.assert_array_equal(draw_faces(photo(), [], errors=True), photo())
 

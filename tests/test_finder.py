@@ -61,14 +61,14 @@ def test_the_smaller_the_faces_the_finer_the_search(cell_finder, monkeypatch):
 
 
 def test_smaller_faces_than_asked_for_are_left_out(cell_finder):
-    """Searched at its own size, the photo has cells of 8 pixels at the first look and of 24 at the second."""
+    """Searched at its own size, the photo has cells of 8 pixels at the first scale and of 24 at the second."""
     photo = red_squares((480, 576), (16, 24, 8, 255), (240, 240, 24, 255))
     ((box, _),) = NetworkFinder(weights=cell_finder, min_face=20)(photo)
     np.testing.assert_allclose(box, [240, 240, 264, 264])
 
 
-def test_large_faces_are_left_to_the_second_look(cell_finder, monkeypatch):
-    """A cell of the second look is 24 pixels of the photo; those of the first count as too large here."""
+def test_large_faces_are_left_to_the_coarser_scale(cell_finder, monkeypatch):
+    """A cell of the coarser scale is 24 pixels of the photo; those of the first count as too large here."""
     monkeypatch.setattr(finder_module, "_LARGEST_SEEN", 7.9)
     monkeypatch.setattr(finder_module, "_LARGEST_ZOOM", 1.0)
     ((box, _),) = NetworkFinder(weights=cell_finder)(red_squares((96, 96), (24, 0, 24, 255)))

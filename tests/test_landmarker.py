@@ -37,9 +37,9 @@ def test_any_number_of_crops_in_order(dot_network, n):
 
 
 def test_an_expected_error_is_read_where_the_network_tells_one(dot_network, error_network):
-    assert not Landmarker(dot_network, threads=1).tells_expected_error
+    assert not Landmarker(dot_network, threads=1).has_expected_error
     ours = Landmarker(error_network, threads=1)
-    assert ours.tells_expected_error
+    assert ours.has_expected_error
     crops = np.zeros((10, 224, 224, 3), np.uint8)
     crops[..., 0] = np.linspace(0, 255, 10).astype(np.uint8)[:, None, None]
     prediction = ours.predict(crops)

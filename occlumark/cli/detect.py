@@ -31,7 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "detect",
         help="find the faces of photos and their landmarks",
         description="Find every face of one or more photos, its landmarks (68 by the models of the package), the "
-        "visibility of each, and the expected error of each where the model tells one.",
+        "visibility of each, and the expected error of each where the model predicts one.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -82,9 +82,9 @@ def run(args: argparse.Namespace) -> int:
     photos = find_photos(args.photos)
     pictures = _picture_paths(args, photos)
     detector = Detector(**network_options(args))
-    if args.errors and not detector.tells_expected_error:
+    if args.errors and not detector.has_expected_error:
         raise OcclumarkError(
-            f"model '{detector.model}' tells no expected error; leave --errors out or name another --model"
+            f"model '{detector.model}' predicts no expected error; leave --errors out or name another --model"
         )
     failures = []
     # disable=None: no bar where standard error is no terminal

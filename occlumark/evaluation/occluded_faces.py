@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from occlumark.boxes import box_in_photo
 from occlumark.crop import CropTransform
-from occlumark.detect import check_box
 from occlumark.errors import AnnotationError
 from occlumark.markup import N_LANDMARKS, tight_box
 from occlumark.occluders.cover import cover_share
@@ -72,7 +72,7 @@ def pictures_of(photo: np.ndarray, landmarks: np.ndarray, box: np.ndarray, seed:
     zoom = min(side, MAX_SIDE) / side
     corner = np.floor((tight[:2] + tight[2:]) / 2 - side / 2)
     square = CropTransform(np.column_stack([zoom * np.eye(2), -zoom * corner]), min(side, MAX_SIDE))
-    start = check_box(square.to_crop(box.reshape(2, 2)).ravel(), square.size, square.size)
+    start = box_in_photo(square.to_crop(box.reshape(2, 2)).ravel(), square.size, square.size)
     clean = Picture(square.cut(photo), square.to_crop(landmarks), start)
     return [clean, *(_covered(clean, share, generator(seed, share, name)) for share in SHARES)]
 

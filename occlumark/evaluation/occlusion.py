@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from occlumark.boxes import box_in_photo
 from occlumark.data.sample import Problem, Sample
-from occlumark.detect import Detector, check_box
+from occlumark.detect import Detector
 from occlumark.errors import AnnotationError, BoxError, PhotoError
 from occlumark.evaluation.landmarks import BOX_SOURCES, BoxSource, MissedFaceError, annotated_faces, matching_face
 from occlumark.evaluation.occluded_faces import SHARES, Picture, pictures_of
@@ -163,7 +164,7 @@ def _start_box(
     if box == "finder":
         return matching_face(finding.detect(photo), sample.tight_box).box
     start = sample.official_box if box == "official" else None
-    return check_box(sample.tight_box if start is None else start, *photo.shape[:2])
+    return box_in_photo(sample.tight_box if start is None else start, *photo.shape[:2])
 
 
 def _size_box(landmarks: np.ndarray, normaliser: Normaliser) -> np.ndarray | None:
