@@ -104,7 +104,7 @@ def write_pack(
     """Cut every sample's crop from its photo, around its tight box, and write them all to one file.
 
     One photo is held at a time. The file takes its name only when it is whole: until then it is
-    `path.partial`, which is removed when packing stops early.
+    under another name beside it, and is removed when packing stops early (files.written_whole).
 
     Args:
         samples: the faces, in the order of the pack, all of one markup.

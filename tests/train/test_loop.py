@@ -62,7 +62,7 @@ def test_a_run_writes_checkpoint_log_and_scalars(pack_path, tmp_path):
     assert wanted <= lines[0].keys()
     assert list(out.glob("events.out.tfevents.*"))
     assert load_checkpoint(path).epoch == 2
-    assert not list(out.glob("*.partial"))
+    assert not list(out.glob(".occlumark-*"))
 
 
 def test_resuming_ends_where_an_uninterrupted_run_ends(pack_path, tmp_path, monkeypatch):
