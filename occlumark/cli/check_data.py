@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from occlumark.errors import one_line
+
 #: How many missing files are named.
 _NAMED = 20
 _NAMES = ("300w", "cofw", "cofw68", "aflw", "wflw")  # data.check.CHECKS, which --help need not load
@@ -37,11 +39,10 @@ def run(args: argparse.Namespace) -> int:
     """Print the counts and what is missing; draw the sheet."""
     from occlumark.data.check import CHECKS
     from occlumark.data.face_sheet import face_sheet
-    from occlumark.errors import OcclumarkError
     from occlumark.photo import WRITTEN_SUFFIXES, write_photo
 
     if args.sheet and args.sheet.suffix.lower() not in WRITTEN_SUFFIXES:
-        raise OcclumarkError(f"--sheet: a picture's suffix is one of {', '.join(WRITTEN_SUFFIXES)}, not {args.sheet}")
+        args.usage_error(f"--sheet: a picture's suffix is one of {', '.join(WRITTEN_SUFFIXES)}, not {args.sheet}")
     check = CHECKS[args.name](args.folder)
     width = max(len(part.name) for part in check.parts)
     for part in check.parts:
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if check.problems:
         print(f"missing or unusable: {len(check.problems):,}")
     for problem in check.problems[:_NAMED]:
-        print(f"  {problem.name}: {problem.reason}")
+        print(f"  {one_line(problem.name)}: {one_line(problem.reason)}")
     if len(check.problems) > _NAMED:
         print(f"  and {len(check.problems) - _NAMED:,} more")
     print("complete" if check.complete else "not complete")
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         sheet, unreadable = face_sheet(check.samples)
         write_photo(args.sheet, sheet)
         for problem in unreadable:
-            print(f"not on the sheet: {problem.name}: {problem.reason}")
+            print(f"not on the sheet: {one_line(problem.name)}: {one_line(problem.reason)}")
         print(args.sheet)
         if unreadable:
             return 1

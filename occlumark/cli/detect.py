@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from occlumark.cli.options import add_network_options, network_options
-from occlumark.errors import OcclumarkError, PhotoError
+from occlumark.errors import OcclumarkError, PhotoError, one_line
 
 if TYPE_CHECKING:
     from occlumark.detect import Detector
@@ -61,7 +61,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="refuse larger photos before they are decoded (default 100)",
     )
     add_network_options(parser)
-    parser.set_defaults(run=run, usage_error=parser.error)
+    parser.set_defaults(run=run)
 
 
 def _megapixels(text: str) -> int:
@@ -116,7 +116,7 @@ def _detect(
     faces = detector.detect(pixels, args.box)
     if picture is not None:
         write_photo(picture, draw_faces(pixels, faces, overlay=args.overlay, errors=args.errors))
-    notes = [] if faces else [f"occlumark: no face found in {photo}"]
+    notes = [] if faces else [f"occlumark: no face found in {one_line(str(photo))}"]
     if args.json:
         height, width = pixels.shape[:2]
         faces_json = [face.to_json() for face in faces]
@@ -127,9 +127,9 @@ def _detect(
 def _describe(photo: Path, number: int, face: "Face") -> str:
     box = " ".join(f"{value:.1f}" for value in face.box)
     hidden = int(face.hidden().sum())
-    return (
-        f"{photo}: face {number}, box {box}, score {face.score:.2f}, {hidden} of {len(face.landmarks)} landmarks hidden"
-    )
+    name = one_line(str(photo))
+    n = len(face.landmarks)
+    return f"{name}: face {number}, box {box}, score {face.score:.2f}, {hidden} of {n} landmarks hidden"
 
 
 def _picture_paths(args: argparse.Namespace, photos: list[Path]) -> Iterator[Path | None]:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from occlumark.cli.options import add_network_options, network_options, positive_count
-from occlumark.errors import OcclumarkError
+from occlumark.cli.options import add_network_options, network_options, positive_count, seed
+from occlumark.errors import OcclumarkError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +75,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--json", action="store_true", help="print one JSON object, all fractions")
     add("--per-photo", metavar="FILE.csv", type=Path, help="write each face's photo, error and box to a table")
     add("--limit", metavar="N", type=positive_count, default=None, help="N faces alone, evenly spaced")
-    add("--occlude", metavar="SEED", type=_seed, help="draw occluders over the faces and measure what they cost")
+    add("--occlude", metavar="SEED", type=seed, help="draw occluders over the faces and measure what they cost")
     add("--models", metavar="M", nargs="+", help="with --occlude: packaged networks or ONNX files, side by side")
     add("--sheet", metavar="FILE", type=Path, help="with --occlude: draw the first model's answers, .png or .jpg")
     add_network_options(parser)
@@ -89,12 +89,12 @@ def run(args: argparse.Namespace) -> int:
 
     for option in ("models", "sheet"):
         if getattr(args, option) and args.occlude is None:
-            raise OcclumarkError(f"--{option} goes with --occlude SEED")
+            args.usage_error(f"--{option} goes with --occlude SEED")
     if args.per_photo and not args.per_photo.parent.is_dir():
         raise OcclumarkError(f"cannot write {args.per_photo}: no folder {args.per_photo.parent}; make it first")
     args.normaliser = args.normaliser or PUBLISHED[args.dataset]
     if args.dataset != "300w" and (len(args.folders) > 1 or args.occlude is not None):
-        raise OcclumarkError(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --occlude")
+        args.usage_error(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --occlude")
     if args.occlude is not None:
         return _run_occluded(args)
     detector = Detector(**network_options(args))
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         result = evaluate_data_set(args.dataset, folder, detector, box_source, args.normaliser, args.limit)
     print(json.dumps(result.to_json()) if args.json else _table(result))
     for problem in result.skipped:
-        print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
+        print(f"occlumark: skipped {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
     if args.per_photo:
         _write_per_photo(result, args.per_photo)
     return 1 if len(result.skipped) > len(result.missed) else 0
@@ -121,7 +121,7 @@ def _run_occluded(args: argparse.Namespace) -> int:
     from occlumark.photo import WRITTEN_SUFFIXES, write_photo
 
     if args.sheet and args.sheet.suffix.lower() not in WRITTEN_SUFFIXES:
-        raise OcclumarkError(f"--sheet is a picture, {', '.join(WRITTEN_SUFFIXES)}; not {args.sheet}")
+        args.usage_error(f"--sheet is a picture, {', '.join(WRITTEN_SUFFIXES)}; not {args.sheet}")
     detectors = _detectors(args)
     for detector in detectors.values():
         check_markup(detector, N_LANDMARKS, "the benchmark")
@@ -130,7 +130,7 @@ def _run_occluded(args: argparse.Namespace) -> int:
     )
     print(json.dumps(result.to_json()) if args.json else tables(result))
     for problem in result.skipped:
-        print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
+        print(f"occlumark: skipped {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
     if args.per_photo:
         _write_table(args.per_photo, ["name", "model", "share", "kind", "error"], result.per_photo())
     if args.sheet:
@@ -148,21 +148,13 @@ def _detectors(args: argparse.Namespace) -> "dict[str, Detector]":
     if not args.models:
         return {str(args.weights or args.model or DEFAULT_MODEL): Detector(**options)}
     if args.model or args.weights:
-        raise OcclumarkError("--models is given in place of --model and --weights, not beside them")
+        args.usage_error("--models is given in place of --model and --weights, not beside them")
     if len(set(args.models)) < len(args.models):
-        raise OcclumarkError(f"--models names one network twice: {' '.join(args.models)}")
+        args.usage_error(f"--models names one network twice: {' '.join(args.models)}")
     short = [Path(name).stem for name in args.models]
     labels = short if len(set(short)) == len(short) else args.models
     files = [{"weights": name} if name.endswith(".onnx") else {"model": name} for name in args.models]
     return {label: Detector(**options | file) for label, file in zip(labels, files, strict=True)}
-
-
-def _seed(text: str) -> int:
-    """An argument type: a whole number, at least 0."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected at least 0, not {text}")
-    return value
 
 
 def _write_per_photo(result: "Evaluation", path: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from occlumark.errors import AnnotationError, OcclumarkError
+from occlumark.errors import AnnotationError, OcclumarkError, one_line
 
 if TYPE_CHECKING:
     from occlumark.data.scenes import Scene
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     values = result.to_json()
     print(json.dumps({"part": args.part, **values}) if args.json else _report(args.part, values))
     for problem in result.skipped:
-        print(f"occlumark: skipped {problem.name}: {problem.reason}", file=sys.stderr)
+        print(f"occlumark: skipped {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
     if args.per_face:
         _write_per_face(result, args.per_face)
     return 1 if result.skipped else 0

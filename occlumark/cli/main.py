@@ -6,11 +6,11 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, TextIO, cast
+from typing import Any, NoReturn, TextIO, cast
 
 import occlumark
 from occlumark.cli import check_data, demo, detect, evaluate, evaluate_finder, export, occluders, pack, train
-from occlumark.errors import OcclumarkError
+from occlumark.errors import OcclumarkError, one_line
 
 _COMMANDS = (detect, train, evaluate, evaluate_finder, export, pack, demo, occluders, check_data)
 _STDOUT = "standard output"
@@ -23,9 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: after the program's name; None: the process's own.
 
     Returns:
-        The exit code: 0; 1 after a user's mistake, a failed photo or Ctrl-C. Wrong usage exits with 2.
+        The exit code: 0; 1 after a user's mistake or a failed photo; 130 after Ctrl-C. Wrong usage exits with 2.
     """
+    if sys.stderr is None:  # closed, as by `2>&-`: print() would then take standard output for it
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - as long as the process
     args = build_parser().parse_args(arguments)
+    if sys.stdout is None:
+        print("occlumark: standard output is closed; send it to a file or to /dev/null", file=sys.stderr)
+        return 1
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may be no text
@@ -44,13 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(args, error, f"{error.filename}: {text}" if error.filename else text)
     except KeyboardInterrupt:
         print("occlumark: interrupted", file=sys.stderr)
-        return 1
+        return 130
     return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages show what is unseen in an argument."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="occlumark",
         description="68 facial landmarks that survive occlusion, each with its visibility.",
         epilog="example: occlumark detect family.jpg --json",
@@ -61,6 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
     for command in _COMMANDS:
         command.add_parser(commands)
     for parser_of_command in commands.choices.values():
+        # Options that do not go together, which a command finds when it runs.
+        parser_of_command.set_defaults(usage_error=parser_of_command.error)
         # After the command as well; SUPPRESS keeps the value given before it.
         parser_of_command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
@@ -98,7 +112,7 @@ def _naming_errors() -> Iterator[None]:
 def _failed(args: argparse.Namespace, error: Exception, message: str) -> int:
     if args.debug:
         raise error
-    print(f"occlumark: {message}", file=sys.stderr)
+    print(f"occlumark: {one_line(message)}", file=sys.stderr)
     return 1
 
 

@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from occlumark.cli.options import positive_count
-from occlumark.errors import OcclumarkError
+from occlumark.cli.options import positive_count, seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +27,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--kinds", metavar="A,B", help="some kinds alone (default: all)")
     parser.add_argument("--columns", type=positive_count, default=6, metavar="N", help="faces a row (default 6)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="what differs between sheets (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="what differs between sheets (default 0)")
     parser.add_argument("--alpha", action="store_true", help="outline what counts as hidden")
     parser.set_defaults(run=run)
 
@@ -41,9 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     kinds = [kind.strip() for kind in args.kinds.split(",")] if args.kinds is not None else list(KINDS)
     if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise OcclumarkError(f"no occluder is called {unknown[0]!r}; there are {', '.join(KINDS)}")
-    if args.seed < 0:
-        raise OcclumarkError(f"a seed is at least 0, not {args.seed}")
+        args.usage_error(f"no occluder is called {unknown[0]!r}; there are {', '.join(KINDS)}")
     faces = faces_of_folder(args.faces, args.columns, _SIZE) if args.faces else [_sample_face()] * args.columns
     write_photo(args.out, contact_sheet(faces, kinds, args.seed, alpha=args.alpha))
     print(args.out)

@@ -6,7 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from occlumark.config import MOST_SEED
 from occlumark.packaged import DEFAULT_MODEL
+
+#: More threads than any machine has would only be refused by the system, in its own words; so would a larger count.
+MOST_THREADS = 1024
+MOST_COUNT = 2**31 - 1
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +20,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     network = parser.add_mutually_exclusive_group()
     network.add_argument("--model", metavar="NAME", help=f"a packaged network (default {DEFAULT_MODEL})")
     network.add_argument("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead")
-    parser.add_argument("--threads", type=positive_count, metavar="N", help="of the network (default: up to 4)")
+    parser.add_argument("--threads", type=threads, metavar="N", help="of the network (default: up to 4)")
     recrop = parser.add_mutually_exclusive_group()
     recrop.add_argument(
         "--recrop",
@@ -78,7 +83,21 @@ def _share(text: str) -> float:
 
 def positive_count(text: str) -> int:
     """An argument type: a whole number, at least 1."""
+    return _whole(text, 1, MOST_COUNT)
+
+
+def threads(text: str) -> int:
+    """An argument type: how many threads."""
+    return _whole(text, 1, MOST_THREADS)
+
+
+def seed(text: str) -> int:
+    """An argument type: a seed, a whole number of at most 63 bits."""
+    return _whole(text, 0, MOST_SEED)
+
+
+def _whole(text: str, least: int, most: int) -> int:
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, not {text}")
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"expected {least}..{most}, not {text}")
     return value

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from occlumark.errors import ConfigError
+from occlumark.errors import one_line
 
 _DESCRIPTION = """\
 Cut the faces out of annotated photos and write them to one file, from which training reads.
@@ -68,10 +68,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         config = PackConfig(size=args.size, extent=args.extent)
     except ValueError as error:
-        raise ConfigError(f"--size or --extent: {error}") from error
+        args.usage_error(f"argument --size or --extent: {error}")
     if args.dataset != "300w":
         if len(args.folders) > 1 or args.wflw:
-            raise ConfigError(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --wflw")
+            args.usage_error(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --wflw")
         samples, problems = faces_for_training(args.dataset, args.folders[0])
     else:
         samples, problems = read_w300(args.folders)
@@ -84,5 +84,5 @@ def run(args: argparse.Namespace) -> int:
     points = "" if args.dataset == "300w" else f" with {len(samples[0].landmarks)} points"
     print(f"packed {packed} faces{points} of {config.size} x {config.size} pixels into {args.out}")
     for problem in problems:
-        print(f"occlumark: left out {problem.name}: {problem.reason}", file=sys.stderr)
+        print(f"occlumark: left out {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
     return 1 if problems else 0

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from occlumark.cli.options import positive_count
+from occlumark.cli.options import threads
 
 _DESCRIPTION = """Train the landmark network on a pack of faces, or the face finder on a folder of scenes;
 several GPUs or machines through torchrun."""
@@ -37,7 +37,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--device", default="", help="cpu or cuda; default: cuda where there is one")
-    parser.add_argument("--threads", type=positive_count, help="CPU threads to compute with; default: torch's choice")
+    parser.add_argument("--threads", type=threads, help="CPU threads to compute with; default: torch's choice")
     parser.set_defaults(run=run)
 
 

@@ -67,7 +67,6 @@ def test_a_photo_that_cannot_be_shown(
     [
         (["wflw", "none"], "none is no folder"),
         (["cofw68", "none"], "no cofw68_test_bboxes.mat in none"),
-        (["wflw", ".", "--sheet", "sheet.txt"], "a picture's suffix is one of"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -83,7 +82,14 @@ def test_mistakes_are_one_line(
     assert err.startswith("occlumark: ") and message in err and err.count("\n") == 1
 
 
-def test_another_name_is_wrong_usage() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["celeba", "."], "invalid choice: 'celeba'"),
+        (["wflw", ".", "--sheet", "sheet.txt"], "a picture's suffix is one of"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["check-data", "celeba", "."])
-    assert caught.value.code == 2
+        main(["check-data", *arguments])
+    assert caught.value.code == 2 and message in capsys.readouterr().err

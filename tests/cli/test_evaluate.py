@@ -1,4 +1,3 @@
-import argparse
 import csv
 import json
 from pathlib import Path
@@ -7,14 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from occlumark.cli import evaluate as command
+from occlumark.cli.main import build_parser
 from occlumark.errors import AnnotationError, CheckpointError, OcclumarkError
 
 
 def occlumark(*words: str | Path) -> int:
-    parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
-    args = parser.parse_args([str(word) for word in words])
+    args = build_parser().parse_args([str(word) for word in words])
     return int(args.run(args))
 
 

@@ -1,4 +1,3 @@
-import argparse
 import csv
 import json
 from pathlib import Path
@@ -7,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from occlumark.cli import evaluate_finder as command
+from occlumark.cli.main import build_parser
 from occlumark.data.scenes import held_out, read_scenes
 from occlumark.errors import AnnotationError, CheckpointError, OcclumarkError
 
@@ -18,9 +17,7 @@ MOVED = np.array([12.0, 10, 32, 50])
 
 
 def occlumark(*words: str | Path) -> int:
-    parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["evaluate-finder", *map(str, words)])
+    args = build_parser().parse_args(["evaluate-finder", *map(str, words)])
     return int(args.run(args))
 
 

@@ -1,12 +1,18 @@
+import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 
 import occlumark
+from occlumark.__main__ import start
 from occlumark.cli import detect
+from occlumark.cli import main as cli
 from occlumark.cli.main import build_parser, main
 from occlumark.cli.options import network_options
 from occlumark.errors import OcclumarkError
@@ -67,9 +73,9 @@ def test_debug_shows_the_traceback(failing, arguments):
         main(arguments)
 
 
-def test_interrupt_is_one_line_and_exit_code_1(failing, capsys):
+def test_interrupt_is_one_line_and_exit_code_130(failing, capsys):
     failing(KeyboardInterrupt())
-    assert main(["detect", "a.jpg"]) == 1
+    assert main(["detect", "a.jpg"]) == 130
     assert capsys.readouterr() == ("", "occlumark: interrupted\n")
 
 
@@ -140,6 +146,104 @@ def test_a_reader_that_has_gone(dot_network, request):
     with os.fdopen(write_end, "w") as gone:
         done = occlumark_command("detect", str(sample), "--weights", str(dot_network), stdout=gone)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+INTERRUPTED_IMPORT = """
+import runpy, signal, sys
+class Interrupting:
+    left = int(sys.argv[1])
+    def find_spec(self, name, path, target=None):
+        self.left -= 1
+        if self.left == 0:
+            signal.raise_signal(signal.SIGINT)
+first = Interrupting()
+sys.argv[1:] = ["detect", sys.argv[2], "--json"]
+import occlumark.__main__
+sys.meta_path.insert(0, first)
+sys.exit(occlumark.__main__.start())
+"""
+
+
+@pytest.mark.parametrize("n", [1, 2, 30, 90, 150, 200, 250])
+def test_ctrl_c_while_the_nth_module_is_imported(n, request):
+    """Of some 290 modules that detection imports, ONNX Runtime, NumPy, OpenCV and Pillow among them."""
+    sample = request.config.rootpath / "occlumark/samples/astronaut.jpg"
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT, str(n), str(sample)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "occlumark: interrupted\n")
+
+
+def test_what_an_interrupted_import_raises_is_not_shown(monkeypatch, capsys):
+    """Extension modules turn an interrupt while they are loaded into errors of their own."""
+
+    def swallow():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise SystemError("initialization of _x raised unreported exception")
+
+    monkeypatch.setattr(cli, "main", swallow)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert start() == 130
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # Python's own end is not interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr() == ("", "occlumark: interrupted\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [(">&-", "occlumark: standard output is closed; send it to a file or to /dev/null\n"), ("2>&-", "")],
+)
+def test_a_closed_stream(closed, said, request):
+    sample = request.config.rootpath / "occlumark/samples/coffee.jpg"
+    command = f"'{sys.executable}' -m occlumark detect '{sample}' {'no.jpg' if not said else ''} {closed}"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr == said
+    assert "No such" not in done.stdout and "occlumark:" not in done.stdout
+
+
+UNSEEN = "a\x1b[31m\r\n\u202eb.jpg"
+SEEN = r"a\x1b[31m\r\n\u202eb.jpg"
+
+
+def test_file_names_are_printed_with_what_is_unseen_in_them_escaped(tmp_path, dot_network, capsys):
+    (tmp_path / UNSEEN).write_bytes(b"no photo")
+    options = ["--weights", str(dot_network)]
+    assert main(["detect", str(tmp_path / UNSEEN), *options]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path}/{SEEN}" in line
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
+    (tmp_path / "a.png").rename(tmp_path / UNSEEN)
+    assert main(["detect", str(tmp_path / UNSEEN), *options, "--box", "1", "1", "20", "20"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{tmp_path}/{SEEN}: face 1, ")
+    assert main(["detect", str(tmp_path / UNSEEN), *options]) == 0
+    assert capsys.readouterr().err == f"occlumark: no face found in {tmp_path}/{SEEN}\n"
+
+
+def test_wrong_usage_shows_what_is_unseen_in_an_argument(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["detect", "a.jpg", f"--{UNSEEN}"])
+    assert capsys.readouterr().err.endswith(f"unrecognized arguments: --{SEEN}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["detect", "a.jpg", "--threads", n] for n in ("0", "-1", "99999999999999", "9" * 5000, "1e3", "nan")),
+        ["train", "--pack", "a.pack", "--out", "run", "--threads", "99999999999999"],
+        ["evaluate", "DIR", "--limit", "99999999999999999999"],
+        ["evaluate", "DIR", "--occlude", "99999999999999999999"],
+        ["evaluate", "DIR", "DIR", "--dataset", "wflw"],
+        ["pack", "DIR", "DIR", "--out", "a.pack", "--dataset", "wflw"],
+    ],
+)
+def test_wrong_usage_is_2_in_every_command(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert f"usage: occlumark {arguments[0]}" in capsys.readouterr().err
 
 
 def test_help_imports_nothing_heavy():

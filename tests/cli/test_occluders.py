@@ -1,3 +1,5 @@
+import pytest
+
 from occlumark.cli.main import main
 from occlumark.photo import read_photo
 
@@ -10,15 +12,24 @@ def test_a_sheet_over_the_sample_portrait(tmp_path, capsys):
     assert height == 2 * 224 and width > 2 * 224
 
 
-def test_user_mistakes_are_one_line(tmp_path, capsys):
-    out = ["occluders", "--out", str(tmp_path / "sheet.png")]
-    for extra, said in (
+def test_a_folder_without_faces_is_one_line(tmp_path, capsys):
+    assert main(["occluders", "--out", str(tmp_path / "sheet.png"), "--faces", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("occlumark: no .pts file below")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
         (["--kinds", "cup,beard"], "no occluder is called 'beard'; there are medical_mask"),
         (["--kinds", ""], "no occluder is called ''"),
-        (["--seed", "-1"], "a seed is at least 0, not -1"),
-        (["--faces", str(tmp_path)], "no .pts file below"),
-    ):
-        assert main([*out, *extra]) == 1
-        (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith("occlumark: ") and said in line, line
+        (["--seed", "-1"], "expected 0..9223372036854775807, not -1"),
+        (["--seed", "99999999999999999999"], "expected 0..9223372036854775807, not 99999999999999999999"),
+    ],
+)
+def test_wrong_usage(tmp_path, capsys, arguments, said):
+    with pytest.raises(SystemExit, match="2"):
+        main(["occluders", "--out", str(tmp_path / "sheet.png"), *arguments])
+    assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -1,20 +1,17 @@
-import argparse
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from occlumark.cli import pack as command
+from occlumark.cli.main import build_parser
 from occlumark.data.pack import Pack
 from occlumark.data.wflw_to_68 import weights
-from occlumark.errors import AnnotationError, ConfigError
+from occlumark.errors import AnnotationError
 
 
 def occlumark(*words: str | Path) -> int:
-    parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
-    args = parser.parse_args([str(word) for word in words])
+    args = build_parser().parse_args([str(word) for word in words])
     return int(args.run(args))
 
 
@@ -61,9 +58,14 @@ def test_nothing_usable_writes_nothing(photos: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("x*"))
 
 
-def test_a_size_out_of_range(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="multiple of 32"):
-        occlumark("pack", photos, "--out", tmp_path / "x.pack", "--size", "100")
+@pytest.mark.parametrize("words", [("--size", "100"), ("--size", "9" * 20), ("--extent", "nan")])
+def test_a_size_out_of_range(
+    photos: Path, tmp_path: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        occlumark("pack", photos, "--out", tmp_path / "x.pack", *words)
+    assert "argument --size or --extent: " in capsys.readouterr().err
+    assert not (tmp_path / "x.pack").exists()
 
 
 def test_help_carries_an_example(capsys: pytest.CaptureFixture[str]) -> None:
