@@ -110,6 +110,20 @@ class Detector:
             PhotoError: the file cannot be read.
             BoxError: a box is inverted, not finite or outside the photo.
             ValueError: the array is no such photo, or a face finder of the caller's gives no (box, score) pairs.
+
+        Example:
+            >>> from occlumark import Detector, draw_faces, read_photo, write_photo
+            >>> detector = Detector()
+            >>> detector
+            Detector('occlumark', 68 landmarks, recrop='auto')
+            >>> photo = read_photo("portrait.jpg")
+            >>> faces = detector.detect(photo)
+            >>> len(faces), faces[0].landmarks.shape
+            (1, (68, 2))
+            >>> (face,) = detector.detect(photo, [[180, 90, 265, 170]])  # a box of your own
+            >>> face.score
+            1.0
+            >>> write_photo("portrait-faces.jpg", draw_faces(photo, faces))
         """
         pixels = _check_photo(photo) if isinstance(photo, np.ndarray) else read_photo(photo, max_pixels)
         found = self._find(pixels) if boxes is None else [(np.asarray(box), 1.0) for box in boxes]

@@ -23,6 +23,20 @@ class Face:
 
     Raises:
         ValueError: a value of another shape, not finite or out of its range.
+
+    Example:
+        >>> import json
+        >>> from occlumark import Detector, Face
+        >>> (face,) = Detector().detect("portrait.jpg")
+        >>> face
+        Face(box [...], score 0..., ... of 68 landmarks hidden, expected error ... px)
+        >>> face.landmarks[face.markup.regions["mouth"]].shape, face.visibility.shape
+        ((20, 2), (68,))
+        >>> [float(share) for share in face.hidden_regions().values()]  # jaw, brows, nose, eyes, mouth
+        [0.0, 0.0, 0.0, 0.0, 0.0]
+        >>> text = json.dumps(face.to_json())
+        >>> Face.from_json(json.loads(text))
+        Face(box [...], score 0..., ... of 68 landmarks hidden, expected error ... px)
     """
 
     box: np.ndarray

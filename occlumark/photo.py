@@ -83,7 +83,7 @@ def read_photo(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np
         raise PhotoError(f"cannot read {path}: {_one_line(error)}") from error
 
 
-def write_photo(path: Path, photo: np.ndarray) -> None:
+def write_photo(path: str | os.PathLike[str], photo: np.ndarray) -> None:
     """Write a picture, whole or not at all.
 
     Args:
@@ -97,6 +97,7 @@ def write_photo(path: Path, photo: np.ndarray) -> None:
     """
     from PIL import Image
 
+    path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in WRITTEN_SUFFIXES:
         raise ValueError(f"a picture's suffix is one of {', '.join(WRITTEN_SUFFIXES)}, not '{path.suffix}'")

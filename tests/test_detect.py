@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import occlumark
 from occlumark import Detector
 from occlumark.boxes import box_in_photo
 from occlumark.crop import CropConfig, CropTransform
@@ -286,13 +285,6 @@ print(len(faces), [name for name in ("torch", "onnx", "jaxtyping", "scipy") if n
 """
     sample = request.config.rootpath / "occlumark/samples/astronaut.jpg"
     assert run_python(code, str(dot_network), str(sample)) == "1 []\n"
-
-
-def test_public_names():
-    assert set(occlumark.__all__) <= set(dir(occlumark))
-    assert all(getattr(occlumark, name) for name in occlumark.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'Dectector'"):
-        _ = occlumark.Dectector
 
 
 def test_memory_stays_flat(dot_network):

@@ -329,7 +329,7 @@ def test_a_hidden_folder_may_be_named(tree):
 @pytest.mark.parametrize("suffix", WRITTEN_SUFFIXES)
 def test_written_pictures_are_read_again(tmp_path, suffix):
     path = tmp_path / "new" / "folder" / f"picture{suffix}"
-    write_photo(path, np.full((16, 24, 3), (200, 100, 50), np.uint8))
+    write_photo(str(path), np.full((16, 24, 3), (200, 100, 50), np.uint8))
     assert np.abs(read_photo(path).astype(int) - (200, 100, 50)).max() <= 4
     assert list(path.parent.iterdir()) == [path]
 

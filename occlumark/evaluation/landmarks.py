@@ -53,6 +53,13 @@ def evaluate(
             cannot be read (read_w300).
         OcclumarkError: the detector is of another markup.
         ValueError: an unknown box or normaliser, or a limit below 1.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from occlumark import Detector, evaluate
+        >>> result = evaluate([Path("300w/ibug")], Detector("odn", recrop="never"), "official", "inter_ocular")
+        >>> f"{result.n} face, NME below 10 %: {result.nme < 0.1}"
+        '1 face, NME below 10 %: True'
     """
     check_markup(detector, N_LANDMARKS, "300W")
     whole = _evaluate(*annotated_faces(roots, box, limit), detector, box, normaliser, "tight")
