@@ -1,0 +1,91 @@
+"""The scripts of examples/, run as they are."""
+
+import csv
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from occlumark import Detector
+from occlumark.demo import SAMPLES
+from occlumark.photo import read_photo
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PORTRAIT = SAMPLES / "astronaut.jpg"
+
+
+def run(name: str, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+def test_every_example_is_listed():
+    page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in sorted(EXAMPLES.glob("*.py")) if f"`{path.name}`" not in page] == []
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_without_arguments_an_example_says_how_it_is_used(name, monkeypatch):
+    if "train" in name:
+        pytest.importorskip("torch", reason="needs the train extra")
+    with pytest.raises(SystemExit, match=f"usage: python examples/{name} [A-Z]"):
+        run(name, monkeypatch)
+
+
+def test_a_folder_to_csv(tmp_path, monkeypatch, capsys):
+    """A row a face, what Detector finds; a photo without a face has none, one that cannot be read is named."""
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    (tmp_path / "photos" / "more" / "portrait.jpg").write_bytes(PORTRAIT.read_bytes())
+    Image.new("RGB", (200, 150), (90, 90, 90)).save(tmp_path / "photos" / "empty.png")
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no photo")
+    run("folder_to_csv.py", monkeypatch, tmp_path / "photos", tmp_path / "faces.csv")
+    with (tmp_path / "faces.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    (face,) = Detector().detect(PORTRAIT)
+    assert row["photo"] == "more/portrait.jpg"
+    found = [[float(row[f"x{i}"]), float(row[f"y{i}"]), float(row[f"visibility{i}"])] for i in range(68)]
+    np.testing.assert_allclose(found, np.column_stack([face.landmarks, face.visibility]), atol=6e-4)
+    np.testing.assert_allclose([float(row[f"box_{side}"]) for side in ("x0", "y0", "x1", "y1")], face.box, atol=6e-4)
+    assert "broken.jpg" in capsys.readouterr().err
+
+
+def test_an_own_face_detector(monkeypatch, capsys):
+    """The landmarks in its boxes are those that occlumark finds by its own detector."""
+    run("own_face_detector.py", monkeypatch, PORTRAIT)
+    assert capsys.readouterr().out.startswith(str(PORTRAIT))
+    face_finder = runpy.run_path(str(EXAMPLES / "own_face_detector.py"))["face_finder"]
+    photo = read_photo(PORTRAIT)
+    (mine,) = Detector(face_finder=face_finder).detect(photo)
+    (packaged,) = Detector().detect(photo)
+    assert mine.box.tolist() == face_finder(photo)[0][0].tolist() != packaged.box.tolist()
+    inter_ocular = np.linalg.norm(packaged.landmarks[36] - packaged.landmarks[45])
+    assert np.linalg.norm(mine.landmarks - packaged.landmarks, axis=1).mean() < 0.03 * inter_ocular
+    assert Detector(face_finder=face_finder).detect(np.full((150, 200, 3), 90, np.uint8)) == []
+
+
+@pytest.mark.slow
+def test_training_on_own_photos(tmp_path, capsys):
+    """From photos with .pts files to a network that detects; the face without a photo is named."""
+    pytest.importorskip("torch", reason="needs the train extra")
+    from occlumark.config import from_mapping
+    from occlumark.train.config import LandmarkConfig
+
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        points = rng.uniform(30, 90, (68, 2))
+        lines = "\n".join(f"{x:.2f} {y:.2f}" for x, y in points)
+        (tmp_path / f"face{i}.pts").write_text(f"version: 1\nn_points: 68\n{{\n{lines}\n}}\n")
+        if i:
+            Image.fromarray(rng.integers(0, 255, (120, 120, 3), np.uint8)).save(tmp_path / f"face{i}.png")
+    example = runpy.run_path(str(EXAMPLES / "train_on_own_photos.py"))
+    changes = {"workers": 0, "crop": {"size": 64}, "optimiser": {"epochs": 1, "batch": 4}}
+    assert example["CONFIG"] == LandmarkConfig(name="mine")
+    example["main"](tmp_path, tmp_path / "mine.onnx", from_mapping(LandmarkConfig, {"name": "mine"} | changes))
+    assert "left out face0.pts" in capsys.readouterr().err
+    detector = Detector(weights=tmp_path / "mine.onnx")
+    assert detector.model == "mine"
+    (face,) = detector.detect(PORTRAIT, [[180, 90, 265, 170]])
+    assert face.landmarks.shape == (68, 2)
