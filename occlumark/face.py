@@ -47,8 +47,8 @@ class Face:
     """(n, 2): the markup's, 68 of the networks in the package."""
     visibility: np.ndarray
     """(n,) 0..1. What it means is the model's: `occlumark` gives the probability that the landmark shows; `odn` gives
-    the paper's P there, which was not trained on occlusion and does not show it (docs/experiments.md, "What P knows of
-    occlusion")."""
+    the paper's P there, which was not trained on occlusion and does not show it (docs/experiments/occlusion.md,
+    "What P knows of occlusion")."""
     occlusion_map: np.ndarray
     """(h, w) 0..1, high where the face is hidden. It covers the crop evenly."""
     crop: CropTransform

@@ -27,7 +27,7 @@ SIDE_MULTIPLE = 32
 SCORE = 0.54
 
 # A photo is searched at the size at which the smallest face asked for has this longer side, pixels, enlarged at most
-# so much: smaller faces are found less often (docs/experiments.md, "At which size to search").
+# so much: smaller faces are found less often (docs/experiments/finder.md, "At which size to search").
 _SMALLEST_SEEN = 20.0
 _LARGEST_ZOOM = 3.0
 # Where the caller does not say how small faces may be: the longer side of the photo over the smallest face's.

@@ -58,8 +58,8 @@ def make(inputs: Inputs, model: str | None = None, photos: Path | None = None) -
         _WHAT,
         table.markdown(),
         "The paper's figure shows features dimmed under occluders. Here P is no lower under them than beside them, on"
-        " this portrait and under drawn occluders over the validation faces ([../experiments.md](../experiments.md),"
-        ' "What P knows of occlusion"), and it takes no more from the features'
+        " this portrait and under drawn occluders over the validation faces ([What P knows of"
+        " occlusion](../experiments/occlusion.md#what-p-knows-of-occlusion)), and it takes no more from the features"
         " under an occluder than beside it.",
         "Other faces, for yourself, since photos of the data sets do not go into the repository:\n\n"
         "```sh\nmake figure6 PHOTOS=300w/ibug OUT=DIR    # MODEL=NAME: another network of the package beside odn\n```",

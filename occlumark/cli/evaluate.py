@@ -31,7 +31,7 @@ Full and Frontal, box width), wflw (98; with its six subsets), each by a network
 
 With --occlude, things that no training shows are drawn over the faces, at 10, 25 and 40 % of each, the same for every
 model and whenever the seed is the same; printed are the errors on the covered faces and on the same ones open, and how
-well each model's visibility names the hidden points (docs/experiments.md, "Occlusion benchmark").
+well each model's visibility names the hidden points (docs/experiments/occlusion.md, "Drawn occluders").
 
 A face that cannot be used is in no number, is listed on stderr, and the exit code is then 1. One that the face
 finder misses (--box finder) is in no error either; it is counted and listed, and the exit code is 0.

@@ -1,6 +1,6 @@
 """The occlusion benchmark's pictures: an annotated face as it is, and under occluders of given shares.
 
-Not in the paper: all of it (docs/experiments.md, "Occlusion benchmark").
+Not in the paper: all of it (docs/experiments/occlusion.md, "Drawn occluders").
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """How detectors do on annotated faces under drawn occluders: the landmarks' errors, visibility, expected error.
 
-Not in the paper: all of it (docs/experiments.md, "Occlusion benchmark").
+Not in the paper: all of it (docs/experiments/occlusion.md, "Drawn occluders").
 """
 
 from collections.abc import Iterator, Mapping, Sequence
