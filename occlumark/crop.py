@@ -6,7 +6,7 @@ Nothing is rounded before drawing.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -36,10 +36,14 @@ class CropTransform:
     """
 
     def __init__(self, matrix: np.ndarray, size: int) -> None:
-        self.matrix = np.asarray(matrix, dtype=np.float64)
+        self.matrix = np.array(matrix, dtype=np.float64)
+        self.matrix.flags.writeable = False
         self.size = size
         if self.matrix.shape != (2, 3) or not np.isfinite(self.matrix).all():
             raise ValueError(f"a crop matrix is (2, 3) and finite, not {self.matrix.shape}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CropTransform, (self.matrix, self.size)  # made anew, so that a copy is read-only too
 
     @classmethod
     def from_box(

@@ -3,7 +3,7 @@
 import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import cv2
@@ -71,6 +71,11 @@ class Face:
         if not 0 <= self.score <= 1:
             raise ValueError(f"score is in 0..1, not {self.score}")
         object.__setattr__(self, "score", float(self.score))  # JSON takes no number of NumPy's
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Face, tuple(
+            getattr(self, each.name) for each in fields(self)
+        )  # made anew, so that a copy is read-only too
 
     def __repr__(self) -> str:
         box = " ".join(f"{value:.1f}" for value in self.box)

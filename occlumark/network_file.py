@@ -25,9 +25,23 @@ _UNREADABLE = (
 )
 
 
+class NetworkSession(onnxruntime.InferenceSession):
+    """An ONNX Runtime session that can be pickled and copied: the copy opens the same file again."""
+
+    def __init__(self, path: Path, content: bytes, threads: int | None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+        options.log_severity_level = 4  # what goes wrong is raised; nothing is printed
+        super().__init__(content, options, providers=["CPUExecutionProvider"])
+        self._opened_by = (path.absolute(), hashlib.sha256(content).hexdigest(), threads)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_again, self._opened_by
+
+
 def open_network(
     path: Path, *, sha256: str | None = None, threads: int | None = None
-) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
+) -> tuple[NetworkSession, dict[str, Any]]:
     """Open an exported network on the CPU.
 
     Args:
@@ -47,11 +61,8 @@ def open_network(
     content = _read(path)
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise CheckpointError(f"{path} is altered: its SHA-256 is not the recorded one; install the package again")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
-    options.log_severity_level = 4  # what goes wrong is raised; nothing is printed
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = NetworkSession(path, content, threads)
     except _UNREADABLE as error:
         raise CheckpointError(f"{path} is no ONNX file, or a truncated one; export it again") from error
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -64,6 +75,10 @@ def open_network(
     if not isinstance(metadata, dict):
         raise CheckpointError(f"{path} has broken metadata; export it again")
     return session, metadata
+
+
+def _open_again(path: Path, sha256: str, threads: int | None) -> NetworkSession:
+    return open_network(path, sha256=sha256, threads=threads)[0]
 
 
 def _read(path: Path) -> bytes:

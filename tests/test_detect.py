@@ -1,3 +1,5 @@
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -117,6 +119,17 @@ def test_no_face_is_an_empty_list(detector):
     assert detector.detect(photo_with_dots()) == []
     assert detector.detect(photo_with_dots(), []) == []
     assert detector.detect(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+def test_a_detector_can_be_pickled_and_copied(request):
+    photo = request.config.rootpath / "occlumark/samples/astronaut.jpg"
+    detector = Detector(threads=1, recrop=2)
+    (face,) = detector.detect(photo)
+    for again in (pickle.loads(pickle.dumps(detector)), copy.deepcopy(detector)):
+        assert repr(again) == "Detector('occlumark', 68 landmarks, recrop=2)"
+        (same,) = again.detect(photo)
+        np.testing.assert_array_equal(same.box, face.box)
+        np.testing.assert_array_equal(same.landmarks, face.landmarks)
 
 
 def test_the_sample_photo(detector, request):

@@ -1,6 +1,7 @@
 import base64
 import copy
 import json
+import pickle
 from dataclasses import fields, replace
 
 import numpy as np
@@ -183,10 +184,15 @@ def test_a_score_of_numpy_goes_into_json():
     assert json.dumps(replace(make_face(), score=np.float32(0.5)).to_json()["score"]) == "0.5"
 
 
-def test_arrays_are_read_only_copies():
-    face = make_face()
-    with pytest.raises(ValueError, match="read-only"):
-        face.landmarks[0] = 0
+@pytest.mark.parametrize(
+    "copied", [lambda face: face, copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))]
+)
+def test_arrays_are_read_only_also_in_copies(copied):
+    face = copied(make_face())
+    for array in (face.box, face.landmarks, face.visibility, face.occlusion_map, face.crop.matrix, face.expected_error):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    assert face.to_json() == make_face().to_json()
 
 
 def test_hidden_by_threshold():

@@ -1,5 +1,9 @@
+import copy
 import hashlib
+import pickle
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from occlumark.errors import CheckpointError
@@ -9,6 +13,23 @@ from occlumark.network_file import open_network
 def test_metadata(dot_network):
     session, metadata = open_network(dot_network, threads=1)
     assert metadata["model"] == "dot" and session.get_inputs()[0].name == "crops"
+
+
+def test_a_copy_opens_the_file_again_unless_it_was_altered(dot_network, tmp_path, monkeypatch):
+    path = tmp_path / "dot.onnx"
+    path.write_bytes(dot_network.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    session, _ = open_network(Path("dot.onnx"), threads=1)
+    monkeypatch.chdir("/")
+    crops = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    content = pickle.dumps(session)
+    assert len(content) < 1000
+    for again in (pickle.loads(content), copy.deepcopy(session)):
+        assert again.get_session_options().intra_op_num_threads == 1
+        np.testing.assert_array_equal(again.run(None, {"crops": crops})[0], session.run(None, {"crops": crops})[0])
+    path.write_bytes(dot_network.read_bytes() + b" ")
+    with pytest.raises(CheckpointError, match="is altered"):
+        pickle.loads(content)
 
 
 def test_threads():
