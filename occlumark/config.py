@@ -13,6 +13,7 @@ import difflib
 import json
 import math
 import reprlib
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -133,11 +134,51 @@ def _not_json(constant: str) -> None:
 
 
 def from_mapping(kind: type[T], values: Mapping[str, Any], at: str = "") -> T:
-    """Build the dataclass `kind` from nested plain values, such as TOML or JSON gives.
+    """Build the dataclass `kind` from nested plain values, such as TOML or JSON gives; older keys are understood.
 
     Raises:
         ConfigError: an unknown key (the nearest known one is named), a value of the wrong type or out of range.
     """
+    return _build(kind, renamed(kind, values, at)[0], at)
+
+
+def renamed(kind: type, values: Mapping[str, Any], at: str = "") -> tuple[dict[str, Any], list[str]]:
+    """Nested values with today's words in place of older ones.
+
+    A dataclass that has renamed a field says so in `RENAMED`, older key to key; where it has renamed one of a field's
+    values, the entry is "key=older value" to "key=value".
+
+    Returns:
+        The values, and a line for each old word that names the new one.
+
+    Raises:
+        ConfigError: a field is given under both keys.
+    """
+    table: Mapping[str, str] = getattr(kind, "RENAMED", {})
+    hints = get_type_hints(kind)
+    today: dict[str, Any] = {}
+    lines: list[str] = []
+    for old, value in values.items():
+        key = table.get(old, old)
+        if key != old:
+            lines.append(f"'{at}{old}' is now '{key}'")
+            if key in values:
+                raise ConfigError(
+                    f"config has both '{at}{old}' and '{key}', which is its name now; leave the former out"
+                )
+        hint = hints.get(key)
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+            value, inner = renamed(hint, value, f"{at}{key}.")
+            lines += inner
+        elif isinstance(value, str) and f"{key}={value}" in table:
+            word = table[f"{key}={value}"].partition("=")[2]
+            lines.append(f"'{at}{key}' = '{value}' is now '{word}'")
+            value = word
+        today[key] = value
+    return today, lines
+
+
+def _build(kind: type[T], values: Mapping[str, Any], at: str) -> T:
     hints = get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in values:
@@ -153,6 +194,8 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], at: str = "") -> T:
 def load(kind: type[T], path: Path | None, overrides: Iterable[str] = ()) -> T:
     """Read a TOML file (None: all defaults), then apply overrides such as `optimiser.epochs=3`.
 
+    An older key is understood; a line on the standard error names the new one.
+
     Raises:
         ConfigError: as in from_mapping, and for a file that is missing or not TOML.
     """
@@ -161,7 +204,10 @@ def load(kind: type[T], path: Path | None, overrides: Iterable[str] = ()) -> T:
         values = _toml(_read(path), f"config {path}")
     for override in overrides:
         _apply(values, override)
-    return from_mapping(kind, values)
+    values, lines = renamed(kind, values)
+    for line in lines:
+        print(f"occlumark: {line}", file=sys.stderr)
+    return _build(kind, values, "")
 
 
 def _read(path: Path) -> str:
@@ -212,7 +258,7 @@ def _convert(hint: Any, value: Any, at: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, Mapping):
             raise ConfigError(f"config '{at}' is a section, not {shown(value)}")
-        return from_mapping(hint, value, f"{at}.")
+        return _build(hint, value, f"{at}.")
     origin = get_origin(hint)
     if origin is Literal:
         choices = get_args(hint)

@@ -80,10 +80,11 @@ class Landmarker:
 
 def _read_metadata(path: Path, values: dict[str, Any]) -> tuple[str, Markup, CropConfig]:
     try:
-        form, n = values["format"], values["markup"]
+        # "markup" in files that were exported before the word was n_landmarks
+        form, n = values["format"], values["n_landmarks"] if "n_landmarks" in values else values["markup"]
         if form != FORMAT or n not in MARKUPS:
             known = ", ".join(map(str, MARKUPS))
-            raise CheckpointError(f"{path} has format {form} and markup {n}; expected {FORMAT} and one of {known}")
+            raise CheckpointError(f"{path} has format {form} and {n} landmarks; expected {FORMAT} and one of {known}")
         return str(values["model"]), MARKUPS[n], from_mapping(CropConfig, values["crop"], "crop.")
     except (ValueError, KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path} has broken metadata; export it again") from error

@@ -12,6 +12,12 @@ _HEADS = (
     *("P: mean", "P below 0.1, %", "1 - P: average precision, %", "chance, %"),
 )
 
+#: What logs call a scalar that were written before it had its name.
+_OLDER_KEYS = {
+    "validation/nme_occluded": "validation/nme_covered",
+    "validation/P_occlusion_ap": "validation/P_cover_ap",
+    "validation/occluded_share": "validation/cover_share",
+}
 #: A line of a log: names of scalars to numbers.
 Epoch = dict[str, float]
 
@@ -38,6 +44,7 @@ def _read(path: Path) -> list[Epoch]:
 
 def _row(name: str, first: Epoch, last: Epoch) -> list[str]:
     def said(key: str, factor: float = 1, digits: int = 2) -> str:
+        key = key if key in last else _OLDER_KEYS.get(key, key)
         return f"{factor * last[key]:.{digits}f}" if key in last else "-"
 
     def change(key: str) -> str:
@@ -46,8 +53,8 @@ def _row(name: str, first: Epoch, last: Epoch) -> list[str]:
     return [
         f"`{name}`",
         said("epoch", digits=0),
-        *(said(f"validation/{key}", 100) for key in ("nme", "nme_covered")),
+        *(said(f"validation/{key}", 100) for key in ("nme", "nme_occluded")),
         *(change(f"M/{key}") for key in ("effective_rank", "nuclear_norm")),
         said("validation/P_mean"),
-        *(said(f"validation/{key}", 100, 1) for key in ("P_cut", "P_cover_ap", "cover_share")),
+        *(said(f"validation/{key}", 100, 1) for key in ("P_cut", "P_occlusion_ap", "occluded_share")),
     ]

@@ -23,7 +23,7 @@ from occlumark.metrics.visibility import average_precision
 from occlumark.occluders.occlude import occlude
 from occlumark.packaged import packaged_weights
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.validation import COVERS
+from occlumark.train.validation import VALIDATION_OCCLUDERS
 
 STEP = 4
 GRIDS = (7, 14, 28)
@@ -36,7 +36,7 @@ def covered_faces(pack: Pack, crop: CropConfig) -> tuple[np.ndarray, np.ndarray]
     crops, alphas = [], []
     for index in chosen:
         plain, landmarks = plain_crop(pack.crops[index], pack.landmarks[index], pack.tight_boxes[index], crop)
-        covered, alpha = occlude(plain, landmarks, COVERS, np.random.default_rng((0, int(index))))
+        covered, alpha = occlude(plain, landmarks, VALIDATION_OCCLUDERS, np.random.default_rng((0, int(index))))
         crops.append(covered)
         alphas.append(alpha)
     return np.stack(crops), np.stack(alphas)

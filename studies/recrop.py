@@ -23,7 +23,7 @@ from occlumark.metrics.landmarks import nme
 from occlumark.occluders.occlude import occlude
 from occlumark.packaged import DEFAULT_MODEL
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.validation import COVERS
+from occlumark.train.validation import VALIDATION_OCCLUDERS
 
 BoxSource = Callable[[Sample, np.random.Generator], np.ndarray]
 _WIDER = 1.75
@@ -91,7 +91,7 @@ def _errors(
     picture, landmarks = square.cut(sample.read_photo()), square.to_crop(sample.landmarks)
     box = square.to_crop(source(sample, rng).reshape(2, 2)).ravel()
     if cover:
-        picture, _ = occlude(picture, landmarks, COVERS, rng)
+        picture, _ = occlude(picture, landmarks, VALIDATION_OCCLUDERS, rng)
     faces = [detector.detect(picture, [box])[0] for detector in detectors]
     errors = [float(nme(face.landmarks[None], landmarks[None], "inter_ocular")[0]) for face in faces]
     return [*errors, float((faces[0].crop.matrix != faces[1].crop.matrix).any())]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 
@@ -216,3 +216,41 @@ def test_a_value_in_a_message_is_short_and_on_one_line() -> None:
     assert shown(nested) == "[[[[[[[...]]]]]]]"
     assert shown("a\x1b[31m\n") == r"'a\x1b[31m\n'"
     assert len(shown("x" * 10_000)) == 80 and len(shown(10**4_000)) == 80
+
+
+@dataclass(frozen=True)
+class Stage(Checked):
+    stages: int = 1
+    kind: Literal["all", "confident"] = "all"
+
+    RENAMED: ClassVar = {"looks": "stages", "shown": "kind", "kind=trusted": "kind=confident"}
+
+
+@dataclass(frozen=True)
+class Run(Checked):
+    part: Stage = field(default_factory=Stage)
+    n: int = 68
+
+    RENAMED: ClassVar = {"section": "part", "markup": "n"}
+
+
+def test_older_keys_and_values_are_understood_and_named_once_each(tmp_path, capsys):
+    path = tmp_path / "a.toml"
+    path.write_text('markup = 29\n[section]\nlooks = 3\nshown = "trusted"\n')
+    assert load(Run, path) == Run(Stage(3, "confident"), 29)
+    assert capsys.readouterr().err.splitlines() == [
+        "occlumark: 'markup' is now 'n'",
+        "occlumark: 'section' is now 'part'",
+        "occlumark: 'part.looks' is now 'stages'",
+        "occlumark: 'part.shown' is now 'kind'",
+        "occlumark: 'part.kind' = 'trusted' is now 'confident'",
+    ]
+    assert load(Run, None, ["part.looks=2"]) == Run(Stage(2))
+    assert capsys.readouterr().err == "occlumark: 'part.looks' is now 'stages'\n"
+    assert load(Run, None, ["part.stages=2"]) == from_mapping(Run, {"section": {"looks": 2}})
+    assert capsys.readouterr().err == ""
+
+
+def test_a_key_under_both_names_is_refused():
+    with pytest.raises(ConfigError, match=r"^config has both 'part.looks' and 'stages', which is its name now;"):
+        load(Run, None, ["part.looks=2", "part.stages=2"])

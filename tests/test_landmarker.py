@@ -26,6 +26,12 @@ def test_networks_of_other_markups(write_dot_network, n):
     assert prediction.visibility.shape == prediction.expected_errors.shape == (2, n)
 
 
+@pytest.mark.parametrize("word", ["markup", "n_landmarks"])
+def test_the_older_word_for_the_number_of_landmarks(word, tmp_path):
+    metadata = {"format": 1, "model": "dot", "crop": {"size": 224, "scale": 1.3}, word: 29}
+    assert landmarker._read_metadata(tmp_path, metadata)[1] is MARKUPS[29]
+
+
 @pytest.mark.parametrize("n", [1, 8, 9, 20])
 def test_any_number_of_crops_in_order(dot_network, n):
     crops = np.zeros((n, 224, 224, 3), np.uint8)
@@ -78,7 +84,10 @@ def changed(dot_network, path, metadata):
     [
         ({"occlumark": '{"format": 1, "markup": 68, "model": "odn"}'}, "broken metadata"),
         ({"occlumark": '{"format": 1, "markup": 68, "model": "odn", "crop": {"size": 5}}'}, "broken metadata"),
-        ({"occlumark": '{"format": 1, "markup": 67, "model": "odn", "crop": {}}'}, "markup 67; expected 1 and one of"),
+        (
+            {"occlumark": '{"format": 1, "markup": 67, "model": "odn", "crop": {}}'},
+            "67 landmarks; expected 1 and one of",
+        ),
         ({"occlumark": '{"format": 1, "markup": 29, "model": "odn", "crop": {}}'}, "wrong inputs"),
         ({"occlumark": '{"format": 1, "markup": [68], "model": "odn", "crop": {}}'}, "broken metadata"),
         ({"occlumark": '{"format": 2, "markup": 68, "model": "odn", "crop": {}}'}, "format 2"),

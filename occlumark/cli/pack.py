@@ -18,7 +18,7 @@ _EXAMPLE = """\
 example:
   occlumark pack 300w/afw 300w/lfpw/trainset 300w/helen/trainset --out train.pack
   occlumark pack 300w/afw 300w/lfpw/trainset 300w/helen/trainset --wflw wflw/train --out more.pack
-  occlumark pack COFW --dataset cofw --out cofw.pack     # then: occlumark train --set markup=29 ...
+  occlumark pack COFW --dataset cofw --out cofw.pack     # then: occlumark train --set n_landmarks=29 ...
 """
 
 

@@ -25,9 +25,9 @@ class SimilarityConfig:
     rotation_max_deg: float = 35.0
     """No rotation goes further, degrees, 0 to 180."""
     zoom: float = 0.06
-    """Largest relative enlargement or reduction of the face, evenly, 0 to 0.5."""
+    """Largest relative enlargement or reduction of the face, log-uniformly, 0 to 0.5."""
     shift: float = 0.02
-    """Largest shift of the crop each way, evenly, in sides of the box, 0 to 0.5."""
+    """Largest shift of the crop each way, uniformly, in sides of the box, 0 to 0.5."""
     mirror: float = 0.5
     """Probability of swapping left and right, 0 to 1."""
 
@@ -62,7 +62,7 @@ class TrainingFace(NamedTuple):
     landmarks: np.ndarray
     """(n, 2) pixels of that crop, in the markup's order also when mirrored; NaN where not annotated."""
     alpha: np.ndarray
-    """(size, size) float32, 0..1: how much of each pixel a drawn occluder covers."""
+    """(size, size) float32, 0..1: how much of each pixel a drawn occluder occludes."""
 
 
 def augment(
@@ -114,7 +114,7 @@ def random_transform(
     angle = config.rotation_std_deg * rng.standard_normal()
     angle = float(np.clip(angle, -config.rotation_max_deg, config.rotation_max_deg))
     low, high = np.asarray(box[:2], float), np.asarray(box[2:], float)
-    # 1 / (1 + zoom) to 1 + zoom, evenly in the logarithm
+    # 1 / (1 + zoom) to 1 + zoom, log-uniformly
     half = (high - low) / 2 * (1 + config.zoom) ** rng.uniform(-1, 1)
     centre = (low + high) / 2 + (high - low).max() * config.shift * rng.uniform(-1, 1, 2)
     mirrored = bool(rng.random() < config.mirror)

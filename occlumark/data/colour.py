@@ -46,7 +46,7 @@ class BlurConfig:
     """Random loss of sharpness. Not in the paper: all of it (docs/paper.md, "Augmentation")."""
 
     probability: float = 0.2
-    """Of one of: Gaussian blur, motion blur, lost resolution, evenly; 0 to 1."""
+    """Of one of: Gaussian blur, motion blur, lost resolution, uniformly; 0 to 1."""
     sigma: float = 2.2
     """Largest standard deviation of Gaussian blur, pixels of the crop, 0.5 to 10."""
     motion: int = 11

@@ -19,7 +19,7 @@ Read = tuple[list[Sample], list[Problem]]
 class DataSet(NamedTuple):
     """A data set other than 300W, whose folders are its parts."""
 
-    n_points: int
+    n_landmarks: int
     """Of its markup."""
     read: Callable[[Path], Read]
     """All its faces, from its folder."""

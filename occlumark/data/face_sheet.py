@@ -24,7 +24,7 @@ def face_sheet(samples: Sequence[Sample], count: int = 24) -> tuple[np.ndarray, 
     """Some faces with their landmarks: green, amber where occluded; contours white; landmark 0 larger.
 
     Args:
-        samples: evenly chosen from.
+        samples: evenly spaced from.
         count: of faces, at least 1.
 
     Returns:
@@ -51,7 +51,7 @@ def face_sheet(samples: Sequence[Sample], count: int = 24) -> tuple[np.ndarray, 
 
 
 def faces_of_folder(folder: Path, count: int, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Crops of so many faces of a folder in the 300W layout, evenly chosen, or all where there are fewer.
+    """Crops of so many faces of a folder in the 300W layout, evenly spaced, or all where there are fewer.
 
     Args:
         folder: photos with a .pts beside each.

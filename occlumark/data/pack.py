@@ -68,7 +68,7 @@ class Pack:
         return len(self.names)
 
     @property
-    def markup(self) -> int:
+    def n_landmarks(self) -> int:
         """How many landmarks a face has: a key of markup.MARKUPS."""
         return int(self.landmarks.shape[1])
 
@@ -152,8 +152,8 @@ class _SmallArrays:
     The room is taken at once: arrays kept one by one between the photos would leave the memory in splinters.
     """
 
-    def __init__(self, most: int, markup: int) -> None:
-        self.landmarks = np.empty((most, markup, 2), "<f4")
+    def __init__(self, most: int, n_landmarks: int) -> None:
+        self.landmarks = np.empty((most, n_landmarks, 2), "<f4")
         self.tight_boxes = np.empty((most, 4), "<f4")
         self.official_boxes = np.full((most, 4), np.nan, "<f4")
         self.zooms = np.empty(most, "<f4")
@@ -184,16 +184,16 @@ class _Contents(NamedTuple):
 
     config: PackConfig
     faces: int
-    markup: int
+    n_landmarks: int
     names_bytes: int
 
 
 def _layout(contents: _Contents) -> dict[str, dict[str, Any]]:
     """The safetensors entries, in the order of the file."""
-    config, count, markup, names_bytes = contents
+    config, count, n_landmarks, names_bytes = contents
     kinds: list[tuple[str, str, list[int]]] = [
         ("crops", "U8", [count, config.size, config.size, 3]),
-        ("landmarks", "F32", [count, markup, 2]),
+        ("landmarks", "F32", [count, n_landmarks, 2]),
         ("tight_boxes", "F32", [count, 4]),
         ("official_boxes", "F32", [count, 4]),
         ("zooms", "F32", [count]),
@@ -207,13 +207,13 @@ def _layout(contents: _Contents) -> dict[str, dict[str, Any]]:
     return layout
 
 
-def _header(contents: _Contents) -> bytes:
-    """The first _HEADER_ROOM bytes of a pack. Packs of 68 points, as all older ones are, do not name their markup."""
-    config, count, markup, names_bytes = contents
+def _header(contents: _Contents, key: str = "n_landmarks") -> bytes:
+    """The first _HEADER_ROOM bytes of a pack. Those of 68 points, as all older ones are, do not name their number."""
+    config, count, n_landmarks, names_bytes = contents
     about: dict[str, Any] = {"format": FORMAT, "kind": "pack", "faces": count, "names_bytes": names_bytes}
     about["config"] = asdict(config)
-    if markup != N_LANDMARKS:
-        about["markup"] = markup
+    if n_landmarks != N_LANDMARKS:
+        about[key] = n_landmarks
     about["digest"] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     content = {"__metadata__": {"occlumark": json.dumps(about)}, **_layout(contents)}
     text = json.dumps(content).encode().ljust(_HEADER_ROOM - 8)
@@ -236,14 +236,15 @@ def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[PackConfi
         raise CheckpointError(
             f"{path}: expected a pack of format {FORMAT}, came {kind} of format {version}; pack again"
         )
+    key = "markup" if "markup" in about else "n_landmarks"  # the former in older packs
     try:
         contents = _Contents(
             PackConfig(**about["config"]),
             int(about["faces"]),
-            MARKUPS[about.get("markup", N_LANDMARKS)].n,
+            MARKUPS[about.get(key, N_LANDMARKS)].n,
             int(about["names_bytes"]),
         )
-        expected = _header(contents)
+        expected = _header(contents, key)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"pack {path} has an altered header; pack again") from error
     if found != expected:

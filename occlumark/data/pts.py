@@ -21,12 +21,12 @@ _MAX_BYTES = 100_000
 _HEADER = re.compile(r"(version|n_points)\s*:\s*(\S+)")
 
 
-def read_pts(path: Path, n_points: int = N_LANDMARKS) -> np.ndarray:
+def read_pts(path: Path, n_landmarks: int = N_LANDMARKS) -> np.ndarray:
     """Read one .pts file.
 
     Args:
         path: the file. In it the first pixel's centre is (1, 1).
-        n_points: how many points are expected.
+        n_landmarks: how many points are expected.
 
     Returns:
         (n_points, 2) float64, pixels, the first pixel's centre at (0.5, 0.5).
@@ -34,9 +34,9 @@ def read_pts(path: Path, n_points: int = N_LANDMARKS) -> np.ndarray:
     Raises:
         AnnotationError: no such file, not a .pts, another number of points, or a number that is not finite.
     """
-    points = [_read_point(path, number, line) for number, line in _point_lines(path, n_points)]
-    if len(points) != n_points:
-        raise AnnotationError(f"{path}: expected {n_points} points, came {len(points)}")
+    points = [_read_point(path, number, line) for number, line in _point_lines(path, n_landmarks)]
+    if len(points) != n_landmarks:
+        raise AnnotationError(f"{path}: expected {n_landmarks} points, came {len(points)}")
     landmarks = np.array(points, dtype=np.float64).reshape(-1, 2)
     if not np.isfinite(landmarks).all():
         first = int(np.flatnonzero(~np.isfinite(landmarks).all(axis=1))[0])
@@ -46,7 +46,7 @@ def read_pts(path: Path, n_points: int = N_LANDMARKS) -> np.ndarray:
     return landmarks - 0.5
 
 
-def _point_lines(path: Path, n_points: int) -> list[tuple[int, str]]:
+def _point_lines(path: Path, n_landmarks: int) -> list[tuple[int, str]]:
     """The numbered lines that hold points; the header, where there is one, is checked and left out."""
     try:
         with path.open("rb") as file:
@@ -61,8 +61,8 @@ def _point_lines(path: Path, n_points: int) -> list[tuple[int, str]]:
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
         header = _HEADER.fullmatch(line)
-        if header and header[1] == "n_points" and header[2] != str(n_points):
-            raise AnnotationError(f"{path}: expected {n_points} points, its header says {header[2]}")
+        if header and header[1] == "n_points" and header[2] != str(n_landmarks):
+            raise AnnotationError(f"{path}: expected {n_landmarks} points, its header says {header[2]}")
         if line and not header and line not in "{}":
             lines.append((number, line))
     return lines

@@ -27,7 +27,7 @@ class AbsentPhoto:
     """The photo of a face whose annotation alone is at hand."""
 
     reason: str
-    """One line: why, and where the photo is to be had."""
+    """One line: why, and the photo's source."""
 
     def read(self) -> np.ndarray:
         """There is nothing to read.
@@ -53,7 +53,7 @@ class Sample:
     official_box: np.ndarray | None = None
     """(4,) x0, y0, x1, y1 of the face as the data set gives it, in photo pixels; None where it has none."""
     occluded: np.ndarray | None = None
-    """(n,) bool: which landmarks are hidden; None where the data set does not say."""
+    """(n,) bool: which landmarks are occluded; None where the data set does not say."""
     subsets: frozenset[str] = frozenset()
     """Parts of the data set that are measured by themselves and hold this face, as WFLW's "occlusion"."""
 

@@ -1,4 +1,4 @@
-"""A training canvas for the face finder: parts of scenes at random scales, some faces covered, all of it changed.
+"""A training canvas for the face finder: parts of scenes at random scales, some faces occluded, all of it changed.
 
 Not in the paper: all of it (docs/paper.md, "Face boxes").
 """
@@ -6,7 +6,7 @@ Not in the paper: all of it (docs/paper.md, "Face boxes").
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from occlumark.occluders.occlude import OccludeConfig, occlude
 
 # An occluder is drawn in a square so much larger than the face's longer side, and on faces no smaller than this.
 _AROUND_FACE = 1.4
-_SMALLEST_COVERED = 28
+_SMALLEST_OCCLUDED = 28
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SceneAugmentConfig:
     mosaic: float = 0.5
     """Share of canvases made of four scenes, 0 to 1; the others show one."""
     face_sides: tuple[float, float] = (10.0, 320.0)
-    """A scene is scaled so that one of its faces gets a longer side between these, evenly in the logarithm, pixels."""
+    """A scene is scaled so that one of its faces gets a longer side between these, log-uniformly, pixels."""
     smallest_photo: float = 0.4
     """Longer side of a scene over that of its tile, at least, 0 to 1, even where its face gets larger by that."""
     largest_zoom: float = 3.0
@@ -50,7 +50,7 @@ class SceneAugmentConfig:
     """Largest relative change of width over height, 0 to 0.5."""
     blank: float = 0.02
     """Share of canvases with nothing but one colour, noise or a gradient, 0 to 1."""
-    most_covered: float = 0.6
+    most_occluded: float = 0.6
     """A face with a larger share of its box under a drawn occluder is neither face nor background, 0 to 1."""
     occlude: OccludeConfig = field(default_factory=lambda: OccludeConfig(probability=0.25))
     """Occluders over faces, drawn as if every face were the usual one seen from the front."""
@@ -59,15 +59,17 @@ class SceneAugmentConfig:
     blur: BlurConfig = field(default_factory=lambda: BlurConfig(probability=0.1, resolution=0.4))
     """Lost sharpness."""
 
+    RENAMED: ClassVar = {"most_covered": "most_occluded"}
+
     def __post_init__(self) -> None:
         low, high = self.face_sides
         if self.size < 64 or self.size % 32:
             raise ValueError(f"size is a multiple of 32, at least 64, not {self.size}")
         if not 0 < low <= high or self.largest_zoom < 1 or self.smallest_face <= 0:
             raise ValueError("face_sides ascend and are above 0, largest_zoom is at least 1, smallest_face above 0")
-        shares = (self.mosaic, self.smallest_photo, self.mirror, self.quarter_turn, self.blank, self.most_covered)
+        shares = (self.mosaic, self.smallest_photo, self.mirror, self.quarter_turn, self.blank, self.most_occluded)
         if not all(0 <= share <= 1 for share in shares):
-            raise ValueError("mosaic, smallest_photo, mirror, quarter_turn, blank and most_covered are in 0..1")
+            raise ValueError("mosaic, smallest_photo, mirror, quarter_turn, blank and most_occluded are in 0..1")
         if not (0 <= self.visible[0] <= self.visible[1] <= 1 and self.visible[1] > 0):
             raise ValueError(f"the shares of visible ascend in 0..1, the second above 0, not {self.visible}")
         if not (0 <= self.turn_std_deg <= 45 and 0 <= self.stretch <= 0.5):
@@ -125,8 +127,8 @@ def training_canvas(source: TrainingScenes, first: int, config: SceneAugmentConf
         for tile, index in zip(tiles, chosen, strict=True)
     ]
     faces, ignored = (np.concatenate(boxes) for boxes in zip(*parts, strict=True))
-    covered = np.array([_cover(pixels, face, config, rng) for face in faces], dtype=float)
-    lost = covered > config.most_covered
+    occluded = np.array([_occlude(pixels, face, config, rng) for face in faces], dtype=float)
+    lost = occluded > config.most_occluded
     pixels = degrade(recolour(pixels, rng, config.colour), rng, config.blur)
     return Canvas(pixels, faces[~lost], np.concatenate([ignored, faces[lost]]))
 
@@ -221,10 +223,10 @@ def _warp(photo: np.ndarray, matrix: np.ndarray, shape: tuple[int, int], under: 
     )
 
 
-def _cover(pixels: np.ndarray, face: np.ndarray, config: SceneAugmentConfig, rng: np.random.Generator) -> float:
-    """Perhaps draw an occluder over a face, in place; returns the share of the face's box that it covers."""
+def _occlude(pixels: np.ndarray, face: np.ndarray, config: SceneAugmentConfig, rng: np.random.Generator) -> float:
+    """Perhaps draw an occluder over a face, in place; returns the share of the face's box that it occludes."""
     side = float((face[2:] - face[:2]).max())
-    if side < _SMALLEST_COVERED:
+    if side < _SMALLEST_OCCLUDED:
         return 0.0
     corner = np.floor((face[:2] + face[2:] - side * _AROUND_FACE) / 2).astype(int)
     around = int(np.ceil(side * _AROUND_FACE))

@@ -29,7 +29,7 @@ def split_validation(names: Sequence[str], share: float, seed: int) -> tuple[np.
     """
     if not 0 <= share < 1:
         raise ValueError(f"the validation share is at least 0 and below 1, not {share}")
-    chosen = np.array([_lot(photo_identity(name), seed) < share for name in names], dtype=bool)
+    chosen = np.array([hash_fraction(photo_identity(name), seed) < share for name in names], dtype=bool)
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
@@ -43,7 +43,7 @@ def photo_identity(name: str) -> str:
     return match[1] if match else stem
 
 
-def _lot(identity: str, seed: int) -> float:
-    """A number in 0..1, even over identities, and the same on every machine."""
+def hash_fraction(identity: str, seed: int) -> float:
+    """A number in 0..1, uniform over identities, and the same on every machine."""
     digest = hashlib.sha256(f"{seed}:{identity}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48

@@ -22,7 +22,7 @@ _BOX_COLUMNS = ["set", "file", "x0", "y0", "x1", "y1"]
 _FACE_NUMBER = re.compile(r"(.+)_(\d+)")
 
 
-def read_w300(roots: Sequence[Path], n_points: int = N_LANDMARKS) -> tuple[list[Sample], list[Problem]]:
+def read_w300(roots: Sequence[Path], n_landmarks: int = N_LANDMARKS) -> tuple[list[Sample], list[Problem]]:
     """Read every annotated face below some folders, linked ones too; what starts with a dot is left out.
 
     The photo of `name.pts` is `name.jpg` (or another suffix) beside it; that of `name_2.pts` may also be
@@ -31,7 +31,7 @@ def read_w300(roots: Sequence[Path], n_points: int = N_LANDMARKS) -> tuple[list[
 
     Args:
         roots: folders.
-        n_points: how many points a .pts must have; another data set may lie in this layout.
+        n_landmarks: how many points a .pts must have; another data set may lie in this layout.
 
     Returns:
         The samples in the order of roots and paths, and every .pts that cannot be used, with the reason.
@@ -49,12 +49,12 @@ def read_w300(roots: Sequence[Path], n_points: int = N_LANDMARKS) -> tuple[list[
     common = Path(os.path.commonpath(folders))
     for root in folders:
         boxes = _nearest_boxes(root)
-        for annotation in _annotations(root, n_points):
+        for annotation in _annotations(root, n_landmarks):
             if annotation in seen:
                 continue
             seen.add(annotation)
             try:
-                samples.append(_read_sample(annotation, common, boxes, n_points))
+                samples.append(_read_sample(annotation, common, boxes, n_landmarks))
             except AnnotationError as error:
                 problems.append(Problem(annotation.relative_to(common).as_posix(), str(error)))
     if not samples:
@@ -75,7 +75,7 @@ def _absolute(root: Path) -> Path:
     return Path(os.path.abspath(root))  # noqa: PTH100
 
 
-def _annotations(root: Path, n_points: int) -> list[Path]:
+def _annotations(root: Path, n_landmarks: int) -> list[Path]:
     if not root.is_dir():
         raise AnnotationError(f"{root} is no folder; give a folder of photos with .pts files beside them")
     try:
@@ -84,18 +84,18 @@ def _annotations(root: Path, n_points: int) -> list[Path]:
         raise AnnotationError(f"cannot list folder {error.filename}: {error.strerror}") from error
     if not found:
         raise AnnotationError(
-            f"no .pts file below {root}; expected photos with a .pts of {n_points} points beside each"
+            f"no .pts file below {root}; expected photos with a .pts of {n_landmarks} points beside each"
         )
     return found
 
 
-def _read_sample(annotation: Path, common: Path, boxes: dict[Path, np.ndarray], n_points: int) -> Sample:
+def _read_sample(annotation: Path, common: Path, boxes: dict[Path, np.ndarray], n_landmarks: int) -> Sample:
     photo, number = _photo_of(annotation)
     name = photo.relative_to(common).as_posix()
     return Sample(
         name=f"{name}#{number}" if number else name,
         photo=photo,
-        landmarks=read_pts(annotation, n_points),
+        landmarks=read_pts(annotation, n_landmarks),
         official_box=boxes.get(photo),
     )
 

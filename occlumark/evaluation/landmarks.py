@@ -95,7 +95,7 @@ def evaluate_data_set(
         OcclumarkError: the detector is of another markup, or a package that reads the data set is not installed.
         ValueError: as in evaluate.
     """
-    check_markup(detector, DATA_SETS[name].n_points, name)
+    check_markup(detector, DATA_SETS[name].n_landmarks, name)
     samples, skipped = faces_for_testing(name, folder)
     whole = _evaluate(_evenly(samples, limit), skipped, detector, box, normaliser or PUBLISHED[name], "official")
     subsets = {sample.name: sample.subsets for sample in samples}
@@ -106,16 +106,16 @@ def evaluate_data_set(
     return replace(whole, sets=sets)
 
 
-def check_markup(detector: Detector, n_points: int, name: str) -> None:
+def check_markup(detector: Detector, n_landmarks: int, name: str) -> None:
     """Refuse a detector of another markup than a data set's.
 
     Raises:
         OcclumarkError: with both.
     """
-    if detector.markup.n != n_points:
+    if detector.markup.n != n_landmarks:
         raise OcclumarkError(
-            f"model '{detector.model}' finds {detector.markup.n} landmarks, faces of {name} have {n_points}; "
-            f"name a network of {n_points} by --weights"
+            f"model '{detector.model}' finds {detector.markup.n} landmarks, faces of {name} have {n_landmarks}; "
+            f"name a network of {n_landmarks} by --weights"
         )
 
 

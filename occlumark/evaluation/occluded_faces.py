@@ -16,7 +16,7 @@ from occlumark.errors import AnnotationError
 from occlumark.markup import N_LANDMARKS, tight_box
 from occlumark.occluders.cover import cover_share
 from occlumark.occluders.drawing import Source
-from occlumark.occluders.occlude import hidden_landmarks
+from occlumark.occluders.occlude import occluded_landmarks
 from occlumark.photo import read_photo
 
 #: Shares of the face that are covered in turn.
@@ -82,7 +82,7 @@ def _covered(clean: Picture, share: float, rng: np.random.Generator) -> Picture:
         drawn = cover_share(clean.photo, clean.landmarks, share, rng, _source())
     except ValueError as error:
         raise AnnotationError(f"cannot be covered: {error}") from error
-    hidden = hidden_landmarks(drawn.alpha, clean.landmarks)
+    hidden = occluded_landmarks(drawn.alpha, clean.landmarks)
     return replace(clean, photo=drawn.crop, share=share, kind=drawn.kind, hidden=hidden)
 
 

@@ -70,13 +70,13 @@ class RefinedForDetection(nn.Module):
     def forward(
         self, crops: UInt8[Tensor, "B H W 3"]
     ) -> tuple[Float[Tensor, "B L 2"], Float[Tensor, "B L"], Float[Tensor, "B h w"], Float[Tensor, "B L"]]:
-        """As ForDetection's, from the refinement's own answers; and the expected error in crop pixels."""
+        """As ForDetection's, from the refinement's predictions; and the expected error in crop pixels."""
         prediction = self.network(crops)
         refined = prediction.refined
         assert refined is not None  # the constructor's caller has one
         scale = refined.log_scale.exp() * Refinement.stride
         error = self.calibration.factor * scale**self.calibration.power
-        return prediction.landmarks, (-refined.hidden).sigmoid(), refined.occlusion.sigmoid(), error
+        return prediction.landmarks, (-refined.occlusion_logit).sigmoid(), refined.occlusion_map_logit.sigmoid(), error
 
 
 def sample_map(values: Float[Tensor, "B h w"], points: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L"]:
@@ -118,7 +118,7 @@ def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, Landm
 
 
 def _landmark_network(checkpoint: Checkpoint, config: LandmarkConfig, path: Path) -> OcclusionAdaptiveNetwork:
-    network = OcclusionAdaptiveNetwork(config.network, config.crop.size, n_landmarks=config.markup)
+    network = OcclusionAdaptiveNetwork(config.network, config.crop.size, n_landmarks=config.n_landmarks)
     load_weights(network, averaged_weights(checkpoint), path)
     return network.eval()
 
@@ -137,7 +137,7 @@ def export(checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Pa
         out: the .onnx file, replaced only when the new one is whole.
         fp16: store the weights in half precision; False keeps all 32 bits.
         pack_path: the pack of the run, on whose validation part the expected error is calibrated; None: it is what
-            training made it, which is too small for new faces. Without meaning for a network that tells no error.
+            training made it, which is too small for new faces. Without meaning for a network that predicts no error.
 
     Raises:
         CheckpointError: the checkpoint or the pack cannot be used, or the pack is another one than the run's.
@@ -191,7 +191,7 @@ def to_onnx(
         {
             "format": FORMAT,
             "model": config.name,
-            "markup": network.n_landmarks,
+            "n_landmarks": network.n_landmarks,
             "crop": asdict(config.crop),
             "network": asdict(config.network),
             **({"calibration": calibration._asdict()} if refined else {}),

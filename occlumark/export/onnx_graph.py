@@ -33,7 +33,7 @@ def to_graph(
         metadata: what detection reads of the network, plain values.
         fp16: store the weights in half precision.
     """
-    # The exporter tells of a missing torchvision and warns of its own deprecations: nothing a user could mend.
+    # The exporter tells of a missing torchvision and warns of its own deprecations: nothing a user could fix.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The face finder's network: where in a photo faces are, at every place of four grids.
+"""The face finder's network: where in a photo faces are, at every anchor point of four grids.
 
 Not in the paper, which takes the boxes that come with the data sets (docs/paper.md, "Face boxes"). Anchor-free with
 depthwise convolutions, in the manner of YuNet and SCRFD.
@@ -14,11 +14,11 @@ from torch.nn import functional
 
 from occlumark.model.layers import conv_bn_relu
 
-#: Pixels between the places of each grid. A photo's sides are padded to a multiple of the third.
+#: Pixels between the anchor points of each grid. A photo's sides are padded to a multiple of the third.
 STRIDES = (8, 16, 32, 64)
 #: Bound of the log of a box's side over its grid's stride: from a seventh to 33 strides.
 _LOG_SIDES = (-2.0, 3.5)
-#: Share of places that hold a face at the start of training, for the bias of the scores (RetinaNet's prior).
+#: Share of anchor points that hold a face at the start of training, for the bias of the scores (RetinaNet's prior).
 _PRIOR = 0.01
 
 
@@ -47,10 +47,10 @@ class FinderNetworkConfig:
 
 
 class FinderOutput(NamedTuple):
-    """What the network says at the N places of all grids, those of stride 8 first, row by row."""
+    """What the network predicts at the N anchor points of all grids, those of stride 8 first, row by row."""
 
     logits: Float[Tensor, "B N"]
-    """Of the score: how well the place's box fits a face, its overlap with the true box; far below 0: no face."""
+    """Of the score: how well the point's box fits a face, its overlap with the true box; far below 0: no face."""
     boxes: Float[Tensor, "B N 4"]
     """x0, y0, x1, y1 in pixels; they may leave the photo."""
 
@@ -122,16 +122,16 @@ class FinderNetwork(nn.Module):
             merged.insert(0, finer + coarser)
         heads = [self.head(smooth(features)) for smooth, features in zip(self.smooth, merged, strict=True)]
         logits = torch.cat([self.score(head).flatten(1) for head in heads], 1).float()
-        boxes = [place_boxes(self.box(head).float(), stride) for head, stride in zip(heads, STRIDES, strict=True)]
+        boxes = [decode_boxes(self.box(head).float(), stride) for head, stride in zip(heads, STRIDES, strict=True)]
         return FinderOutput(logits, torch.cat(boxes, 1))
 
 
-def place_boxes(raw: Float[Tensor, "B 4 h w"], stride: int) -> Float[Tensor, "B h*w 4"]:
+def decode_boxes(raw: Float[Tensor, "B 4 h w"], stride: int) -> Float[Tensor, "B h*w 4"]:
     """The boxes that one grid's raw numbers mean.
 
     Args:
-        raw: centre's offset from the place in strides, x and y, and the log of width and height in strides.
-        stride: pixels between places; the first is at half a stride.
+        raw: centre's offset from the anchor point in strides, x and y, and the log of width and height in strides.
+        stride: pixels between anchor points; the first is at half a stride.
 
     Returns:
         x0, y0, x1, y1 in pixels, row by row.
@@ -145,8 +145,8 @@ def place_boxes(raw: Float[Tensor, "B 4 h w"], stride: int) -> Float[Tensor, "B 
     return torch.stack(sides, -1).flatten(1, 2) * stride
 
 
-def places(height: int, width: int) -> Float[Tensor, "N 3"]:
-    """Where the places of all grids are, in the order of FinderOutput: x, y and the grid's stride, pixels.
+def anchor_points(height: int, width: int) -> Float[Tensor, "N 3"]:
+    """Where the anchor points of all grids are, in the order of FinderOutput: x, y and the grid's stride, pixels.
 
     Args:
         height: of the photo, a multiple of 32.

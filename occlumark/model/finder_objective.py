@@ -1,11 +1,12 @@
 """What the face finder's network is trained for: scores that tell how well a box fits, and boxes that fit.
 
-Not in the paper: all of it (docs/paper.md, "Face boxes"). A face is learnt by the grids that suit its size, around its
-centre (FCOS, Tian et al., ICCV 2019); the scores' loss is the varifocal loss (Zhang et al., CVPR 2021), the boxes' GIoU
-(Rezatofighi et al., CVPR 2019).
+Not in the paper: all of it (docs/paper.md, "Face boxes"). A face's positive anchor points are those around
+its centre of the grids that suit its size (FCOS, Tian et al., ICCV 2019); the scores' loss is the varifocal loss (Zhang
+et al., CVPR 2021), the boxes' GIoU (Rezatofighi et al., CVPR 2019).
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -20,35 +21,37 @@ FACE, IGNORED = 1, 2
 
 @dataclass(frozen=True)
 class FinderObjectiveConfig:
-    """The terms' weights and which places learn which face. All ours unless a source is named."""
+    """The terms' weights and which anchor points are positive. All ours unless a source is named."""
 
     box: float = 2.0
     """Weight of the boxes' term over the scores', above 0."""
     negative: float = 0.75
-    """Weight of places without a face, above 0. Varifocal loss: 0.75."""
+    """Weight of negative anchor points, above 0. Varifocal loss: 0.75."""
     focus: float = 2.0
     """Exponent of their scores, which makes sure ones count little, at least 0. Varifocal loss: 2."""
     sides: tuple[float, float] = (2.0, 4.0)
-    """A grid learns faces whose longer side is between these, in its strides; the finest and the coarsest grid also
-    those below and above."""
+    """A grid's anchor points are positive for faces whose longer side is between these, in its strides; those
+    of the finest and the coarsest grid also below and above."""
     shared: float = 1.25
-    """Factor on both ends of that range within which the next grid learns the face as well, at least 1."""
+    """Factor on both ends of that range within which the next grid has positives as well, at least 1."""
     core: float = 0.3
-    """Places so near to a face's centre learn it, in its width and height, above 0 to 0.5."""
-    reach: float = 0.75
-    """And those so near in strides, at least 0.5, so that each face has a place."""
+    """Anchor points so near to a face's centre are positive, in its width and height, above 0 to 0.5."""
+    centre_radius: float = 0.75
+    """And those so near in strides, at least 0.5, so that each face has one."""
+
+    RENAMED: ClassVar = {"reach": "centre_radius"}
 
     def __post_init__(self) -> None:
         if self.box <= 0 or self.negative <= 0 or self.focus < 0 or self.shared < 1:
             raise ValueError("box and negative are above 0, focus is at least 0, shared at least 1")
-        if not (0 < self.sides[0] < self.sides[1] and 0 < self.core <= 0.5 and self.reach >= 0.5):
-            raise ValueError("sides ascend and are above 0, core is above 0 to 0.5, reach at least 0.5")
+        if not (0 < self.sides[0] < self.sides[1] and 0 < self.core <= 0.5 and self.centre_radius >= 0.5):
+            raise ValueError("sides ascend and are above 0, core is above 0 to 0.5, centre_radius at least 0.5")
 
 
 def finder_objective(
     config: FinderObjectiveConfig,
     output: FinderOutput,
-    places: Float[Tensor, "N 3"],
+    points: Float[Tensor, "N 3"],
     truth: Float[Tensor, "B M 4"],
     kinds: Int[Tensor, "B M"],
 ) -> dict[str, Float[Tensor, ""]]:
@@ -57,62 +60,62 @@ def finder_objective(
     Args:
         config: weights and assignment.
         output: the network's.
-        places: x and y of each place and the stride of its grid, pixels.
+        points: x and y of each anchor point and the stride of its grid, pixels.
         truth: boxes, x0, y0, x1, y1 in pixels; room for at least one.
         kinds: FACE, IGNORED or 0 (no box) for each of these.
 
     Returns:
-        "scores", over the overlaps to be told, and "boxes", over the places that learn a face, both of the whole batch.
+        "scores", over the overlaps to predict, and "boxes", over the positive anchor points, both of the whole batch.
     """
     with torch.no_grad():
-        learns, face = assign(config, places, truth, kinds == FACE)
-        ignored = (_within(places, truth, 0.5, 0.0) & (kinds == IGNORED).unsqueeze(-1)).any(1)
-    true = truth.gather(1, face.unsqueeze(-1).expand(-1, -1, 4))[learns]
-    overlap, generalised = iou_and_giou(output.boxes[learns], true)
+        positive, face = assign(config, points, truth, kinds == FACE)
+        ignored = (_within(points, truth, 0.5, 0.0) & (kinds == IGNORED).unsqueeze(-1)).any(1)
+    true = truth.gather(1, face.unsqueeze(-1).expand(-1, -1, 4))[positive]
+    overlap, generalised = iou_and_giou(output.boxes[positive], true)
     target = torch.zeros_like(output.logits)
-    target[learns] = overlap.detach()
+    target[positive] = overlap.detach()
     chance = output.logits.detach().sigmoid()
-    weight = torch.where(learns, target, config.negative * chance**config.focus * ~ignored)
+    weight = torch.where(positive, target, config.negative * chance**config.focus * ~ignored)
     scores = functional.binary_cross_entropy_with_logits(output.logits, target, weight, reduction="sum")
     total = target.sum().clamp_min(1.0)
     return {
         "scores": scores / total,
-        "boxes": config.box * (1 - generalised).sum() / learns.sum().clamp_min(1),
+        "boxes": config.box * (1 - generalised).sum() / positive.sum().clamp_min(1),
     }
 
 
 def assign(
     config: FinderObjectiveConfig,
-    places: Float[Tensor, "N 3"],
+    points: Float[Tensor, "N 3"],
     truth: Float[Tensor, "B M 4"],
     is_face: Bool[Tensor, "B M"],
 ) -> tuple[Bool[Tensor, "B N"], Int[Tensor, "B N"]]:
-    """Which places learn a face, and which: of several the one whose centre is nearest in its own size.
+    """Which anchor points are positive, and for which face: of several the one whose centre is nearest in its own size.
 
     Args:
-        config: which places learn which face.
-        places: x and y of each place and the stride of its grid, pixels.
+        config: which are positive.
+        points: x and y of each anchor point and the stride of its grid, pixels.
         truth: boxes, x0, y0, x1, y1 in pixels; room for at least one.
-        is_face: which of the boxes are to be learnt.
+        is_face: which of the boxes are faces.
 
     Returns:
-        Whether each place learns a face, and the index of that face among the boxes (of any, where it learns none).
+        Whether each anchor point is positive, and the index of its face among the boxes (of any, where it is negative).
     """
     sides = truth[..., 2:] - truth[..., :2]
-    in_strides = sides.amax(-1, keepdim=True) / places[:, 2]
-    fits_below = (in_strides >= config.sides[0] / config.shared) | (places[:, 2] == min(STRIDES))
-    fits_above = (in_strides < config.sides[1] * config.shared) | (places[:, 2] == max(STRIDES))
-    near = _within(places, truth, config.core, config.reach)
+    in_strides = sides.amax(-1, keepdim=True) / points[:, 2]
+    fits_below = (in_strides >= config.sides[0] / config.shared) | (points[:, 2] == min(STRIDES))
+    fits_above = (in_strides < config.sides[1] * config.shared) | (points[:, 2] == max(STRIDES))
+    near = _within(points, truth, config.core, config.centre_radius)
     chosen = near & fits_below & fits_above & is_face.unsqueeze(-1)
     centres = (truth[..., :2] + truth[..., 2:]) / 2
-    distance = ((places[:, :2] - centres.unsqueeze(-2)) / sides.clamp_min(1).unsqueeze(-2)).norm(dim=-1)
+    distance = ((points[:, :2] - centres.unsqueeze(-2)) / sides.clamp_min(1).unsqueeze(-2)).norm(dim=-1)
     return chosen.any(1), torch.where(chosen, distance, torch.inf).argmin(1)
 
 
 def iou_and_giou(
     first: Float[Tensor, "n 4"], second: Float[Tensor, "n 4"]
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-    """Intersection over union of pairs of boxes, 0..1, and GIoU: less the share of their hull neither covers, -1..1."""
+    """Intersection over union of pairs of boxes, 0..1, and GIoU: less the share of their hull in neither, -1..1."""
     low, high = torch.maximum(first[:, :2], second[:, :2]), torch.minimum(first[:, 2:], second[:, 2:])
     common = (high - low).clamp_min(0).prod(-1)
     union = (first[:, 2:] - first[:, :2]).prod(-1) + (second[:, 2:] - second[:, :2]).prod(-1) - common
@@ -121,9 +124,9 @@ def iou_and_giou(
 
 
 def _within(
-    places: Float[Tensor, "N 3"], boxes: Float[Tensor, "B M 4"], share: float, strides: float
+    points: Float[Tensor, "N 3"], boxes: Float[Tensor, "B M 4"], share: float, strides: float
 ) -> Bool[Tensor, "B M N"]:
-    """Which places are at most a share of each box's width and height, or so many strides, from its centre."""
+    """Which anchor points are at most a share of each box's width and height, or so many strides, from its centre."""
     centres = (boxes[..., :2] + boxes[..., 2:]) / 2
-    reach = torch.maximum((boxes[..., 2:] - boxes[..., :2]).unsqueeze(-2) * share, places[:, 2:] * strides)
-    return ((places[:, :2] - centres.unsqueeze(-2)).abs() <= reach).all(-1)
+    radius = torch.maximum((boxes[..., 2:] - boxes[..., :2]).unsqueeze(-2) * share, points[:, 2:] * strides)
+    return ((points[:, :2] - centres.unsqueeze(-2)).abs() <= radius).all(-1)

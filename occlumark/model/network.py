@@ -41,7 +41,7 @@ class NetworkConfig:
     """BRNet with the head that the other networks have, down-sampling, flattening and W_fc, in place of the global
     average, which forgets where a feature stood: a control of the ablation. Ours."""
     refinement: bool = False
-    """A second look at each landmark, with its visibility and expected error. Ours."""
+    """Refine each landmark and predict its visibility and expected error. Ours."""
     rf: RefinementConfig = field(default_factory=RefinementConfig)
     """Widths of the refinement."""
 
@@ -63,16 +63,16 @@ class NetworkConfig:
 
 
 class NetworkOutput(NamedTuple):
-    """What the network says of a batch of crops."""
+    """What the network predicts for a batch of crops."""
 
     landmarks: Float[Tensor, "B L 2"]
     """In crop pixels."""
     P: Float[Tensor, "B 1 H W"] | None
     """How likely the face shows, place by place; None without the distillation module."""
     guess: Float[Tensor, "B L 2"]
-    """What the three modules say, before the refinement; the same as the landmarks without one."""
+    """What the three modules predict, before the refinement; the same as the landmarks without one."""
     refined: Refined | None
-    """What the refinement says; None without one."""
+    """What the refinement predicts; None without one."""
 
 
 class OcclusionAdaptiveNetwork(nn.Module):

@@ -1,10 +1,10 @@
-"""What the refinement is trained for: landmarks, which of them are covered, and how far off they are.
+"""What the refinement is trained for: landmarks, which of them are occluded, and how far off they are.
 
 Not in the paper: all of it (docs/paper.md, "Beyond the paper").
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -14,45 +14,53 @@ from torch.nn import functional
 from occlumark.model.network import NetworkOutput
 from occlumark.model.refinement import Refinement
 
-#: Cells from a drawn occluder, each way, that `near` still counts: about a fifth of the face.
+#: Cells from a drawn occluder, each way, whose places are still negatives "near": about a fifth of the face.
 NEAR = 4
 
 
 @dataclass(frozen=True)
 class RefinementObjectiveConfig:
-    """Weights of the terms, at least 0, and what counts as shown. All ours."""
+    """Weights of the terms, at least 0, and which places are negatives of occlusion. All ours."""
 
     refined: float = 1.0
-    """Of the refined landmarks' L1 error, summed over the looks."""
-    hidden: float = 1.0
-    """Of the landmarks' cross entropy: covered or not."""
+    """Of the refined landmarks' L1 error, summed over the stages."""
+    occluded: float = 1.0
+    """Of the landmarks' cross entropy: occluded or not."""
     occlusion: float = 1.0
     """Of the fine map's cross entropy."""
-    taught: float = 0.0
-    """Of the cross entropy of P, which the paper leaves to itself."""
+    P_supervision: float = 0.0
+    """Of the cross entropy of P, which the paper leaves without supervision."""
     error: float = 0.1
     """Of the negative log-likelihood of the refined landmarks' error, which moves only its scale."""
-    shown: Literal["all", "near", "trusted"] = "trusted"
-    """Which places without a drawn occluder count as shown, as the photos' own occluders are not labelled. all: every
-    one; near: those within NEAR cells of a drawn occluder; trusted: every one, weighted by how sure the network is
-    already."""
-    trust: float = 1.0
-    """Power of that weight, above 0: the higher, the less a place counts that the network doubts."""
+    negatives: Literal["all", "near", "confident"] = "confident"
+    """Which places without a drawn occluder are negatives, as the photos' own occluders are not labelled. all: every
+    one; near: those within NEAR cells of a drawn occluder; confident: every one, weighted by the network's own
+    confidence that it is visible."""
+    confidence_power: float = 1.0
+    """Power of that weight, above 0: the higher, the less a place counts of which the network is not confident."""
+
+    RENAMED: ClassVar = {
+        "hidden": "occluded",
+        "taught": "P_supervision",
+        "shown": "negatives",
+        "negatives=trusted": "negatives=confident",
+        "trust": "confidence_power",
+    }
 
     def __post_init__(self) -> None:
-        if min(self.refined, self.hidden, self.occlusion, self.taught, self.error) < 0:
+        if min(self.refined, self.occluded, self.occlusion, self.P_supervision, self.error) < 0:
             raise ValueError("weights of the refinement's objective are at least 0")
-        if self.trust <= 0:
-            raise ValueError(f"trust is above 0, not {self.trust}")
+        if self.confidence_power <= 0:
+            raise ValueError(f"confidence_power is above 0, not {self.confidence_power}")
 
 
-class Cover(NamedTuple):
-    """What drawn occluders cover."""
+class OcclusionTargets(NamedTuple):
+    """Ground truth of occlusion, as far as occluders are drawn."""
 
-    landmarks: Float[Tensor, "B L"]
-    """1 where a landmark is covered, 0 where no drawn occluder covers it."""
-    map: Float[Tensor, "B h w"]
-    """The covered share of each cell of the refinement's fine map."""
+    occluded: Float[Tensor, "B L"]
+    """1 where a drawn occluder occludes the landmark, else 0."""
+    occlusion: Float[Tensor, "B h w"]
+    """The occluded share of each cell of the refinement's fine map."""
 
 
 def refinement_objective(
@@ -60,7 +68,7 @@ def refinement_objective(
     crop_size: int,
     prediction: NetworkOutput,
     landmarks: Float[Tensor, "B L 2"],
-    cover: Cover,
+    targets: OcclusionTargets,
 ) -> dict[str, Float[Tensor, ""]]:
     """The terms of the refinement by name, to be added to equation (3)'s.
 
@@ -68,32 +76,33 @@ def refinement_objective(
         config: weights.
         crop_size: side of the crop, pixels.
         prediction: of a network with a refinement.
-        landmarks: ground truth in crop pixels; NaN where not annotated, which teaches nothing.
-        cover: what the drawn occluders cover.
+        landmarks: ground truth in crop pixels; NaN where not annotated, which is ignored in the loss.
+        targets: what the drawn occluders occlude.
     """
     refined = prediction.refined
     assert refined is not None  # the caller has one
     known = landmarks.isfinite().all(-1)
-    shifts = [torch.where(known[..., None], look - landmarks / Refinement.stride, 0) for look in refined.landmarks]
+    shifts = [torch.where(known[..., None], stage - landmarks / Refinement.stride, 0) for stage in refined.landmarks]
     cells = crop_size / Refinement.stride
     distance = shifts[-1].detach().norm(dim=-1)
-    looks = [(shift / cells).abs().flatten(1).sum(1).mean() for shift in shifts]
+    stages = [(shift / cells).abs().flatten(1).sum(1).mean() for shift in shifts]
     spread = refined.log_scale.clamp(-6, 4)
-    near = functional.max_pool2d((cover.map > 0).float().unsqueeze(1), 2 * NEAR + 1, 1, NEAR).squeeze(1)
+    near = functional.max_pool2d((targets.occlusion > 0).float().unsqueeze(1), 2 * NEAR + 1, 1, NEAR).squeeze(1)
     terms = {
-        "refined": config.refined * torch.stack(looks).sum(),
-        "hidden": config.hidden * _cover_loss(refined.hidden, cover.landmarks, _at(near, landmarks), config, known),
-        "occlusion": config.occlusion * _cover_loss(refined.occlusion, cover.map, near, config),
+        "refined": config.refined * torch.stack(stages).sum(),
+        "occluded": config.occluded
+        * _occlusion_loss(refined.occlusion_logit, targets.occluded, _at(near, landmarks), config, known),
+        "occlusion": config.occlusion * _occlusion_loss(refined.occlusion_map_logit, targets.occlusion, near, config),
         # The density of a distance r from an isotropic Laplace of scale b falls with exp(-r / b) / b^2.
         "error": config.error * _mean(distance * (-spread).exp() + 2 * spread, known),
     }
-    if config.taught and prediction.P is not None:
+    if config.P_supervision and prediction.P is not None:
         P = prediction.P.squeeze(1).clamp(1e-4, 1 - 1e-4)
         coarse, near = (
-            functional.adaptive_avg_pool2d(part.unsqueeze(1), P.shape[-1]).squeeze(1) for part in (cover.map, near)
+            functional.adaptive_avg_pool2d(part.unsqueeze(1), P.shape[-1]).squeeze(1)
+            for part in (targets.occlusion, near)
         )
-        taught = _cover_loss(-torch.logit(P), coarse, near, config)
-        terms["taught"] = config.taught * taught
+        terms["P_supervision"] = config.P_supervision * _occlusion_loss(-torch.logit(P), coarse, near, config)
     return terms
 
 
@@ -108,7 +117,7 @@ def _mean(values: Tensor, known: Tensor) -> Tensor:
     return (values * known).sum() / known.sum().clamp_min(1)
 
 
-def _cover_loss(
+def _occlusion_loss(
     logits: Tensor, target: Tensor, near: Tensor, config: RefinementObjectiveConfig, known: Tensor | None = None
 ) -> Tensor:
     """Mean cross entropy over what counts.
@@ -118,10 +127,10 @@ def _cover_loss(
     if known is None:
         known = torch.ones_like(target)
     losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    if config.shown == "all":
+    if config.negatives == "all":
         return _mean(losses, known)
-    if config.shown == "near":
+    if config.negatives == "near":
         weight = near
     else:
-        weight = torch.where(target > 0, 1.0, (-logits.detach()).sigmoid() ** config.trust)
+        weight = torch.where(target > 0, 1.0, (-logits.detach()).sigmoid() ** config.confidence_power)
     return _mean(losses, weight * known)

@@ -120,7 +120,7 @@ def _one(
     return cv2.blendLinear(paint, crop, alpha, 1 - alpha), alpha
 
 
-def hidden_landmarks(alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def occluded_landmarks(alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Which landmarks an occluder hides: those whose pixel it covers by more than half.
 
     Args:

@@ -8,23 +8,25 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from occlumark.train.config import RunConfig
-from occlumark.train.distributed import Processes
+from occlumark.train.distributed import DistributedContext
 
 
-def training_batches(samples: Dataset[Any], config: RunConfig, epoch: int, processes: Processes) -> DataLoader[Any]:
+def training_batches(
+    samples: Dataset[Any], config: RunConfig, epoch: int, context: DistributedContext
+) -> DataLoader[Any]:
     """One epoch's batches for one process; samples that fill no whole batch are left out of this epoch.
 
     Args:
         samples: the epoch's, by index.
         config: of the run: seed, optimiser.batch (over all processes) and workers.
         epoch: from 0.
-        processes: which of how many gets its share of each batch.
+        context: which of how many gets its share of each batch.
     """
     n_samples = len(samples)  # type: ignore[arg-type]  # torch's class leaves the length to its children
     order = np.random.default_rng((config.seed, epoch)).permutation(n_samples)
-    share = config.optimiser.batch // processes.world
-    steps = n_samples // (share * processes.world)
-    mine = order[: steps * share * processes.world].reshape(steps, processes.world, share)[:, processes.rank]
+    share = config.optimiser.batch // context.world_size
+    steps = n_samples // (share * context.world_size)
+    mine = order[: steps * share * context.world_size].reshape(steps, context.world_size, share)[:, context.rank]
     return DataLoader(
         samples,
         batch_size=share,

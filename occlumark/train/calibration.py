@@ -1,6 +1,6 @@
 """From the scale that a network gives to its error to the error to be expected, fitted on the validation part.
 
-Not in the paper: it tells no error.
+Not in the paper: it predicts no error.
 """
 
 from typing import NamedTuple
@@ -11,9 +11,9 @@ import torch
 from occlumark.data.pack import Pack
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.validation import Seen, look
+from occlumark.train.validation import Predictions, predict
 
-#: How often each validation face is covered anew; it is seen once as it is.
+#: How often each validation face is occluded anew; it counts once as it is.
 DRAWS = 4
 _BINS = 20
 _LEAST_SPREAD = 0.01  # of the bins' logarithms, standard deviation
@@ -45,9 +45,9 @@ def calibrate(
     """
     cpu = torch.device("cpu")
     with torch.no_grad():
-        seen = [look(network, pack, indices, config, cpu, covered=False)]
-        seen += [look(network, pack, indices, config, cpu, covered=True, draw=i + 1) for i in range(DRAWS)]
-    return fit(*(np.concatenate(part) for part in zip(*map(_scales_and_errors, seen), strict=True)))
+        parts = [predict(network, pack, indices, config, cpu, occluded=False)]
+        parts += [predict(network, pack, indices, config, cpu, occluded=True, draw=i + 1) for i in range(DRAWS)]
+    return fit(*(np.concatenate(part) for part in zip(*map(_scales_and_errors, parts), strict=True)))
 
 
 def fit(scale: np.ndarray, error: np.ndarray) -> Calibration:
@@ -69,5 +69,5 @@ def fit(scale: np.ndarray, error: np.ndarray) -> Calibration:
     return Calibration(float(error.mean() / (scale**power).mean()), power)
 
 
-def _scales_and_errors(seen: Seen) -> tuple[np.ndarray, np.ndarray]:
-    return seen.scale[seen.known], seen.distances[seen.known]
+def _scales_and_errors(predicted: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    return predicted.scale[predicted.known], predicted.distances[predicted.known]

@@ -49,6 +49,10 @@ _RENAMED_WEIGHTS = {
     r"last_unit\.(?!pathway_)": "last_unit.pathway_c.",
     r"low_rank\.": "head.",
     r"regression\.": "head.regression.",
+    r"refinement\.looks\.": "refinement.stages.",
+    r"(refinement\.stages\.\d+)\.names": r"\2.landmark_embedding",
+    r"(refinement\.stages\.\d+)\.rounds\.": r"\2.blocks.",
+    r"(refinement\.stages\.\d+)\.answer\.": r"\2.head.",
 }
 
 
@@ -73,7 +77,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "config": asdict(checkpoint.config),
     }
     if isinstance(checkpoint.config, LandmarkConfig):
-        header["markup"] = checkpoint.config.markup
+        header["n_landmarks"] = checkpoint.config.n_landmarks
     with written_whole(path) as file:
         file.write(save(tensors, metadata={"occlumark": json.dumps(header)}))
 
@@ -111,9 +115,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         config = from_mapping(KINDS[header["kind"]], header["config"])
     except ConfigError as error:
         raise CheckpointError(f"{path} has a configuration of another version: {error}") from error
-    if isinstance(config, LandmarkConfig) and header.get("markup") != config.markup:
+    n_landmarks = header.get("n_landmarks", header.get("markup"))  # the latter in older checkpoints
+    if isinstance(config, LandmarkConfig) and n_landmarks != config.n_landmarks:
         raise CheckpointError(
-            f"{path} has a damaged header: {header.get('markup')} landmarks, its configuration says {config.markup}"
+            f"{path} has a damaged header: {n_landmarks} landmarks, its configuration says {config.n_landmarks}"
         )
     return Checkpoint(
         kind=header["kind"], config=config, epoch=int(header["epoch"]), data_digest=str(header["data"]), **parts

@@ -4,7 +4,7 @@ What every run has comes first (OptimiserConfig, RunConfig), then one configurat
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig
@@ -59,7 +59,7 @@ class RunConfig:
     validation_share: float = 0.05
     """Share of the photos kept out of training for validation, 0 to 0.5."""
     workers: int = 1
-    """Processes that make samples beside the training; 0: none."""
+    """DistributedContext that make samples beside the training; 0: none."""
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """AdamW and its schedule."""
 
@@ -96,7 +96,7 @@ class LandmarkConfig(RunConfig):
     start: str = ""
     """Checkpoint of an earlier run, whose averaged weights this one starts from instead of ImageNet's. That network
     may lack the refinement, which then starts at random. Ours."""
-    markup: int = N_LANDMARKS
+    n_landmarks: int = N_LANDMARKS
     """How many landmarks a face has: 68, 29, 19 or 98, as the pack. Paper: 68 on 300W, 19 on AFLW."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """The modules."""
@@ -109,19 +109,22 @@ class LandmarkConfig(RunConfig):
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """What is done to a training face before the network sees it."""
 
+    RENAMED: ClassVar = {"markup": "n_landmarks"}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.imagenet and self.start:
             raise ValueError("a run starts from imagenet or from start, not from both")
-        if self.markup not in MARKUPS:
-            raise ValueError(f"markup is one of {', '.join(map(str, MARKUPS))}, not {self.markup}")
+        if self.n_landmarks not in MARKUPS:
+            raise ValueError(f"n_landmarks is one of {', '.join(map(str, MARKUPS))}, not {self.n_landmarks}")
         occlude = self.augment.occlude
         drawn = sorted(set(occlude.kinds) - set(WITHOUT_LANDMARKS)) if occlude.probability else []
-        if drawn and self.markup != N_LANDMARKS:
+        if drawn and self.n_landmarks != N_LANDMARKS:
             free = ", ".join(f'"{kind}"' for kind in WITHOUT_LANDMARKS)
             raise ValueError(
-                f"the occluder kinds {', '.join(drawn)} are drawn from {N_LANDMARKS} landmarks, markup is "
-                f"{self.markup}; set augment.occlude.kinds=[{free}], which need none, or augment.occlude.probability=0"
+                f"the occluder kinds {', '.join(drawn)} are drawn from {N_LANDMARKS} landmarks, n_landmarks "
+                f"is {self.n_landmarks}; set augment.occlude.kinds=[{free}], which need none, or "
+                "augment.occlude.probability=0"
             )
 
 
@@ -140,7 +143,7 @@ class FinderConfig(RunConfig):
     network: FinderNetworkConfig = field(default_factory=FinderNetworkConfig)
     """Widths and depths."""
     objective: FinderObjectiveConfig = field(default_factory=FinderObjectiveConfig)
-    """The terms' weights and how places are assigned to faces."""
+    """The terms' weights and how anchor points are assigned to faces."""
     augment: SceneAugmentConfig = field(default_factory=SceneAugmentConfig)
     """How scenes become canvases."""
 

@@ -12,24 +12,24 @@ from occlumark.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Processes:
-    """One process among `world`."""
+class DistributedContext:
+    """One process among `world_size`."""
 
     rank: int
-    """0 to world - 1."""
-    world: int
+    """0 to world_size - 1."""
+    world_size: int
     """Number of processes, 1 without torchrun."""
     device: torch.device
     """Where this process computes."""
 
     @property
-    def is_first(self) -> bool:
+    def is_main(self) -> bool:
         """True for the one that validates, writes and shows progress."""
         return self.rank == 0
 
     @classmethod
     @contextlib.contextmanager
-    def join(cls, device: str = "") -> Iterator["Processes"]:
+    def join(cls, device: str = "") -> Iterator["DistributedContext"]:
         """Join the group that torchrun's environment variables describe; alone without them.
 
         Args:
@@ -43,22 +43,22 @@ class Processes:
         if device == "cuda":
             device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
         try:
-            place = torch.device(device)
-            torch.empty(0, device=place)
+            target = torch.device(device)
+            torch.empty(0, device=target)
         except (RuntimeError, AssertionError) as error:
             raise ConfigError(f"no device '{device}': {str(error).splitlines()[0]}") from error
-        if place.type == "cuda":
-            torch.cuda.set_device(place)
+        if target.type == "cuda":
+            torch.cuda.set_device(target)
         if world == 1:
-            yield cls(rank, world, place)
+            yield cls(rank, world, target)
             return
-        distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+        distributed.init_process_group("nccl" if target.type == "cuda" else "gloo")
         try:
-            yield cls(rank, world, place)
+            yield cls(rank, world, target)
         finally:
             distributed.destroy_process_group()
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until all processes are here."""
-        if self.world > 1:
+        if self.world_size > 1:
             distributed.barrier()

@@ -15,7 +15,7 @@ from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig, augment, plain_crop
 from occlumark.data.pack import Pack
 from occlumark.occluders.drawing import Source
-from occlumark.occluders.occlude import hidden_landmarks
+from occlumark.occluders.occlude import occluded_landmarks
 
 #: Crop pixels a cell of the occlusion map that TrainingFaces gives, as the refinement's fine map has.
 OCCLUSION_STRIDE = 8
@@ -73,7 +73,7 @@ class TrainingFaces(Dataset[LandmarkBatch]):
         return LandmarkBatch(
             torch.from_numpy(face.crop),
             torch.from_numpy(face.landmarks.astype(np.float32)),
-            torch.from_numpy(hidden_landmarks(face.alpha, face.landmarks).astype(np.float32)),
+            torch.from_numpy(occluded_landmarks(face.alpha, face.landmarks).astype(np.float32)),
             torch.from_numpy(cv2.resize(face.alpha, cells, interpolation=cv2.INTER_AREA)),
         )
 

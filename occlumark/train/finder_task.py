@@ -15,17 +15,17 @@ from occlumark.data.scenes import Scene, held_out, read_scenes
 from occlumark.data.split import split_validation
 from occlumark.finder import best_faces, padded
 from occlumark.metrics.finder import Matches, detection_average_precision, match, recall_at
-from occlumark.model.face_finder import FinderNetwork, places
+from occlumark.model.face_finder import FinderNetwork, anchor_points
 from occlumark.model.finder_objective import FACE, IGNORED, finder_objective
 from occlumark.occluders.cutouts import load_cutouts
 from occlumark.photo import read_photo
 from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_weights
 from occlumark.train.config import FinderConfig
-from occlumark.train.distributed import Processes
+from occlumark.train.distributed import DistributedContext
 from occlumark.train.task import autocast
 
-# Boxes that the objective is told of a canvas: all faces, and as many ignored ones as make up this number. What lies in
+# Boxes of a canvas that the objective gets: all faces, and as many ignored ones as make up this number. What lies in
 # further ignored ones counts as background; of 174,000 canvases of configs/finder.toml that happens to 4.
 _MOST_BOXES = 96
 # Scenes on a canvas, at most.
@@ -68,13 +68,13 @@ class FinderTask:
         training, validation = split_validation(names, config.validation_share, config.validation_seed + 1)
         occlude = config.augment.occlude
         if "mask" in occlude.kinds and occlude.probability:
-            load_cutouts(occlude.masks)  # a wrong folder is told here, not by a loading process
+            load_cutouts(occlude.masks)  # a wrong folder fails here, not by a loading process
         self.data_digest = scenes_digest(usable)
         chosen = [usable[i] for i in training]
         self._source = TrainingScenes(chosen, [read_photo(scene.photo) for scene in chosen])
         self._validation = [usable[i] for i in validation]
         size = config.augment.size
-        self._places = places(size, size)
+        self._anchor_points = anchor_points(size, size)
 
     @property
     def training_size(self) -> int:
@@ -99,10 +99,10 @@ class FinderTask:
         others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
         return [{"params": kernels, "scale": 1.0}, {"params": others, "scale": 1.0, "weight_decay": 0.0}]
 
-    def batches(self, epoch: int, processes: Processes) -> DataLoader[Any]:
+    def batches(self, epoch: int, context: DistributedContext) -> DataLoader[Any]:
         """FinderBatch, of Canvases' canvases."""
         canvases = Canvases(self._source, self.config, epoch)
-        return training_batches(canvases, self.config, epoch, processes)
+        return training_batches(canvases, self.config, epoch, context)
 
     def terms(
         self, network: FinderNetwork, model: nn.Module, batch: FinderBatch, step: int, device: torch.device
@@ -112,7 +112,7 @@ class FinderTask:
         used = max(1, int((kinds != 0).sum(1).max()))  # most canvases carry few boxes
         with autocast(self.config.optimiser, device):
             output = model(canvases)
-        where = self._places.to(device)
+        where = self._anchor_points.to(device)
         return finder_objective(self.config.objective, output, where, boxes[:, :used], kinds[:, :used])
 
     def epoch_scalars(self) -> dict[str, float]:
@@ -120,7 +120,7 @@ class FinderTask:
         return {}
 
     def validate(self, network: FinderNetwork, device: torch.device) -> dict[str, float]:
-        """Average precision, and the share of faces found at 0.1 false faces a photo, on the validation scenes.
+        """Average precision, and the share of faces found at 0.1 false positives per image, on the validation scenes.
 
         Empty where these have no face.
         """
@@ -158,10 +158,10 @@ class Canvases(Dataset[FinderBatch]):
         rng = np.random.default_rng((self.config.seed, self.epoch, index))
         canvas = training_canvas(self.source, index % len(self.source.scenes), self.config.augment, rng)
         n_faces = len(canvas.faces)
-        told = np.concatenate([canvas.faces, canvas.ignored[: max(0, _MOST_BOXES - n_faces)]])
+        kept = np.concatenate([canvas.faces, canvas.ignored[: max(0, _MOST_BOXES - n_faces)]])
         boxes, kinds = np.zeros((self.room, 4), np.float32), np.zeros(self.room, np.int64)
-        boxes[: len(told)] = told
-        kinds[:n_faces], kinds[n_faces : len(told)] = FACE, IGNORED
+        boxes[: len(kept)] = kept
+        kinds[:n_faces], kinds[n_faces : len(kept)] = FACE, IGNORED
         return FinderBatch(torch.from_numpy(canvas.pixels), torch.from_numpy(boxes), torch.from_numpy(kinds))
 
 

@@ -14,12 +14,12 @@ from occlumark.errors import CheckpointError
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import objective
-from occlumark.model.refinement_objective import Cover, refinement_objective
+from occlumark.model.refinement_objective import OcclusionTargets, refinement_objective
 from occlumark.occluders.cutouts import load_cutouts
 from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_weights, read_imagenet
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.distributed import Processes
+from occlumark.train.distributed import DistributedContext
 from occlumark.train.face_dataset import LandmarkBatch, TrainingFaces, faces_digest, mean_face, official_box
 from occlumark.train.task import autocast
 from occlumark.train.validation import scores
@@ -46,10 +46,11 @@ class LandmarkTask:
     def __init__(self, config: LandmarkConfig, pack_path: Path) -> None:
         self.config = config
         self.pack = Pack.open(pack_path)
-        if self.pack.markup != config.markup:
+        if self.pack.n_landmarks != config.n_landmarks:
             raise CheckpointError(
-                f"{pack_path} holds faces of {self.pack.markup} points, the configuration says {config.markup}: "
-                f"--set markup={self.pack.markup}, or another pack"
+                f"{pack_path} holds faces of {self.pack.n_landmarks} landmarks, "
+                f"the configuration says {config.n_landmarks}: "
+                f"--set n_landmarks={self.pack.n_landmarks}, or another pack"
             )
         self._training, self.validation = split_validation(
             self.pack.names, config.validation_share, config.validation_seed
@@ -59,7 +60,7 @@ class LandmarkTask:
             self.validation = np.array(boxed)
         occlude = config.augment.occlude
         if "mask" in occlude.kinds and occlude.probability:
-            load_cutouts(occlude.masks)  # a wrong folder is told here, not by a loading process
+            load_cutouts(occlude.masks)  # a wrong folder fails here, not by a loading process
         self.data_digest = faces_digest(self.pack)
         self._spectrum: Spectrum | None = None
 
@@ -79,7 +80,7 @@ class LandmarkTask:
         if np.isnan(mean).any():
             never = ", ".join(map(str, np.flatnonzero(np.isnan(mean).any(1))))
             raise CheckpointError(f"no training face of the pack has landmark {never}; pack faces that have it")
-        network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean, config.markup)
+        network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean, config.n_landmarks)
         if config.start:
             path = Path(config.start)
             found = averaged_weights(load_checkpoint(path))
@@ -99,11 +100,11 @@ class LandmarkTask:
             groups.append({"params": [network.M], "scale": self.config.optimiser.matrix_rate})
         return groups
 
-    def batches(self, epoch: int, processes: Processes) -> DataLoader[Any]:
+    def batches(self, epoch: int, context: DistributedContext) -> DataLoader[Any]:
         """LandmarkBatch, of TrainingFaces' faces."""
         config = self.config
         faces = TrainingFaces(self.pack, self._training, config.crop, config.augment, config.seed, epoch)
-        return training_batches(faces, config, epoch, processes)
+        return training_batches(faces, config, epoch, context)
 
     def terms(
         self,
@@ -123,7 +124,7 @@ class LandmarkTask:
         terms = objective(self.config.objective, network, prediction.guess, prediction.P, landmarks, polar)
         if network.refinement is not None:
             terms |= refinement_objective(
-                self.config.refinement, network.crop_size, prediction, landmarks, Cover(occluded, occlusion)
+                self.config.refinement, network.crop_size, prediction, landmarks, OcclusionTargets(occluded, occlusion)
             )
         return terms
 

@@ -12,8 +12,8 @@ from tqdm import tqdm
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.train.checkpoint import save_checkpoint
 from occlumark.train.config import OptimiserConfig
-from occlumark.train.distributed import Processes
-from occlumark.train.run_log import Record
+from occlumark.train.distributed import DistributedContext
+from occlumark.train.run_log import RunLog
 from occlumark.train.state import RunState
 from occlumark.train.task import Network, Task
 
@@ -37,56 +37,56 @@ def train(task: Task[Network], out: Path, *, resume: bool = False, device: str =
         CheckpointError: the weights to start from or the checkpoint to resume cannot be used.
         ConfigError: the configuration does not fit the data or the run that is resumed.
     """
-    with Processes.join(device) as processes:
-        _check_batch(task, processes)
+    with DistributedContext.join(device) as context:
+        _check_batch(task, context)
         checkpoint_path = out / "checkpoint.safetensors"
-        state = RunState.start(task, processes.device)
+        state = RunState.start(task, context.device)
         if resume:
             state.resume(checkpoint_path)
         elif checkpoint_path.exists():
             raise CheckpointError(f"{checkpoint_path} exists: --resume continues it, another --out starts afresh")
         model: nn.Module = state.network
-        if processes.world > 1:
+        if context.world_size > 1:
             model = DistributedDataParallel(state.network)
-        with Record.open(out, resume_after=state.epoch, write=processes.is_first) as record:
+        with RunLog.open(out, resume_after=state.epoch, write=context.is_main) as log:
             while state.epoch < task.config.optimiser.epochs:
-                scalars = _train_epoch(task, state, model, processes)
+                scalars = _train_epoch(task, state, model, context)
                 state.epoch += 1
-                if processes.is_first:
-                    scalars |= _validate(task, state, processes.device)
+                if context.is_main:
+                    scalars |= _validate(task, state, context.device)
                     save_checkpoint(checkpoint_path, state.checkpoint())
-                    record.write(state.epoch, scalars)
-                processes.wait()
+                    log.write(state.epoch, scalars)
+                context.barrier()
     return checkpoint_path
 
 
-def _check_batch(task: Task[Network], processes: Processes) -> None:
+def _check_batch(task: Task[Network], context: DistributedContext) -> None:
     batch = task.config.optimiser.batch
-    if batch % processes.world:
-        raise ConfigError(f"optimiser.batch is {batch}, no multiple of {processes.world} processes")
+    if batch % context.world_size:
+        raise ConfigError(f"optimiser.batch is {batch}, no multiple of {context.world_size} processes")
     if task.training_size < batch:
         raise ConfigError(f"{task.training_size} samples are left for training, fewer than a batch of {batch}")
 
 
 def _train_epoch(
-    task: Task[Network], state: RunState[Network], model: nn.Module, processes: Processes
+    task: Task[Network], state: RunState[Network], model: nn.Module, context: DistributedContext
 ) -> dict[str, float]:
     """One pass over the training part; returns the means of the objective's terms and what the task tells."""
     config = task.config.optimiser
-    batches = task.batches(state.epoch, processes)
+    batches = task.batches(state.epoch, context)
     sums: dict[str, float] = {}
     began, done = time.perf_counter(), 0
     state.network.train()
-    bar = tqdm(batches, desc=f"epoch {state.epoch + 1}/{config.epochs}", disable=None if processes.is_first else True)
+    bar = tqdm(batches, desc=f"epoch {state.epoch + 1}/{config.epochs}", disable=None if context.is_main else True)
     for step, batch in enumerate(bar):
         _set_rate(state.optimiser, config, state.epoch + step / len(batches))
-        terms = task.terms(state.network, model, batch, step, processes.device)
+        terms = task.terms(state.network, model, batch, step, context.device)
         loss = torch.stack(list(terms.values())).sum()
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         state.optimiser.step()
         state.averaged.update_parameters(state.network)
-        done += len(batch[0]) * processes.world
+        done += len(batch[0]) * context.world_size
         for name, term in terms.items():
             sums[f"objective/{name}"] = sums.get(f"objective/{name}", 0.0) + float(term.detach())
         total = sum(sums.values())

@@ -11,7 +11,7 @@ from occlumark.errors import CheckpointError
 from occlumark.files import written_whole
 
 
-class Record:
+class RunLog:
     """The log of one run."""
 
     def __init__(self, log: Path | None, board: SummaryWriter | None) -> None:
@@ -19,13 +19,13 @@ class Record:
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, out: Path, resume_after: int, write: bool) -> Iterator["Record"]:
+    def open(cls, out: Path, resume_after: int, write: bool) -> Iterator["RunLog"]:
         """Open the log in the folder `out`, made if missing.
 
         Args:
             out: the run's folder.
             resume_after: epochs already finished; what the log says of later ones is dropped.
-            write: False makes a record that writes nothing (all processes but the first).
+            write: False makes a log that writes nothing (all processes but the first).
 
         Raises:
             CheckpointError: the folder cannot be made or written.

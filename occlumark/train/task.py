@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from occlumark.train.config import OptimiserConfig, RunConfig
-from occlumark.train.distributed import Processes
+from occlumark.train.distributed import DistributedContext
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -46,12 +46,12 @@ class Task(Protocol[Network]):
             not optimiser.weight_decay, its "weight_decay".
         """
 
-    def batches(self, epoch: int, processes: Processes) -> DataLoader[Any]:
+    def batches(self, epoch: int, context: DistributedContext) -> DataLoader[Any]:
         """One epoch's batches for this process, at least one.
 
         Args:
             epoch: from 0; with the seed, all that its samples and their order depend on.
-            processes: which of how many gets them; each gets as many (batches.training_batches).
+            context: which of how many gets them; each gets as many (batches.training_batches).
 
         Returns:
             Named tuples of tensors on the CPU, samples along the first axis of each.

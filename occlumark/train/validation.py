@@ -15,37 +15,37 @@ from occlumark.model.backbone import Backbone
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
 from occlumark.occluders.kinds import TRAINING
-from occlumark.occluders.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, hidden_landmarks, occlude
+from occlumark.occluders.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, occlude, occluded_landmarks
 from occlumark.train.config import LandmarkConfig
 from occlumark.train.face_dataset import validation_batches, validation_box
 from occlumark.train.task import autocast
 
 #: The same over all runs of a markup, whatever occluders they train with, so that their numbers compare.
-COVERS = OccludeConfig(probability=1, kinds=tuple(kind for kind in get_args(Kind) if kind in TRAINING))
+VALIDATION_OCCLUDERS = OccludeConfig(probability=1, kinds=tuple(kind for kind in get_args(Kind) if kind in TRAINING))
 #: For faces of another markup than 68 points.
-COVERS_WITHOUT_LANDMARKS = OccludeConfig(probability=1, kinds=WITHOUT_LANDMARKS)
+VALIDATION_OCCLUDERS_WITHOUT_LANDMARKS = OccludeConfig(probability=1, kinds=WITHOUT_LANDMARKS)
 _AFLW = 19
-#: A place whose P is below is as good as cut out of the features.
+#: Where P is below, the features are as good as cut out.
 CUT_BELOW = 0.1
 
 
-class Seen(NamedTuple):
-    """What a network says of n faces, and the truth."""
+class Predictions(NamedTuple):
+    """What a network predicts of n faces, and the truth."""
 
     landmarks: np.ndarray
     """(n, L, 2) crop pixels, predicted."""
     truth: np.ndarray
     """(n, L, 2) crop pixels; NaN where not annotated."""
-    covered: np.ndarray
-    """(n, L) bool: under a drawn occluder."""
-    hidden: np.ndarray
-    """(n, L) 0..1, how sure the network is that a landmark is covered; NaN without a refinement."""
+    occluded: np.ndarray
+    """(n, L) bool, the truth: under a drawn occluder."""
+    occlusion_probability: np.ndarray
+    """(n, L) 0..1, predicted for each landmark; NaN without a refinement."""
     scale: np.ndarray
-    """(n, L) crop pixels, the scale that the network gives to its error; NaN without a refinement."""
+    """(n, L) crop pixels, predicted Laplace scale of the error; NaN without a refinement."""
     P: np.ndarray
     """(n, h, w) 0..1, h and w the backbone's grid; NaN without a distillation module."""
-    cover: np.ndarray
-    """(n, h, w) 0..1, the share of each place of that grid under a drawn occluder."""
+    occlusion: np.ndarray
+    """(n, h, w) 0..1, the truth: the share of each cell of that grid under a drawn occluder."""
 
     @property
     def known(self) -> np.ndarray:
@@ -71,26 +71,29 @@ def scores(
         device: where the network lives.
 
     Returns:
-        "validation/nme" of the faces as they are and "validation/nme_covered" under one of training's own occluders
-        each, the same for every run, over each face's annotated landmarks and its size (validation_sizes); with a
-        refinement also "validation/hidden_ap", the average precision of "hidden" on the covered faces, and
-        "validation/called_hidden", the share of the open faces' landmarks. With a distillation module what its P is
-        like, see _about_P.
+        "validation/nme" of the clean faces and "validation/nme_occluded" under one of training's own occluders each,
+        the same for every run, over each face's annotated landmarks and its size (validation_sizes); with a refinement
+        also "validation/occluded_ap", the average precision of the occlusion probability on the occluded faces, and
+        "validation/predicted_occluded", the share of the clean faces' landmarks predicted occluded. With a distillation
+        module what its P is like, see _about_P.
     """
-    open_faces = look(network, pack, indices, config, device, covered=False)
-    covered = look(network, pack, indices, config, device, covered=True)
+    clean = predict(network, pack, indices, config, device, occluded=False)
+    occluded = predict(network, pack, indices, config, device, occluded=True)
     sizes = validation_sizes(pack, indices, config.crop)
     found = {
-        "validation/nme": float((np.nanmean(open_faces.distances, axis=1) / sizes).mean()),
-        "validation/nme_covered": float((np.nanmean(covered.distances, axis=1) / sizes).mean()),
+        "validation/nme": float((np.nanmean(clean.distances, axis=1) / sizes).mean()),
+        "validation/nme_occluded": float((np.nanmean(occluded.distances, axis=1) / sizes).mean()),
     }
     if network.refinement is not None:
-        found["validation/called_hidden"] = float((open_faces.hidden > 1 - HIDDEN_BELOW)[open_faces.known].mean())
-        if covered.covered.any():
-            known = covered.known
-            found["validation/hidden_ap"] = average_precision(covered.hidden[known], covered.covered[known])
+        predicted = clean.occlusion_probability > 1 - HIDDEN_BELOW
+        found["validation/predicted_occluded"] = float(predicted[clean.known].mean())
+        if occluded.occluded.any():
+            known = occluded.known
+            found["validation/occluded_ap"] = average_precision(
+                occluded.occlusion_probability[known], occluded.occluded[known]
+            )
     if network.config.distillation:
-        found |= _about_P(open_faces, covered)
+        found |= _about_P(clean, occluded)
     return found
 
 
@@ -106,77 +109,78 @@ def validation_sizes(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.nd
     boxes = np.stack([validation_box(pack, int(index)) for index in indices]).astype(np.float64)
     zooms = np.array([CropTransform.from_box(box, crop).zoom for box in boxes])
     widths = boxes[:, 2] - boxes[:, 0]
-    if pack.markup == _AFLW:
+    if pack.n_landmarks == _AFLW:
         return widths * zooms
-    right, left = MARKUPS[pack.markup].outer_eye_corners
+    right, left = MARKUPS[pack.n_landmarks].outer_eye_corners
     landmarks = pack.landmarks[indices].astype(np.float64)
     inter_ocular = np.linalg.norm(landmarks[:, right] - landmarks[:, left], axis=1)
     return np.where(np.isfinite(inter_ocular), inter_ocular, widths) * zooms
 
 
-def _about_P(open_faces: Seen, covered: Seen) -> dict[str, float]:
-    """What the distillation module's map learnt, over all places of the faces.
+def _about_P(clean: Predictions, occluded: Predictions) -> dict[str, float]:
+    """What the distillation module's map is like, over all cells of the faces.
 
     Returns:
-        On open faces "validation/P_mean" and "validation/P_cut", the share of places below CUT_BELOW. On covered ones
-        "validation/P_cover_ap", the average precision of 1 - P against the places that are covered by more than half,
-        and "validation/cover_share", the share of such places, which a map that knows nothing gets.
+        On clean faces "validation/P_mean" and "validation/P_cut", the share of cells below CUT_BELOW. On occluded ones
+        "validation/P_occlusion_ap", the average precision of 1 - P against the cells that are occluded by more than
+        half, and "validation/occluded_share", the share of such cells, which a map by chance gets.
     """
-    hidden = covered.cover > 0.5
+    truth = occluded.occlusion > 0.5
     found = {
-        "validation/P_mean": float(open_faces.P.mean()),
-        "validation/P_cut": float((open_faces.P < CUT_BELOW).mean()),
-        "validation/cover_share": float(hidden.mean()),
+        "validation/P_mean": float(clean.P.mean()),
+        "validation/P_cut": float((clean.P < CUT_BELOW).mean()),
+        "validation/occluded_share": float(truth.mean()),
     }
-    if hidden.any():
-        found["validation/P_cover_ap"] = average_precision(1 - covered.P, hidden)
+    if truth.any():
+        found["validation/P_occlusion_ap"] = average_precision(1 - occluded.P, truth)
     return found
 
 
-def look(
+def predict(
     network: OcclusionAdaptiveNetwork,
     pack: Pack,
     indices: np.ndarray,
     config: LandmarkConfig,
     device: torch.device,
     *,
-    covered: bool,
+    occluded: bool,
     draw: int = 0,
-) -> Seen:
+) -> Predictions:
     """Run the network on faces, as they are or each under an occluder; arguments as in `scores`.
 
     Args:
-        covered: put an occluder over every face, chosen by the face and the number `draw` alone.
+        occluded: put an occluder over every face, chosen by the face and the number `draw` alone.
     """
     parts = []
     size, grid = config.optimiser.batch, config.crop.size // Backbone.stride
     batches = validation_batches(pack, indices, config.crop, size)
     for first, (crops, truth) in zip(range(0, len(indices), size), batches, strict=True):
-        hidden, cover = np.zeros(truth.shape[:2], bool), np.zeros((len(crops), grid, grid), np.float32)
-        if covered:
-            crops, hidden, cover = _cover(crops, truth, indices[first : first + size], draw, grid)
+        is_occluded, occlusion = np.zeros(truth.shape[:2], bool), np.zeros((len(crops), grid, grid), np.float32)
+        if occluded:
+            crops, is_occluded, occlusion = _occluded(crops, truth, indices[first : first + size], draw, grid)
         with autocast(config.optimiser, device):
             output = network(torch.from_numpy(crops).to(device))
-        told = [torch.full(output.landmarks.shape[:2], torch.nan)] * 2
+        probability = scale = torch.full(output.landmarks.shape[:2], torch.nan)
         if output.refined is not None:
-            told = [output.refined.hidden.sigmoid(), output.refined.log_scale.exp() * Refinement.stride]
-        P = torch.full(cover.shape, torch.nan) if output.P is None else output.P.squeeze(1)
-        said = (output.landmarks, *told, P)
-        landmarks, sure, scale, P_map = (values.cpu().numpy() for values in said)
-        parts.append((landmarks, truth, hidden, sure, scale, P_map, cover))
-    return Seen(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+            probability = output.refined.occlusion_logit.sigmoid()
+            scale = output.refined.log_scale.exp() * Refinement.stride
+        P = torch.full(occlusion.shape, torch.nan) if output.P is None else output.P.squeeze(1)
+        predicted = [values.cpu().numpy() for values in (output.landmarks, probability, scale, P)]
+        parts.append((predicted[0], truth, is_occluded, *predicted[1:], occlusion))
+    return Predictions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _cover(
+def _occluded(
     crops: np.ndarray, landmarks: np.ndarray, indices: np.ndarray, draw: int, grid: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An occluder over every face, which landmarks it hides, and how much of each place of a grid."""
-    composed, hidden = np.empty_like(crops), np.empty(landmarks.shape[:2], bool)
-    cover = np.empty((len(crops), grid, grid), np.float32)
+    """An occluder over every face, which landmarks are occluded, and the occluded share of each cell of a grid."""
+    composed, is_occluded = np.empty_like(crops), np.empty(landmarks.shape[:2], bool)
+    occlusion = np.empty((len(crops), grid, grid), np.float32)
+    has_68 = landmarks.shape[1] == N_LANDMARKS
+    config = VALIDATION_OCCLUDERS if has_68 else VALIDATION_OCCLUDERS_WITHOUT_LANDMARKS
     for row, index in enumerate(indices):
         rng = np.random.default_rng((draw, int(index)))
-        covers = COVERS if landmarks.shape[1] == N_LANDMARKS else COVERS_WITHOUT_LANDMARKS
-        composed[row], alpha = occlude(crops[row], landmarks[row], covers, rng)
-        hidden[row] = hidden_landmarks(alpha, landmarks[row])
-        cover[row] = cv2.resize(alpha, (grid, grid), interpolation=cv2.INTER_AREA)
-    return composed, hidden, cover
+        composed[row], alpha = occlude(crops[row], landmarks[row], config, rng)
+        is_occluded[row] = occluded_landmarks(alpha, landmarks[row])
+        occlusion[row] = cv2.resize(alpha, (grid, grid), interpolation=cv2.INTER_AREA)
+    return composed, is_occluded, occlusion

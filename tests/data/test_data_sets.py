@@ -22,7 +22,7 @@ def packed(folder: Path, name: str, out: Path) -> Pack:
 
 
 def test_every_data_set_is_of_a_known_markup() -> None:
-    assert all(data_set.n_points in MARKUPS for data_set in DATA_SETS.values())
+    assert all(data_set.n_landmarks in MARKUPS for data_set in DATA_SETS.values())
 
 
 def test_cofw(tmp_path: Path, write_cofw: Callable, capsys) -> None:
@@ -30,7 +30,7 @@ def test_cofw(tmp_path: Path, write_cofw: Callable, capsys) -> None:
     write_cofw(tmp_path / "COFW_test_color.mat", *TEST, 2)
     pack = packed(tmp_path, "cofw", tmp_path / "x.pack")
     assert capsys.readouterr().out == f"packed 3 faces with 29 points of 64 x 64 pixels into {tmp_path / 'x.pack'}\n"
-    assert pack.markup == 29 and len(pack) == 3 and np.isfinite(pack.official_boxes).all()
+    assert pack.n_landmarks == 29 and len(pack) == 3 and np.isfinite(pack.official_boxes).all()
     points = train.rows[1, :58].reshape(2, 29).T  # one crop's zoom and shift away
     zoom = pack.zooms[1]
     np.testing.assert_allclose(pack.landmarks[1] - pack.landmarks[1, :1], (points - points[:1]) * zoom, atol=1e-3)
@@ -43,7 +43,7 @@ def test_wflw_by_its_lists_and_by_points(tmp_path: Path, write_wflw: Callable) -
         faces_for_testing("wflw", tmp_path)
     write_wflw(tmp_path, "test", 3)
     pack = packed(tmp_path, "wflw", tmp_path / "x.pack")
-    assert pack.markup == 98 and len(pack) == 2
+    assert pack.n_landmarks == 98 and len(pack) == 2
     faces, problems = faces_for_testing("wflw", tmp_path)
     assert len(faces) == 3 and not problems
 
@@ -66,7 +66,7 @@ def test_aflw(tmp_path: Path, write_aflw: Callable, monkeypatch) -> None:
     whole = data_sets.read_aflw
     monkeypatch.setattr(data_sets, "read_aflw", lambda folder: whole(folder, 3))
     pack = packed(tmp_path, "aflw", tmp_path / "x.pack")
-    assert pack.markup == 19 and len(pack) == 3
+    assert pack.n_landmarks == 19 and len(pack) == 3
     (face,), _ = faces_for_testing("aflw", tmp_path)
     assert face.subsets == {"full"}
 

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -62,7 +63,7 @@ def test_a_pack_of_another_markup(tmp_path: Path, samples: list[Sample], n: int)
     others[1].landmarks[3] = np.nan
     write_pack(others, tmp_path / "other.pack", SMALL)
     pack = Pack.open(tmp_path / "other.pack")
-    assert pack.markup == n and pack.landmarks.shape == (3, n, 2)
+    assert pack.n_landmarks == n and pack.landmarks.shape == (3, n, 2)
     for i, sample in enumerate(others):
         transform = CropTransform.from_box(sample.tight_box, SMALL.crop)
         np.testing.assert_allclose(transform.to_photo(pack.landmarks[i]), sample.landmarks, atol=1e-4)
@@ -73,7 +74,19 @@ def test_a_pack_of_68_points_has_the_header_that_older_ones_have(packed: Path) -
     head = packed.read_bytes()[8:4096]
     about = json.loads(json.loads(head)["__metadata__"]["occlumark"])
     assert about.keys() == {"format", "kind", "faces", "names_bytes", "config", "digest"}
-    assert Pack.open(packed).markup == 68
+    assert Pack.open(packed).n_landmarks == 68
+
+
+def test_an_older_pack_calls_the_number_of_its_landmarks_markup(
+    tmp_path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "other.pack"
+    others = [replace(sample, landmarks=sample.landmarks[:29]) for sample in samples]
+    monkeypatch.setattr(pack_module, "_header", partial(pack_module._header, key="markup"))
+    write_pack(others, path, SMALL)
+    monkeypatch.undo()
+    assert b'\\"markup\\": 29' in path.read_bytes()[:4096]
+    assert Pack.open(path).n_landmarks == 29
 
 
 def test_a_pack_is_of_one_markup(tmp_path: Path, samples: list[Sample]) -> None:

@@ -33,7 +33,7 @@ def test_first_pixel_centre_moves_from_1_to_one_half(tmp_path: Path, text: str) 
 def test_another_number_of_points_on_request(tmp_path: Path) -> None:
     path = tmp_path / "a.pts"
     path.write_text("1 1\n3 4\n")
-    np.testing.assert_array_equal(read_pts(path, n_points=2), [[0.5, 0.5], [2.5, 3.5]])
+    np.testing.assert_array_equal(read_pts(path, n_landmarks=2), [[0.5, 0.5], [2.5, 3.5]])
 
 
 @pytest.mark.parametrize(

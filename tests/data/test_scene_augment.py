@@ -146,7 +146,7 @@ def sides_of(source: TrainingScenes, config: SceneAugmentConfig, count: int = 20
     return np.array([(c.faces[0, 2:] - c.faces[0, :2]).max() for c in canvases(source, config, count)])
 
 
-def test_faces_get_the_sizes_asked_for_evenly_in_the_logarithm():
+def test_faces_get_the_sizes_asked_for_log_uniformly():
     source = TrainingScenes([scene([[20, 20, 60, 70]])], [painted(90, 90)])
     sides = sides_of(source, still(face_sides=(24.0, 96.0), smallest_photo=0.0))
     assert sides.min() >= 24 and sides.max() <= 96
@@ -217,12 +217,12 @@ def test_what_is_neither_ends_at_its_tile():
     assert spilt < 20 * 192 * 3  # rounding at the tiles' edges
 
 
-def covering(most_covered: float, side: float = 60.0, probability: float = 1.0) -> list[Canvas]:
+def covering(most_occluded: float, side: float = 60.0, probability: float = 1.0) -> list[Canvas]:
     boxes = [[20, 20, 70, 80]]
     source = TrainingScenes([scene(boxes)], [painted(100, 100, boxes, [RED])])
     occluder = OccludeConfig(probability=probability, kinds=("patch", "hand"))
     settings = {"face_sides": (side, side), "smallest_photo": 0.0, "occlude": occluder}
-    return canvases(source, still(most_covered=most_covered, **settings), 40)
+    return canvases(source, still(most_occluded=most_occluded, **settings), 40)
 
 
 def test_faces_that_an_occluder_covers_are_neither_face_nor_background():

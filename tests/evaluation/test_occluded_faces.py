@@ -8,7 +8,7 @@ from occlumark.markup import tight_box
 from occlumark.occluders.cover import TOLERANCE, cover_share, face_area
 from occlumark.occluders.drawing import Source
 from occlumark.occluders.kinds import BENCHMARK
-from occlumark.occluders.occlude import hidden_landmarks
+from occlumark.occluders.occlude import occluded_landmarks
 
 
 def photo_of(height: int, width: int) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_each_share_is_covered_and_the_truth_is_the_drawn_one(symmetric_face: np
         again = cover_share(clean.photo, clean.landmarks, picture.share, generator(0, picture.share, "a.jpg"), texture)
         assert picture.kind == again.kind and picture.kind in BENCHMARK
         np.testing.assert_array_equal(picture.photo, again.crop)
-        np.testing.assert_array_equal(picture.hidden, hidden_landmarks(again.alpha, clean.landmarks))
+        np.testing.assert_array_equal(picture.hidden, occluded_landmarks(again.alpha, clean.landmarks))
         area = face_area(clean.landmarks, len(clean.photo)) > 0
         assert again.alpha[area].mean() == pytest.approx(picture.share, abs=TOLERANCE)
         np.testing.assert_array_equal(picture.landmarks, clean.landmarks)

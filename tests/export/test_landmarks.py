@@ -73,18 +73,18 @@ def test_onnx_agrees_with_torch_to_a_thousandth_of_a_pixel(network, exported, ba
 @pytest.mark.parametrize("batch", [1, 3])
 def test_the_refinement_speaks_for_itself(batch):
     """Visibility, map and expected error are the refinement's, P is not among the outputs."""
-    network = trained_like(NetworkConfig(refinement=True, rf=RefinementConfig(looks=2)))
+    network = trained_like(NetworkConfig(refinement=True, rf=RefinementConfig(stages=2)))
     with torch.no_grad():
-        for each in network.refinement.looks:
-            each.answer.weight.normal_(0, 0.2)
+        for each in network.refinement.stages:
+            each.head.weight.normal_(0, 0.2)
         prediction = network(crops(batch))
     model = to_onnx(network, LandmarkConfig(), fp16=False, calibration=Calibration(3.0, 0.5))
     landmarks, visibility, occlusion_map, expected_error = run(model, crops(batch))
     refined = prediction.refined
-    assert refined.hidden.std() > 0.05 and (prediction.landmarks - prediction.guess).abs().max() > 1
+    assert refined.occlusion_logit.std() > 0.05 and (prediction.landmarks - prediction.guess).abs().max() > 1
     np.testing.assert_allclose(landmarks, prediction.landmarks.numpy(), atol=2e-3)
-    np.testing.assert_allclose(visibility, 1 - refined.hidden.sigmoid().numpy(), atol=1e-4)
-    np.testing.assert_allclose(occlusion_map, refined.occlusion.sigmoid().numpy(), atol=1e-4)
+    np.testing.assert_allclose(visibility, 1 - refined.occlusion_logit.sigmoid().numpy(), atol=1e-4)
+    np.testing.assert_allclose(occlusion_map, refined.occlusion_map_logit.sigmoid().numpy(), atol=1e-4)
     assert occlusion_map.shape == (batch, 28, 28)
     np.testing.assert_allclose(expected_error, 3 * (8 * refined.log_scale.exp().numpy()) ** 0.5, rtol=1e-3)
     metadata = json.loads(model.metadata_props[0].value)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from occlumark.model.face_finder import STRIDES, FinderNetwork, FinderNetworkConfig, place_boxes, places
+from occlumark.model.face_finder import STRIDES, FinderNetwork, FinderNetworkConfig, anchor_points, decode_boxes
 
 TINY = FinderNetworkConfig(stem=4, widths=(4, 6, 8, 8, 8), blocks=(1, 1, 2, 1, 1), neck=6)
 SHAPES = [(32, 32), (64, 32), (32, 224), (96, 160), (224, 224), (288, 352)]
@@ -29,7 +29,7 @@ def test_each_answer_belongs_to_its_place(height, width):
     network.box.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
     with torch.no_grad():
         logits, boxes = network(photos(2, height, width))
-    x, y, stride = places(height, width).unbind(-1)
+    x, y, stride = anchor_points(height, width).unbind(-1)
     assert len(x) == sum(math.ceil(height / s) * math.ceil(width / s) for s in STRIDES)
     assert logits.shape == (2, len(x))
     assert boxes.shape == (2, len(x), 4)
@@ -43,17 +43,17 @@ def test_places_by_hand():
     finest = [[4 + 8 * column, 4 + 8 * row, 8] for row in range(4) for column in range(8)]
     second = [[8, 8, 16], [24, 8, 16], [40, 8, 16], [56, 8, 16], [8, 24, 16], [24, 24, 16], [40, 24, 16], [56, 24, 16]]
     expected = torch.tensor([*finest, *second, [16, 16, 32], [48, 16, 32], [32, 32, 64]], dtype=torch.float32)
-    torch.testing.assert_close(places(32, 64), expected)
+    torch.testing.assert_close(anchor_points(32, 64), expected)
 
 
 def test_a_photo_of_the_smallest_size_has_one_place_on_each_coarse_grid():
-    assert places(32, 32)[:, 2].tolist() == [8] * 16 + [16] * 4 + [32, 64]
+    assert anchor_points(32, 32)[:, 2].tolist() == [8] * 16 + [16] * 4 + [32, 64]
 
 
 def test_a_box_by_hand():
     raw = torch.zeros(2, 4, 2, 3)
     raw[1, :, 1, 2] = torch.tensor([0.25, -0.5, math.log(2), math.log(3)])
-    boxes = place_boxes(raw, 16)
+    boxes = decode_boxes(raw, 16)
     assert boxes.shape == (2, 6, 4)
     torch.testing.assert_close(boxes[1, 5], torch.tensor([28.0, -8.0, 60.0, 40.0]))
     torch.testing.assert_close(boxes[0, 5], torch.tensor([32.0, 16.0, 48.0, 32.0]))
@@ -62,10 +62,10 @@ def test_a_box_by_hand():
 
 def test_sides_stay_within_their_bounds():
     raw = torch.tensor([0.0, 0.0, -100.0, 100.0]).view(1, 4, 1, 1)
-    (x0, y0, x1, y1) = place_boxes(raw, 8)[0, 0].tolist()
+    (x0, y0, x1, y1) = decode_boxes(raw, 8)[0, 0].tolist()
     assert (x1 - x0) / 8 == pytest.approx(math.exp(-2), rel=1e-5)
     assert (y1 - y0) / 8 == pytest.approx(math.exp(3.5), rel=1e-5)
-    assert torch.isfinite(place_boxes(torch.full((1, 4, 2, 2), 1e4), 64)).all()
+    assert torch.isfinite(decode_boxes(torch.full((1, 4, 2, 2), 1e4), 64)).all()
 
 
 def test_every_parameter_gets_a_gradient():
@@ -98,7 +98,7 @@ def test_untrained_it_is_sure_of_nothing_and_its_boxes_are_three_strides_wide():
         network.box.weight.zero_()
         logits, boxes = network(photos(2, 64, 64))
     torch.testing.assert_close(logits.sigmoid(), torch.full_like(logits, 0.01))
-    sides = (boxes[..., 2:] - boxes[..., :2]) / places(64, 64)[:, 2:]
+    sides = (boxes[..., 2:] - boxes[..., :2]) / anchor_points(64, 64)[:, 2:]
     assert sides.flatten().tolist() == pytest.approx([3.0] * sides.numel(), abs=0.01)
 
 

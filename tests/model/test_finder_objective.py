@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from occlumark import boxes as numpy_boxes
-from occlumark.model.face_finder import FinderNetwork, FinderNetworkConfig, FinderOutput, places
+from occlumark.model.face_finder import FinderNetwork, FinderNetworkConfig, FinderOutput, anchor_points
 from occlumark.model.finder_objective import (
     FACE,
     IGNORED,
@@ -26,9 +26,9 @@ def box(x: float, y: float, width: float, height: float | None = None) -> list[f
 
 def learnt(truth: list[list[float]], config: FinderObjectiveConfig = CONFIG, size: int = 224) -> dict[tuple, int]:
     """The places of a photo that learn a face, as (x, y, stride), and the index of its box."""
-    where = places(size, size)
-    learns, face = assign(config, where, torch.tensor([truth]), torch.ones(1, len(truth), dtype=torch.bool))
-    return {tuple(where[i].int().tolist()): int(face[0, i]) for i in learns[0].nonzero().flatten().tolist()}
+    where = anchor_points(size, size)
+    positive, face = assign(config, where, torch.tensor([truth]), torch.ones(1, len(truth), dtype=torch.bool))
+    return {tuple(where[i].int().tolist()): int(face[0, i]) for i in positive[0].nonzero().flatten().tolist()}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_without_sharing_one_grid_learns_a_face():
 
 
 def test_places_around_a_faces_centre_by_hand():
-    # 16 px: the reach is 0.75 strides, 6 px, as 0.3 of the side is less.
+    # 16 px: the radius is 0.75 strides, 6 px, as 0.3 of the side is less.
     assert learnt([box(100, 100, 16)]) == {(100, 100, 8): 0}
     assert set(learnt([box(104, 104, 16)])) == {(x, y, 8) for x in (100, 108) for y in (100, 108)}
     # 60 x 20 px: the grid of 16 px up to 18 px to the sides and 12 up and down, that of 32 px up to 24 px both ways.
@@ -105,10 +105,10 @@ def test_each_face_has_a_place_wherever_it_is(size):
     centres = rng.uniform(0, size, (n, 2))
     half = 2 ** rng.uniform(0, 8, (n, 1)) * 2 ** rng.uniform(-0.5, 0.5, (n, 2))
     truth = torch.tensor(np.concatenate([centres - half, centres + half], 1)[:, None], dtype=torch.float32)
-    for reach in (0.5, 0.75):
-        config = FinderObjectiveConfig(reach=reach, core=0.01)
-        learns, face = assign(config, places(size, size), truth, torch.ones(n, 1, dtype=torch.bool))
-        assert learns.any(1).all()
+    for radius in (0.5, 0.75):
+        config = FinderObjectiveConfig(centre_radius=radius, core=0.01)
+        positive, face = assign(config, anchor_points(size, size), truth, torch.ones(n, 1, dtype=torch.bool))
+        assert positive.any(1).all()
         assert not face.any()
 
 
@@ -124,11 +124,11 @@ def test_of_two_faces_on_a_place_the_nearer_in_its_own_size_is_learnt():
 def test_boxes_that_are_no_face_are_learnt_by_no_place():
     truth = torch.tensor([[box(100, 100, 16), box(50, 50, 40), [0.0, 0, 0, 0]]])
     is_face = torch.tensor([[True, False, False]])
-    learns, _ = assign(CONFIG, places(128, 128), truth, is_face)
-    assert places(128, 128)[learns[0]].tolist() == [[100, 100, 8]]
+    positive, _ = assign(CONFIG, anchor_points(128, 128), truth, is_face)
+    assert anchor_points(128, 128)[positive[0]].tolist() == [[100, 100, 8]]
 
 
-# Four places in a row: the first learns a face and overlaps it by half, the third lies on an ignored box.
+# Four places in a row: the first positive a face and overlaps it by half, the third lies on an ignored box.
 ROW = torch.tensor([[4.0, 4, 8], [12, 4, 8], [20, 4, 8], [28, 4, 8]])
 TRUTH = torch.tensor([[[0.0, 0, 8, 8], [16, 0, 24, 8]]])
 KINDS = torch.tensor([[FACE, IGNORED]])
@@ -229,7 +229,7 @@ def test_one_batch_overfits():
         canvas[y0:y1, x0:x1] = 230
     network = FinderNetwork(FinderNetworkConfig(stem=8, widths=(8, 12, 16, 16, 16), blocks=(1, 1, 1, 1, 1), neck=12))
     optimiser = torch.optim.AdamW(network.parameters(), 1e-2)
-    where, kinds = places(64, 64), torch.full((4, 1), FACE)
+    where, kinds = anchor_points(64, 64), torch.full((4, 1), FACE)
     for _ in range(60):
         terms = finder_objective(CONFIG, network(canvases), where, truth, kinds)
         optimiser.zero_grad()
@@ -251,7 +251,7 @@ def test_one_batch_overfits():
         ({"shared": 0.9}, "shared at least 1"),
         ({"sides": (4.0, 2.0)}, "sides ascend and are above 0"),
         ({"core": 0.6}, "core is above 0 to 0.5"),
-        ({"reach": 0.4}, "reach at least 0.5"),
+        ({"centre_radius": 0.4}, "centre_radius at least 0.5"),
     ],
 )
 def test_impossible_settings_are_refused(wrong, message):

@@ -93,7 +93,7 @@ def test_any_number_of_landmarks(n, switches):
     assert network.n_landmarks == n and prediction.landmarks.shape == (2, n, 2)
     np.testing.assert_allclose(prediction.landmarks[1].numpy(), mean_face, atol=1e-4)
     if prediction.refined is not None:
-        assert prediction.refined.hidden.shape == (2, n)
+        assert prediction.refined.occlusion_logit.shape == (2, n)
 
 
 @pytest.mark.parametrize(

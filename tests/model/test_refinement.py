@@ -1,10 +1,10 @@
-"""The second look: where it reads, what flows back, how it starts."""
+"""The refinement: where it reads, what flows back, how it starts."""
 
 import pytest
 import torch
 
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
-from occlumark.model.refinement import Refinement, RefinementConfig, _Look
+from occlumark.model.refinement import Refinement, RefinementConfig, RefinementStage
 
 
 def refining(**refinement) -> OcclusionAdaptiveNetwork:
@@ -17,59 +17,59 @@ def crops(n: int) -> torch.Tensor:
 
 
 def test_before_training_it_leaves_the_guess_where_it_is():
-    network = refining(looks=2).eval()
+    network = refining(stages=2).eval()
     with torch.no_grad():
         output = network(crops(2))
     assert len(output.refined.landmarks) == 2
     torch.testing.assert_close(output.landmarks, output.guess, rtol=0, atol=1e-4)
-    assert not output.refined.hidden.any() and not output.refined.log_scale.any()
-    assert output.refined.occlusion.shape == (2, 8, 8)
+    assert not output.refined.occlusion_logit.any() and not output.refined.log_scale.any()
+    assert output.refined.occlusion_map_logit.shape == (2, 8, 8)
 
 
 def test_the_map_is_read_around_every_landmark():
     """On a map whose channels are the cells' own coordinates, what is read is where it was read."""
-    look = _Look(RefinementConfig(width=2, token=8, reach=1), 68)
+    stage = RefinementStage(RefinementConfig(width=2, token=8, window_radius=1), 68)
     rows, columns = torch.meshgrid(torch.arange(16.0) + 0.5, torch.arange(16.0) + 0.5, indexing="ij")
     fine = torch.stack([columns, rows]).unsqueeze(0)
     places = torch.rand(1, 68, 2) * 10 + 3  # no neighbour beyond the border
     read = []
-    look.embed.register_forward_pre_hook(lambda module, args: read.append(args[0]))
-    look(fine, places)
+    stage.embed.register_forward_pre_hook(lambda module, args: read.append(args[0]))
+    stage(fine, places)
     seen, place = read[0][..., :-2].unflatten(-1, (9, 2)), read[0][..., -2:]
     steps = [(x, y) for y in (-1.0, 0.0, 1.0) for x in (-1.0, 0.0, 1.0)]
     torch.testing.assert_close(seen, places.unsqueeze(2) + torch.tensor(steps))
     torch.testing.assert_close(place, places / 8 - 1)
 
 
-def test_each_look_starts_where_the_look_before_ended():
-    network = refining(looks=2).eval()
+def test_each_stage_starts_where_the_one_before_ended():
+    network = refining(stages=2).eval()
     with torch.no_grad():
-        first, second = network.refinement.looks
-        first.answer.bias[:2] = torch.tensor([0.5, -1.0])
-        second.answer.bias[:2] = torch.tensor([0.25, 2.0])
+        first, second = network.refinement.stages
+        first.head.bias[:2] = torch.tensor([0.5, -1.0])
+        second.head.bias[:2] = torch.tensor([0.25, 2.0])
         output = network(crops(1))
     moved = (output.landmarks - output.guess) / Refinement.stride
     torch.testing.assert_close(moved, torch.tensor([0.75, 1.0]).expand(1, 68, 2), rtol=0, atol=1e-5)
 
 
-def test_its_landmarks_teach_the_features_but_not_the_guess():
+def test_gradients_reach_the_features_but_not_the_guess():
     network = refining()
-    torch.nn.init.normal_(network.refinement.looks[0].answer.weight)
+    torch.nn.init.normal_(network.refinement.stages[0].head.weight)
     network(crops(2)).landmarks.sum().backward()
     assert network.W_fc.grad is None
     assert network.backbone.layer2[0].conv1.weight.grad.abs().sum() > 0
     assert network.geometry is not None and next(network.geometry.parameters()).grad is not None
 
 
-def test_it_sees_p():
+def test_it_reads_p():
     network = refining().eval()
-    torch.nn.init.normal_(network.refinement.looks[0].answer.weight)
+    torch.nn.init.normal_(network.refinement.stages[0].head.weight)
     with torch.no_grad():
-        before = network(crops(1)).refined.hidden
+        before = network(crops(1)).refined.occlusion_logit
         lateral = network.refinement.laterals[2]
         assert lateral.in_channels == 513 + network.config.gm.channels
         lateral.weight[:, -1] += 1  # of P's channel alone
-        after = network(crops(1)).refined.hidden
+        after = network(crops(1)).refined.occlusion_logit
     assert (before - after).abs().max() > 1e-3
 
 
@@ -81,7 +81,7 @@ def test_the_paper_keeps_its_network():
     assert output.refined is None and torch.equal(output.landmarks, output.guess)
 
 
-@pytest.mark.parametrize("wrong", [{"looks": 0}, {"reach": 4}, {"token": 6}, {"width": 0}, {"layers": 0}])
+@pytest.mark.parametrize("wrong", [{"stages": 0}, {"window_radius": 4}, {"token": 6}, {"width": 0}, {"layers": 0}])
 def test_ranges(wrong):
     with pytest.raises(ValueError):
         RefinementConfig(**wrong)

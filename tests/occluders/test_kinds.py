@@ -9,7 +9,7 @@ import pytest
 from occlumark.occluders.compose import Composed, compose
 from occlumark.occluders.drawing import Draw, Source
 from occlumark.occluders.kinds import BENCHMARK, TRAINING
-from occlumark.occluders.occlude import Kind, hidden_landmarks
+from occlumark.occluders.occlude import Kind, occluded_landmarks
 
 ALL: dict[str, Draw] = {**TRAINING, **BENCHMARK}
 LIGHT = ("shadow", "highlight")
@@ -33,7 +33,7 @@ def put(kind: str, crop: np.ndarray, landmarks: np.ndarray, seed: int, source: S
 def share_hidden(kind: str, crop: np.ndarray, face: np.ndarray, landmarks: list[int], n: int = 20) -> np.ndarray:
     """For each of n seeds, the share of these landmarks that is hidden."""
     alphas = (put(kind, crop, face, seed).alpha for seed in range(n))
-    return np.array([hidden_landmarks(alpha, face)[landmarks].mean() for alpha in alphas])
+    return np.array([occluded_landmarks(alpha, face)[landmarks].mean() for alpha in alphas])
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -12,7 +12,7 @@ from occlumark.errors import ConfigError
 from occlumark.occluders import simple
 from occlumark.occluders.cutouts import load_cutouts
 from occlumark.occluders.erase import erase
-from occlumark.occluders.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, hidden_landmarks, occlude
+from occlumark.occluders.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, occlude, occluded_landmarks
 
 DRAWN = ("patch", "sunglasses", "hand", "hair")
 EYES, MOUTH_AND_CHIN = range(36, 48), [*range(48, 68), 7, 8, 9]
@@ -75,7 +75,7 @@ def test_the_same_generator_gives_the_same_occluder(kind: str, crop, symmetric_f
 def test_sunglasses_hide_the_eyes_and_leave_mouth_and_chin(crop, symmetric_face) -> None:
     for seed in range(20):
         _, alpha = occlude(crop, symmetric_face, _one("sunglasses"), np.random.default_rng(seed))
-        hidden = hidden_landmarks(alpha, symmetric_face)
+        hidden = occluded_landmarks(alpha, symmetric_face)
         assert hidden[EYES].all()
         assert not hidden[MOUTH_AND_CHIN].any()
 
@@ -83,7 +83,7 @@ def test_sunglasses_hide_the_eyes_and_leave_mouth_and_chin(crop, symmetric_face)
 def test_a_mask_hides_mouth_and_chin_and_leaves_the_eyes(crop, symmetric_face, masks) -> None:
     for seed in range(20):
         _, alpha = occlude(crop, symmetric_face, _one("mask", masks), np.random.default_rng(seed))
-        hidden = hidden_landmarks(alpha, symmetric_face)
+        hidden = occluded_landmarks(alpha, symmetric_face)
         assert hidden[MOUTH_AND_CHIN].all()
         assert not hidden[EYES].any()
 
@@ -98,7 +98,7 @@ def test_an_occluder_moves_with_a_turned_face(crop, symmetric_face) -> None:
 def test_hair_hides_a_brow_or_eye_and_a_hand_the_lower_face_often(crop, symmetric_face) -> None:
     def share(kind: str, landmarks: list[int]) -> float:
         alphas = (occlude(crop, symmetric_face, _one(kind), np.random.default_rng(i))[1] for i in range(60))
-        return float(np.mean([hidden_landmarks(alpha, symmetric_face)[landmarks].any() for alpha in alphas]))
+        return float(np.mean([occluded_landmarks(alpha, symmetric_face)[landmarks].any() for alpha in alphas]))
 
     assert share("hair", [*range(17, 27), *EYES]) > 0.6
     assert share("hand", [*range(48, 68), *range(2, 15), *range(27, 36)]) > 0.6
@@ -149,7 +149,7 @@ def test_a_landmark_is_hidden_by_its_own_pixel_and_never_outside_the_crop() -> N
         ]
     )
     expected = [True, True, False, False, False, False, False, False, False]
-    assert hidden_landmarks(alpha, landmarks).tolist() == expected
+    assert occluded_landmarks(alpha, landmarks).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_real_cutouts_hide_mouth_and_chin(shared: Path, crop, symmetric_face) ->
     config_ = _one("mask", str(shared / "data/occluders/masks"))
     for seed in range(12):
         _, alpha = occlude(crop, symmetric_face, config_, np.random.default_rng(seed))
-        assert hidden_landmarks(alpha, symmetric_face)[MOUTH_AND_CHIN].all()
+        assert occluded_landmarks(alpha, symmetric_face)[MOUTH_AND_CHIN].all()
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
@@ -209,7 +209,7 @@ def test_a_second_occluder_lies_over_the_first(crop, symmetric_face) -> None:
     for config_ in (once, twice):
         alphas = [occlude(crop, symmetric_face, config_, np.random.default_rng(seed))[1] for seed in range(30)]
         assert all(alpha.min() >= 0 and alpha.max() <= 1 and alpha.dtype == np.float32 for alpha in alphas)
-        hidden = [hidden_landmarks(alpha, symmetric_face) for alpha in alphas]
+        hidden = [occluded_landmarks(alpha, symmetric_face) for alpha in alphas]
         both.append(np.mean([mask[EYES].all() and mask[8] for mask in hidden]))
     assert both[0] == 0 and 0.25 < both[1] < 0.75  # two kinds, each as likely
     with pytest.raises(ValueError, match=r"probabilities are between 0 and 1, not 0\.3 and 2"):

@@ -129,8 +129,8 @@ def test_table_4_tells_what_the_logs_say(inputs: Inputs) -> None:
     inputs.logs.mkdir(parents=True)
     epochs = [
         {"epoch": 1, "validation/nme": 0.09, "validation/nme_covered": 0.2, "M/effective_rank": 256.0},
-        {"epoch": 2, "validation/nme": 0.05, "validation/nme_covered": 0.1, "M/effective_rank": 201.5}
-        | {"validation/P_mean": 0.75, "validation/P_cut": 0.125, "validation/P_cover_ap": 0.5},
+        {"epoch": 2, "validation/nme": 0.05, "validation/nme_occluded": 0.1, "M/effective_rank": 201.5}
+        | {"validation/P_mean": 0.75, "validation/P_cut": 0.125, "validation/P_occlusion_ap": 0.5},
     ]
     lines = "".join(f"{json.dumps(epoch)}\n" for epoch in epochs)
     (inputs.logs / "ablation-odn-seed1.jsonl").write_text(lines, encoding="utf-8")

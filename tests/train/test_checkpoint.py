@@ -69,7 +69,7 @@ def test_missing(tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"markup": 29}, "a damaged header: 29 landmarks, its configuration says 68"),
+        ({"n_landmarks": 29}, "a damaged header: 29 landmarks, its configuration says 68"),
         ({"format": 9}, "checkpoint format 9, this version reads 1"),
         ({"config": {"sed": 1}}, "nearest known one is 'seed'"),
         ({"kind": "ears"}, "a checkpoint of 'ears', this version knows landmarks"),
@@ -138,6 +138,10 @@ def test_a_checkpoint_older_than_its_kind_entry_is_of_landmarks(path):
         ("last_unit.pathway_c.conv1.weight", "last_unit.pathway_c.conv1.weight"),
         ("low_rank.M", "head.M"),
         ("regression.bias", "head.regression.bias"),
+        ("refinement.looks.1.names", "refinement.stages.1.landmark_embedding"),
+        ("refinement.looks.0.rounds.1.qkv.weight", "refinement.stages.0.blocks.1.qkv.weight"),
+        ("refinement.looks.0.answer.bias", "refinement.stages.0.head.bias"),
+        ("refinement.stages.0.head.bias", "refinement.stages.0.head.bias"),
         ("backbone.layer4.0.conv1.weight", "backbone.layer4.0.conv1.weight"),
     ],
 )
@@ -154,3 +158,15 @@ def test_weights_under_older_names_are_found_in_all_three_parts(path, old, new):
     save_checkpoint(path, checkpoint)
     loaded = load_checkpoint(path)
     assert [*loaded.network, *loaded.averaged, *loaded.optimiser] == [new, f"module.{new}", f"{new}/exp_avg"]
+
+
+def test_a_header_in_older_words(path):
+    config = {"markup": 29, "network": {"rf": {"looks": 2, "reach": 0}}, "augment": {"occlude": {"probability": 0}}}
+    config["refinement"] = {"shown": "trusted", "trust": 2.0, "taught": 0.5, "hidden": 3.0}
+    header = {"format": 1, "markup": 29, "epoch": 5, "config": config}
+    save_file({"network:x": torch.ones(1)}, path, metadata={"occlumark": json.dumps(header)})
+    found = load_checkpoint(path).config
+    assert found.n_landmarks == 29 and (found.network.rf.stages, found.network.rf.window_radius) == (2, 0)
+    objective = found.refinement
+    assert (objective.negatives, objective.confidence_power) == ("confident", 2.0)
+    assert (objective.P_supervision, objective.occluded) == (0.5, 3.0)

@@ -18,7 +18,7 @@ from occlumark.model.finder_objective import FACE, IGNORED
 from occlumark.train import loop
 from occlumark.train.checkpoint import averaged_weights, load_checkpoint
 from occlumark.train.config import FinderConfig
-from occlumark.train.distributed import Processes
+from occlumark.train.distributed import DistributedContext
 from occlumark.train.finder_task import Canvases, FinderTask, scenes_digest
 from occlumark.train.loop import train
 
@@ -218,7 +218,7 @@ def test_biases_and_batch_norms_do_not_decay(folder):
 
 def test_batches_carry_what_is_on_their_canvases(folder):
     task = FinderTask(small(canvases=2), folder)
-    batches = list(task.batches(0, Processes(0, 1, CPU)))
+    batches = list(task.batches(0, DistributedContext(0, 1, CPU)))
     assert len(batches) == task.training_size // 4
     faces = 0
     for canvases, boxes, kinds in batches:

@@ -16,7 +16,7 @@ from occlumark.errors import CheckpointError, ConfigError
 from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import load_checkpoint
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.distributed import Processes
+from occlumark.train.distributed import DistributedContext
 from occlumark.train.face_dataset import TrainingFaces
 from occlumark.train.landmark_task import LandmarkTask
 from occlumark.train.loop import train
@@ -125,9 +125,9 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(pack_path, tmp_path,
 
     @contextmanager
     def three(device):
-        yield Processes(0, 3, torch.device("cpu"))
+        yield DistributedContext(0, 3, torch.device("cpu"))
 
-    monkeypatch.setattr(loop.Processes, "join", three)
+    monkeypatch.setattr(loop.DistributedContext, "join", three)
     with pytest.raises(ConfigError, match="no multiple of 3 processes"):
         train_faces(small(), pack_path, tmp_path)
 
@@ -164,7 +164,7 @@ def test_two_processes_share_each_batch(pack_path):
 
     def crops(rank: int, world: int) -> list[bytes]:
         faces = TrainingFaces(pack, indices, config.crop, config.augment, seed=0, epoch=3)
-        batches = training_batches(faces, config, 3, Processes(rank, world, torch.device("cpu")))
+        batches = training_batches(faces, config, 3, DistributedContext(rank, world, torch.device("cpu")))
         return [crop.numpy().tobytes() for batch, *_ in batches for crop in batch]
 
     alone, together = crops(0, 1), crops(0, 2) + crops(1, 2)

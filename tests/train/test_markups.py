@@ -20,7 +20,7 @@ from occlumark.train.config import LandmarkConfig
 from occlumark.train.face_dataset import TrainingFaces, mean_face
 from occlumark.train.landmark_task import LandmarkTask
 from occlumark.train.loop import train
-from occlumark.train.validation import look, scores, validation_sizes
+from occlumark.train.validation import predict, scores, validation_sizes
 
 CPU = torch.device("cpu")
 OTHERS = [19, 29, 98]
@@ -48,7 +48,7 @@ def packs(tmp_path_factory) -> dict[int, Path]:
 
 def config(n: int, **changes) -> LandmarkConfig:
     values = {
-        "markup": n,
+        "n_landmarks": n,
         "workers": 0,
         "validation_share": 0.3,
         "crop": {"size": 64},
@@ -64,11 +64,11 @@ def test_a_run_learns_and_its_checkpoint_carries_the_markup(n, packs, tmp_path, 
     path = train(task, tmp_path, device="cpu")
     (line,) = [json.loads(entry) for entry in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert all(np.isfinite(value) for value in line.values())
-    assert {"validation/nme", "validation/nme_covered", "validation/called_hidden"} <= line.keys()
+    assert {"validation/nme", "validation/nme_occluded", "validation/predicted_occluded"} <= line.keys()
     header = path.read_bytes()[8:].split(b"\n")[0][:4000].decode(errors="ignore")
-    assert f'\\"markup\\": {n}' in header
+    assert f'\\"n_landmarks\\": {n}' in header
     network, found = load_network(path)
-    assert (network.n_landmarks, found.markup) == (n, n)
+    assert (network.n_landmarks, found.n_landmarks) == (n, n)
     with torch.no_grad():
         assert network(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).landmarks.shape == (1, n, 2)
     fitted_on = []
@@ -81,17 +81,17 @@ def test_a_run_learns_and_its_checkpoint_carries_the_markup(n, packs, tmp_path, 
 
 
 def test_the_pack_and_the_configuration_are_of_one_markup(packs):
-    with pytest.raises(CheckpointError, match=r"29\.pack holds faces of 29 points, .* 19: --set markup=29"):
+    with pytest.raises(CheckpointError, match=r"29\.pack holds faces of 29 landmarks, .* 19: --set n_landmarks=29"):
         LandmarkTask(config(19), packs[29])
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"markup": 67}, "markup is one of 68, 29, 19, 98, not 67"),
+        ({"n_landmarks": 67}, "n_landmarks is one of 68, 29, 19, 98, not 67"),
         (
             {"augment": {}},
-            r"kinds hair, hand, sunglasses are drawn from 68 landmarks, markup is 29; set .*\"patch\", \"er",
+            r"kinds hair, hand, sunglasses are drawn from 68 landmarks, n_landmarks is 29; set .*\"patch\", \"er",
         ),
     ],
 )
@@ -102,21 +102,21 @@ def test_a_configuration_that_cannot_be_says_what_can(changes, message):
 
 
 def test_occluders_that_are_never_drawn_do_not_matter():
-    assert config(29, augment={"occlude": {"probability": 0}}).markup == 29
+    assert config(29, augment={"occlude": {"probability": 0}}).n_landmarks == 29
 
 
 def test_an_older_configuration_is_of_68_points():
-    assert LandmarkConfig().markup == 68
+    assert LandmarkConfig().n_landmarks == 68
 
 
 def test_what_is_not_annotated_stays_so_in_training_faces(packs):
     pack, settings = Pack.open(packs[29]), config(29)
     faces = TrainingFaces(pack, np.arange(12), settings.crop, settings.augment, 0, 0)
     for i in range(12):
-        _, landmarks, hidden, _ = faces[i]
+        _, landmarks, occluded, _ = faces[i]
         unknown = torch.isnan(landmarks).all(1).nonzero().flatten().tolist()
         assert unknown in (([0], [1]) if i % 2 == 0 else ([],))  # mirrored, landmark 1 is landmark 0
-        assert torch.isfinite(hidden).all() and not hidden[unknown].any()
+        assert torch.isfinite(occluded).all() and not occluded[unknown].any()
 
 
 def test_the_mean_face_is_over_the_faces_that_have_a_landmark(packs):
@@ -155,19 +155,19 @@ class Shifted:
 def test_the_validation_error_is_over_the_markups_own_size(n, corners, packs):
     pack, indices, settings = Pack.open(packs[n]), np.arange(1, 12, 2), config(n, optimiser={"batch": 6})
     nowhere = Shifted(np.zeros((6, n, 2)))
-    truth = look(nowhere, pack, indices, settings, CPU, covered=False).truth
+    truth = predict(nowhere, pack, indices, settings, CPU, occluded=False).truth
     # the official box is 69 x 63 photo pixels, its crop 1.3 times as wide as the longer side
     sizes = np.full(6, 64 / 1.3)
     if corners:
         sizes = np.linalg.norm(truth[:, corners[0]] - truth[:, corners[1]], axis=1)
     found = scores(Shifted(truth), pack, indices, settings, CPU)
     assert found["validation/nme"] == pytest.approx((3 / sizes).mean(), rel=1e-4)
-    assert found["validation/nme_covered"] == pytest.approx(found["validation/nme"], rel=1e-6)
+    assert found["validation/nme_occluded"] == pytest.approx(found["validation/nme"], rel=1e-6)
 
 
 def test_only_annotated_landmarks_count_and_without_an_eye_corner_the_boxs_width_is_the_size(packs):
     pack, indices, settings = Pack.open(packs[98]), np.arange(0, 12, 2), config(98, optimiser={"batch": 6})
-    truth = look(Shifted(np.zeros((6, 98, 2))), pack, indices, settings, CPU, covered=False).truth
+    truth = predict(Shifted(np.zeros((6, 98, 2))), pack, indices, settings, CPU, occluded=False).truth
     assert np.isnan(truth[:, 1]).all()
     expected = (3 / np.linalg.norm(truth[:, 60] - truth[:, 72], axis=1)).mean()
     assert scores(Shifted(truth), pack, indices, settings, CPU)["validation/nme"] == pytest.approx(expected, rel=1e-4)

@@ -42,9 +42,9 @@ class LineTask:
     def parameter_groups(self, network):
         return [{"params": [network.weight], "scale": 1.0}, {"params": [network.bias], "scale": 0.5}]
 
-    def batches(self, epoch, processes):
+    def batches(self, epoch, context):
         x = torch.from_numpy(np.random.default_rng((self.config.seed, epoch)).uniform(-1, 1, (self.training_size, 1)))
-        return training_batches(TensorDataset(x.float(), SLOPE * x.float() + OFFSET), self.config, epoch, processes)
+        return training_batches(TensorDataset(x.float(), SLOPE * x.float() + OFFSET), self.config, epoch, context)
 
     def terms(self, network, model, batch, step, device) -> dict[str, Tensor]:
         x, y = (part.to(device) for part in batch)
