@@ -117,7 +117,7 @@ def test_half_precision_halves_the_file_and_moves_landmarks_little(exported):
 def test_metadata_tell_the_detector_what_it_needs(exported):
     metadata = {entry.key: entry.value for entry in exported.metadata_props}
     facts = json.loads(metadata["occlumark"])
-    assert (facts["format"], facts["model"], facts["markup"]) == (1, "odn", 68)
+    assert (facts["format"], facts["model"], facts["n_landmarks"]) == (1, "odn", 68)
     assert facts["crop"] == {"size": 224, "scale": LandmarkConfig().crop.scale}
 
 
