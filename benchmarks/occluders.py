@@ -15,9 +15,9 @@ import numpy as np
 
 from occlumark.data.face_sheet import faces_of_folder
 from occlumark.occluders.compose import compose
-from occlumark.occluders.cover import cover_share
 from occlumark.occluders.drawing import Source
 from occlumark.occluders.kinds import BENCHMARK, TRAINING
+from occlumark.occluders.occlude_share import occlude_share
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
         times = []
         for i in range(args.times):
             start = time.perf_counter()
-            cover_share(*faces[i % len(faces)], share, np.random.default_rng(i), source)
+            occlude_share(*faces[i % len(faces)], share, np.random.default_rng(i), source)
             times.append((time.perf_counter() - start, 0.0))
         print(f"benchmark, {share:.0%} of the face: median {1000 * np.median(times, axis=0)[0]:.0f} ms")
 

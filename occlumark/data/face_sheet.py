@@ -24,7 +24,7 @@ def face_sheet(samples: Sequence[Sample], count: int = 24) -> tuple[np.ndarray, 
     """Some faces with their landmarks: green, amber where occluded; contours white; landmark 0 larger.
 
     Args:
-        samples: evenly spaced from.
+        samples: chosen from, evenly spaced.
         count: of faces, at least 1.
 
     Returns:

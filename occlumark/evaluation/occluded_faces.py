@@ -14,9 +14,9 @@ from occlumark.boxes import box_in_photo
 from occlumark.crop import CropTransform
 from occlumark.errors import AnnotationError
 from occlumark.markup import N_LANDMARKS, tight_box
-from occlumark.occluders.cover import cover_share
 from occlumark.occluders.drawing import Source
 from occlumark.occluders.occlude import occluded_landmarks
+from occlumark.occluders.occlude_share import occlude_share
 from occlumark.photo import read_photo
 
 #: Shares of the face that are covered in turn.
@@ -79,7 +79,7 @@ def pictures_of(photo: np.ndarray, landmarks: np.ndarray, box: np.ndarray, seed:
 
 def _covered(clean: Picture, share: float, rng: np.random.Generator) -> Picture:
     try:
-        drawn = cover_share(clean.photo, clean.landmarks, share, rng, _source())
+        drawn = occlude_share(clean.photo, clean.landmarks, share, rng, _source())
     except ValueError as error:
         raise AnnotationError(f"cannot be covered: {error}") from error
     hidden = occluded_landmarks(drawn.alpha, clean.landmarks)

@@ -29,10 +29,10 @@ def brim(
     bill = curve(frame.at(np.vstack([lower, upper[::-1]])), closed=True)
     dome = curve(frame.at(crown), closed=True)
     colour = _cloth(rng)
-    cover, paint = mask_of(dome, side), np.empty_like(crop)
+    mask, paint = mask_of(dome, side), np.empty_like(crop)
     flood(paint, colour)
     light = light_direction(crop)
-    paint = lit(lit(paint, rounded(cover, light, 0.25 * frame.unit, 0.9)), clouds(side, rng, 8, 0.12))
+    paint = lit(lit(paint, rounded(mask, light, 0.25 * frame.unit, 0.9)), clouds(side, rng, 8, 0.12))
     rim = mask_of(bill, side)
     hem = np.empty_like(crop)
     flood(hem, colour * rng.uniform(0.75, 1.1) if rng.random() < 0.7 else _cloth(rng))
@@ -43,12 +43,12 @@ def brim(
         stroke(
             paint, curve(frame.at(upper - np.array([0, 0.08])))[None], as_colour(_cloth(rng) * 0.8), 0.14 * frame.unit
         )
-    cv2.max(cover, rim, cover)
+    cv2.max(mask, rim, mask)
     drop = rng.uniform(0.15, 0.4) * frame.unit * frame.down
     shade: np.ndarray = np.full((side, side), 128, np.uint8)
     fill(shade, bill + drop, (int(rng.uniform(60, 105)),))
     shade = cv2.blur(shade, (max(3, int(rng.uniform(0.04, 0.15) * frame.unit)),) * 2)
-    return Drawing(paint, cover, light=shade, lift=0.05)
+    return Drawing(paint, mask, light=shade, lift=0.05)
 
 
 def hood(
@@ -62,12 +62,12 @@ def hood(
     middle = 0.5 * (landmarks[27:36].mean(axis=0) + ring.mean(axis=0)) + rng.normal(0, 0.12, 2) * frame.unit
     tight = np.clip(1.0 - 0.11 * size, 0.2, 1.0) + rng.normal(0, 0.02, (len(ring), 1))
     opening = curve(middle + (ring - middle) * tight, closed=True)
-    cover = cv2.bitwise_not(mask_of(opening, side))
+    mask = cv2.bitwise_not(mask_of(opening, side))
     outer = curve(middle + (ring - middle) * np.where(np.arange(len(ring)) < 9, 1.9, 1.45)[:, None], closed=True)
     below = frame.at(np.array([(-2.5, 2.2), (2.5, 2.2), (2.5, 9), (-2.5, 9)]))
     around = mask_of(outer, side)
     fill(around, below, (255,))
-    cover = cv2.bitwise_and(cover, around)
+    mask = cv2.bitwise_and(mask, around)
     paint = np.empty_like(crop)
     colour = _cloth(rng)
     flood(paint, colour)
@@ -80,8 +80,8 @@ def hood(
         part = np.roll(line, start, axis=0)[: int(len(line) * rng.uniform(0.3, 0.9))]
         stroke(folds, part[None], (int(rng.choice([78, 92, 140, 150])),), rng.uniform(0.03, 0.1) * frame.unit)
     folds = cv2.blur(folds, (max(3, int(0.09 * frame.unit)),) * 2)
-    paint = lit(lit(paint, folds), rounded(cover, light_direction(crop), 0.06 * frame.unit, 0.9))
-    return Drawing(paint, cover, lift=0.07)
+    paint = lit(lit(paint, folds), rounded(mask, light_direction(crop), 0.06 * frame.unit, 0.9))
+    return Drawing(paint, mask, lift=0.07)
 
 
 def scarf(
@@ -94,7 +94,7 @@ def scarf(
     x = np.linspace(-1.3, 1.3, 9)
     edge = np.column_stack([x, top + rng.normal(0, 0.2) * x + rng.uniform(-0.12, 0.05) * x**2 + rng.normal(0, 0.02, 9)])
     line = curve(frame.at(edge))
-    cover = mask_of(np.vstack([line, frame.at(np.array([(1.6, 9.0), (-1.6, 9.0)]))]), side)
+    mask = mask_of(np.vstack([line, frame.at(np.array([(1.6, 9.0), (-1.6, 9.0)]))]), side)
     colour = _cloth(rng)
     paint = np.empty_like(crop)
     flood(paint, colour)
@@ -112,8 +112,8 @@ def scarf(
         )
     folds = cv2.blur(folds, (max(3, int(0.07 * frame.unit)),) * 2)
     knit = cv2.resize(rng.integers(112, 146, (side // 2, side // 2), np.uint8), (side, side))
-    paint = lit(lit(lit(paint, folds), knit), rounded(cover, light_direction(crop), 0.07 * frame.unit, 0.8))
-    return Drawing(paint, cover, lift=0.06)
+    paint = lit(lit(lit(paint, folds), knit), rounded(mask, light_direction(crop), 0.07 * frame.unit, 0.8))
+    return Drawing(paint, mask, lift=0.06)
 
 
 def _cloth(rng: np.random.Generator) -> np.ndarray:

@@ -24,7 +24,7 @@ class Composed(NamedTuple):
     crop: np.ndarray
     """(S, S, 3) uint8 RGB."""
     alpha: np.ndarray
-    """(S, S) float32 in 0..1: how much of the face each pixel hides."""
+    """(S, S) float32 in 0..1: how much of the face is occluded at each pixel."""
     light: np.ndarray
     """(S, S) uint8: what the occluder does to the light beside it, 128 nothing. Where alpha is 0, the photo is the one
     before times light / 128, and unchanged where light is 128."""
@@ -43,7 +43,7 @@ def compose(crop: np.ndarray, landmarks: np.ndarray, drawing: Drawing, rng: np.r
     light = _light(crop, drawing, unit)
     before = crop if light is None else lit(crop, light)
     shown_light = np.full(crop.shape[:2], 128, np.uint8) if light is None else light
-    if not drawing.cover.any():
+    if not drawing.mask.any():
         return Composed(before.copy() if before is crop else before, np.zeros(crop.shape[:2], np.float32), shown_light)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     sharpness = blur_of(grey)
@@ -52,9 +52,9 @@ def compose(crop: np.ndarray, landmarks: np.ndarray, drawing: Drawing, rng: np.r
     else:
         paint = _as_photographed(drawing.paint, crop, grey, rng)
     paint = _noisy(paint, grey, sharpness, rng)
-    # Colours weighted by the cover, so that blurring mixes in nothing from outside of it.
-    weighted = cv2.multiply(paint, cv2.cvtColor(drawing.cover, cv2.COLOR_GRAY2RGB), scale=1 / 255)
-    layer = cv2.merge([*cv2.split(weighted), drawing.cover])
+    # Colours weighted by the mask, so that blurring mixes in nothing from outside of it.
+    weighted = cv2.multiply(paint, cv2.cvtColor(drawing.mask, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+    layer = cv2.merge([*cv2.split(weighted), drawing.mask])
     sigma = max(0.6, float(np.hypot(sharpness, drawing.defocus * unit)))
     radius = int(np.ceil(2.5 * sigma))
     layer = cv2.GaussianBlur(layer, (2 * radius + 1, 2 * radius + 1), sigma, borderType=cv2.BORDER_REPLICATE)
@@ -70,12 +70,12 @@ def _light(crop: np.ndarray, drawing: Drawing, unit: float) -> np.ndarray | None
     size = crop.shape[0]
     small = max(size // 4, 8)
     pixel = size / small
-    cover = cv2.resize(drawing.cover, (small, small), interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(drawing.mask, (small, small), interpolation=cv2.INTER_AREA)
     shift = -light_direction(crop) * drawing.lift * unit / pixel
     matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]])
-    cover = cv2.warpAffine(cover, matrix, (small, small), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    cover = cv2.GaussianBlur(cover, (0, 0), max(0.6 * drawing.lift * unit / pixel, 0.5))
-    shadow = cv2.addWeighted(cover, -0.24, cover, 0, 128)
+    mask = cv2.warpAffine(mask, matrix, (small, small), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    mask = cv2.GaussianBlur(mask, (0, 0), max(0.6 * drawing.lift * unit / pixel, 0.5))
+    shadow = cv2.addWeighted(mask, -0.24, mask, 0, 128)
     shadow = cv2.resize(shadow, (size, size), interpolation=cv2.INTER_LINEAR)
     return shadow if drawing.light is None else cv2.multiply(shadow, drawing.light, scale=1 / 128)
 

@@ -31,18 +31,18 @@ def head(
         return start + unit * (points[:, :1] * right + points[:, 1:] * down)
 
     skull = mask_of(curve(at(crown), closed=True), side)
-    cover, light = skull.copy(), light_direction(crop)
+    mask, light = skull.copy(), light_direction(crop)
     neck = at(
         np.array([(-0.45, 0.9), (0.45, 0.9), (0.5, 1.6), (2.2, 2.1), (2.4, 9), (-2.4, 9), (-2.2, 2.1), (-0.5, 1.6)])
     )
-    fill(cover, neck, (255,))
+    fill(mask, neck, (255,))
     skin = np.array((214, 166, 134)) * rng.uniform(0.4, 1.1)
     paint = np.empty_like(crop)
     flood(paint, rng.uniform(20, 170, 3))
     fill(paint, at(np.array([(-0.48, 0.8), (0.48, 0.8), (0.5, 1.7), (-0.5, 1.7)])), as_colour(skin * 0.85))
     for ear in (-1, 1):
         lobe = at(np.array([(ear * 0.86, 0.0), (ear * 0.9, 0.25)]))[None]
-        stroke(cover, lobe, (255,), 0.2 * unit)
+        stroke(mask, lobe, (255,), 0.2 * unit)
         stroke(paint, lobe, as_colour(skin), 0.2 * unit)
     colour = _HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.8, 1.2)
     hair = np.empty_like(crop)
@@ -57,5 +57,5 @@ def head(
     for part, shade in zip(np.array_split(pixels, 4), (0.7, 1.3, 0.85, 1.15), strict=True):
         stroke(hair, part, as_colour(colour * shade), max(1.0, 0.02 * unit))
     cv2.copyTo(hair, skull, paint)
-    paint = lit(lit(paint, rounded(cover, light, 0.22 * frame.unit, 1.0)), clouds(side, rng, 6, 0.12))
-    return Drawing(paint, cover, lift=0.0, defocus=rng.uniform(0.01, 0.05))
+    paint = lit(lit(paint, rounded(mask, light, 0.22 * frame.unit, 1.0)), clouds(side, rng, 6, 0.12))
+    return Drawing(paint, mask, lift=0.0, defocus=rng.uniform(0.01, 0.05))

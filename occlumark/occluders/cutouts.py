@@ -67,7 +67,7 @@ def mask(
         rng: chooses the cut-out and how it sits.
 
     Returns:
-        The paint (S, S, 3) and the cover (S, S), both uint8.
+        The paint (S, S, 3) and the mask (S, S), both uint8.
     """
     frame = Frame.of(landmarks)
     nose = landmarks[27] + (landmarks[29] - landmarks[27]) * rng.uniform(0.1, 0.9)

@@ -21,12 +21,12 @@ class Drawing(NamedTuple):
     """An occluder, not yet part of the photo."""
 
     paint: np.ndarray
-    """(S, S, 3) uint8 RGB; what lies outside the cover does not matter."""
-    cover: np.ndarray
-    """(S, S) uint8, how much of the face each pixel hides: 255 all of it."""
+    """(S, S, 3) uint8 RGB; what lies outside the mask does not matter."""
+    mask: np.ndarray
+    """(S, S) uint8, how much of the face is occluded at each pixel: 255 all of it."""
     light: np.ndarray | None = None
-    """(S, S) uint8, what it does to the light on all that it does not cover: 128 nothing, 0 black, 255 twice as bright.
-    Light hides nothing."""
+    """(S, S) uint8, what it does to the light on what it does not occlude: 128 nothing, 0 black, 255 twice as bright.
+    Light occludes nothing."""
     lift: float = 0.0
     """How far before the face it is, units; it casts a soft shadow from there. 0: no shadow."""
     defocus: float = 0.0
@@ -40,7 +40,7 @@ Draw = Callable[[np.ndarray, np.ndarray, np.random.Generator, Source], Drawing]
 
 
 class SizedDraw(Protocol):
-    """A kind of the benchmark: as Draw, and of any size. Size 1 is lifelike; larger sizes cover more of the face."""
+    """A kind of the benchmark: as Draw, and of any size. Size 1 is lifelike; larger sizes occlude more of the face."""
 
     def __call__(  # noqa: D102 - the class says it
         self, crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, source: Source, size: float = 1.0

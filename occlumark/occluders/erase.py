@@ -10,7 +10,7 @@ _MEAN = (124, 116, 104)
 
 
 def erase(crop: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A rectangle anywhere in the crop, filled with noise, evenly in 0..255, or with ImageNet's mean, each as often.
+    """A rectangle anywhere in the crop, filled with noise, uniform in 0..255, or with ImageNet's mean, each as often.
 
     Args:
         crop: (S, S, 3) uint8, RGB; not modified.

@@ -50,27 +50,27 @@ def shades(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, so
         opacity = cv2.multiply(opacity, clearer, scale=1 / 255)
         paint = cv2.add(paint, cv2.cvtColor(_fine((fades * 40).astype(np.uint8), crop.shape[0]), cv2.COLOR_GRAY2RGB))
     _streaks(paint, lenses, rng.uniform(10, 60), rng)
-    cover = np.zeros_like(opacity)
+    mask = np.zeros_like(opacity)
     for lens in lenses:
-        cv2.copyTo(opacity, mask_of(lens, crop.shape[0]), cover)
+        cv2.copyTo(opacity, mask_of(lens, crop.shape[0]), mask)
     thickness = frame.unit * rng.choice([0.018, 0.03, 0.05, 0.075])
-    return _framed(paint, cover, landmarks, frame, lenses, rests, thickness, rng)
+    return _framed(paint, mask, landmarks, frame, lenses, rests, thickness, rng)
 
 
 def spectacles(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, source: Source) -> Drawing:
-    """Clear glasses: rims, bridge and temples hide; through the lenses, with faint reflections, all is seen."""
+    """Clear glasses: rims, bridge and temples occlude; through the lenses, with faint reflections, all is seen."""
     frame = Frame.of(landmarks)
     lenses, rests = _lenses(landmarks, frame, rng, half_height=rng.uniform(0.17, 0.24))
     paint = np.full_like(crop, 225)
-    cover: np.ndarray = np.zeros(crop.shape[:2], np.uint8)
+    mask: np.ndarray = np.zeros(crop.shape[:2], np.uint8)
     for lens in lenses:
-        fill(cover, lens, (int(rng.uniform(4, 22)),))
+        fill(mask, lens, (int(rng.uniform(4, 22)),))
     if rng.random() < 0.6:
-        glare = np.zeros_like(cover)
+        glare = np.zeros_like(mask)
         _streaks(glare, lenses, rng.uniform(25, 100), rng)
-        cover = cv2.add(cover, cv2.GaussianBlur(glare, (5, 5), 1.5))
+        mask = cv2.add(mask, cv2.GaussianBlur(glare, (5, 5), 1.5))
     thickness = frame.unit * rng.choice([0.012, 0.02, 0.032, 0.045])
-    return _framed(paint, cover, landmarks, frame, lenses, rests, thickness, rng)
+    return _framed(paint, mask, landmarks, frame, lenses, rests, thickness, rng)
 
 
 def goggles(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, source: Source) -> Drawing:
@@ -84,14 +84,14 @@ def goggles(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, s
     outline = np.vstack([half, [(0, nose)], half[:0:-1] * [-1, 1]])
     ring = curve(_on_face(outline, landmarks, frame), closed=True)
     pane = curve(_on_face(outline * [0.9, 0.82] - [0, 0.01], landmarks, frame), closed=True)
-    cover, paint = np.zeros((size, size), np.uint8), np.empty_like(crop)
+    mask, paint = np.zeros((size, size), np.uint8), np.empty_like(crop)
     rim = _RIMS[rng.integers(len(_RIMS))] * rng.uniform(0.6, 1.1)
     flood(paint, rim)
     for jaw, side in ((0, -1), (16, 1)):
         strap = np.array([frame.at(np.array([(side * 0.6, 0.0)]))[0], landmarks[jaw] - 0.15 * frame.unit * frame.down])
         strap = np.vstack([strap, 2 * strap[1] - strap[0]])
-        stroke(cover, strap[None], (255,), frame.unit * rng.uniform(0.2, 0.28))
-    fill(cover, ring, (255,))
+        stroke(mask, strap[None], (255,), frame.unit * rng.uniform(0.2, 0.28))
+    fill(mask, ring, (255,))
     fill(paint, ring, as_colour(rim * 1.15 + 8))
     stroke(paint, np.vstack([ring, ring[:1]])[None], as_colour(rim * 0.55), 0.03 * frame.unit)
     shown = np.full_like(paint, 26)
@@ -104,7 +104,7 @@ def goggles(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, s
         shown = _fine(cv2.addWeighted(shown, 0.7, seen, 0.4, 0), size)
     _streaks(shown, [pane], 18 if closed else rng.uniform(20, 70), rng)
     cv2.copyTo(shown, mask_of(pane, size), paint)
-    return Drawing(cv2.blur(paint, (3, 3)), cover, lift=0.06)
+    return Drawing(cv2.blur(paint, (3, 3)), mask, lift=0.06)
 
 
 def _lenses(
@@ -142,7 +142,7 @@ def _on_face(outline: np.ndarray, landmarks: np.ndarray, frame: Frame) -> np.nda
 
 def _framed(
     paint: np.ndarray,
-    cover: np.ndarray,
+    mask: np.ndarray,
     landmarks: np.ndarray,
     frame: Frame,
     lenses: list[np.ndarray],
@@ -157,12 +157,12 @@ def _framed(
     for (_, hinge), jaw in zip(rests, (0, 16), strict=True):
         lines.append(np.array([hinge, landmarks[jaw] - 0.1 * frame.unit * frame.down]))
     for line in lines:
-        stroke(cover, line[None], (255,), thickness)
+        stroke(mask, line[None], (255,), thickness)
         stroke(paint, line[None], as_colour(rim), thickness + 1)
     if thickness > 2.5:  # light along the upper edge
         for line in lines[:2]:
             stroke(paint, line[None] - 0.25 * thickness * frame.down, as_colour(rim * 1.3 + 28), 0.3 * thickness)
-    return Drawing(paint, cover, lift=0.045)
+    return Drawing(paint, mask, lift=0.045)
 
 
 def _streaks(image: np.ndarray, lenses: list[np.ndarray], gain: float, rng: np.random.Generator) -> None:

@@ -66,5 +66,5 @@ def flood(image: np.ndarray, colour: np.ndarray) -> None:
 
 
 def blank(crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Black paint (S, S, 3) and an empty cover (S, S), uint8."""
+    """Black paint (S, S, 3) and an empty mask (S, S), uint8."""
     return np.zeros_like(crop), np.zeros(crop.shape[:2], np.uint8)

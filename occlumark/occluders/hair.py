@@ -93,12 +93,12 @@ def _combed(
     crop: np.ndarray, lines: np.ndarray, unit: float, count: int, base: np.ndarray, rng: np.random.Generator
 ) -> Drawing:
     """Hairs (n, 8, 2) in pixels, sorted by locks, drawn in shades; with a band of light across."""
-    cover, paint = np.zeros(crop.shape[:2], np.uint8), np.empty_like(crop)
+    mask, paint = np.zeros(crop.shape[:2], np.uint8), np.empty_like(crop)
     flood(paint, base * 0.6)
     thick = max(1.0, unit * 0.014)
-    stroke(cover, lines[:, :7], (255,), thick + 0.6)
-    stroke(cover, lines, (200,), 1)
-    cv2.max(cover, cv2.blur(cover, (3, 3)), cover)
+    stroke(mask, lines[:, :7], (255,), thick + 0.6)
+    stroke(mask, lines, (200,), 1)
+    cv2.max(mask, cv2.blur(mask, (3, 3)), mask)
     shades = (0.62, 0.8, 1.0, 1.25, 1.5)
     parts = np.array_split(rng.permutation(len(lines)), len(shades))
     for part, shade in zip(parts, shades, strict=True):
@@ -107,7 +107,7 @@ def _combed(
     shine = lines[parts[3][::2], first : first + 3]
     if len(shine):
         stroke(paint, shine, as_colour(base * 1.6 + 26), max(1.0, thick * 0.6))
-    return Drawing(paint, cover, lift=0.025)
+    return Drawing(paint, mask, lift=0.025)
 
 
 def _colour(crop: np.ndarray, frame: Frame, rng: np.random.Generator) -> np.ndarray:

@@ -85,19 +85,19 @@ def posed(pose: Pose, matrix: np.ndarray, rng: np.random.Generator) -> Hand:
 
 
 def draw_hand(
-    paint: np.ndarray, cover: np.ndarray, hand: Hand, tone: np.ndarray, light: np.ndarray, rng: np.random.Generator
+    paint: np.ndarray, mask: np.ndarray, hand: Hand, tone: np.ndarray, light: np.ndarray, rng: np.random.Generator
 ) -> None:
     """Draw a hand and its bare forearm.
 
     Args:
         paint: (S, S, 3) uint8, changed in place.
-        cover: (S, S) uint8, changed in place.
+        mask: (S, S) uint8, changed in place.
         hand: in its pose.
         tone: (3,) skin colour.
         light: (2,) towards the light, as light_direction gives it.
         rng: for what differs between hands.
     """
-    size, unit = cover.shape[0], hand.scale
+    size, unit = mask.shape[0], hand.scale
     # Form is smooth: half the resolution is enough for it, and four times as fast.
     height = _heights(hand, max(size // 2, 8), 0.5)
     smooth = cv2.GaussianBlur(height, (0, 0), max(0.014 * unit, 0.5))
@@ -105,14 +105,14 @@ def draw_hand(
     # what lies low gets less light: the gaps between fingers, the rim
     shade = cv2.multiply(shade, cv2.addWeighted(smooth, 0.32, smooth, 0, 62), scale=1 / 128)
     shade = cv2.multiply(shade, clouds(shade.shape[0], rng, max(6, size // 9), 0.025), scale=1 / 128)
-    own = np.zeros_like(cover)
+    own = np.zeros_like(mask)
     _strokes(own, hand, 1.0, 255, 1.0)
     skin = np.empty_like(paint)
     _flush(skin, hand, tone)
     _lines(skin, hand, tone)
     skin = lit(skin, cv2.resize(shade, (size, size), interpolation=cv2.INTER_LINEAR))
     cv2.copyTo(skin, cv2.dilate(own, np.ones((3, 3), np.uint8)), paint)
-    cv2.max(cover, own, cover)
+    cv2.max(mask, own, mask)
 
 
 def _heights(hand: Hand, size: int, zoom: float) -> np.ndarray:

@@ -89,7 +89,7 @@ def _drawn(
 ) -> Drawing:
     """Hands by their pose, angle, target in the crop, the point of the hand that lies there, and handedness."""
     frame = Frame.of(landmarks)
-    paint, cover = np.zeros_like(crop), np.zeros(crop.shape[:2], np.uint8)
+    paint, mask = np.zeros_like(crop), np.zeros(crop.shape[:2], np.uint8)
     (tone, own), light = skin_tone(crop, landmarks, rng), light_direction(crop)
     sleeve = cloth_colour(rng) if rng.random() < 0.5 else None
     size = frame.unit * scale * rng.uniform(0.88, 1.08)
@@ -98,25 +98,25 @@ def _drawn(
         turn = np.column_stack([frame.right, frame.down]) @ np.array([[cos, -sin], [sin, cos]]) * size
         turn[:, 0] *= way
         hand = posed(pose, np.column_stack([turn, target - turn @ np.array(grip)]), rng)
-        draw_hand(paint, cover, hand, tone, light, rng)
+        draw_hand(paint, mask, hand, tone, light, rng)
         if sleeve is not None:
-            _sleeve(paint, cover, hand, sleeve, rng)
-    return Drawing(paint, cover, lift=lift, borrowed=own)
+            _sleeve(paint, mask, hand, sleeve, rng)
+    return Drawing(paint, mask, lift=lift, borrowed=own)
 
 
-def _sleeve(paint: np.ndarray, cover: np.ndarray, hand: Hand, colour: np.ndarray, rng: np.random.Generator) -> None:
+def _sleeve(paint: np.ndarray, mask: np.ndarray, hand: Hand, colour: np.ndarray, rng: np.random.Generator) -> None:
     """Cloth around the forearm; in place."""
     start = rng.uniform(0.1, 0.6)
     outline = np.array(
         [(-0.36, start), (0.36, start - 0.03), (0.42, start + 0.6), (0.6, 8), (-0.6, 8), (-0.42, start + 0.6)]
     )
-    shape = np.zeros_like(cover)
+    shape = np.zeros_like(mask)
     fill(shape, hand.at(outline), (255,))
     cloth = np.empty_like(paint)
     flood(cloth, colour)
     stroke(cloth, hand.at(np.array([(-0.36, start + 0.1), (0.37, start + 0.07)]))[None], as_colour(colour * 0.75), 1)
-    ridge = np.full_like(cover, 92)
+    ridge = np.full_like(mask, 92)
     stroke(ridge, hand.at(np.array([(0.0, start), (0.0, 8.0)]))[None], (140,), 0.36 * hand.scale)
     cloth = lit(cloth, cv2.blur(ridge, (max(3, int(0.3 * hand.scale)),) * 2))
-    cv2.copyTo(lit(cloth, clouds(cover.shape[0], rng, 8, 0.16)), cv2.dilate(shape, np.ones((3, 3), np.uint8)), paint)
-    cv2.max(cover, shape, cover)
+    cv2.copyTo(lit(cloth, clouds(mask.shape[0], rng, 8, 0.16)), cv2.dilate(shape, np.ones((3, 3), np.uint8)), paint)
+    cv2.max(mask, shape, mask)

@@ -1,4 +1,4 @@
-"""Light that changes the face and hides nothing: shadows thrown on it, patches of sun, highlights, glare."""
+"""Light that changes the face and occludes nothing: shadows thrown on it, patches of sun, highlights, glare."""
 
 import cv2
 import numpy as np

@@ -123,20 +123,20 @@ def _worn(
     places = np.vstack([np.column_stack([across, np.full(7, v)]) for v, _ in rows])
     top, bottom = curve(fit.top), curve(fit.bottom)
     outline = np.vstack([top, bottom[::-1]])
-    cover = mask_of(outline, size)
+    mask = mask_of(outline, size)
     paint = lit(bend(flat, places, points, size), _swell(fit, size, unit, rng))
-    straps = cover.copy()
+    straps = mask.copy()
     for strap in fit.straps:
         stroke(straps, curve(strap)[None], (255,), unit * rng.uniform(0.01, 0.024))
     inside = paint
     paint = np.empty_like(crop)
     flood(paint, edge)
-    cv2.copyTo(inside, cover, paint)
-    cover = straps
+    cv2.copyTo(inside, mask, paint)
+    mask = straps
     if rng.random() < 0.7:
         for line in (top, bottom, np.vstack([fit.top[:1], fit.bottom[:1]]), np.vstack([fit.top[-1:], fit.bottom[-1:]])):
             stroke(paint, line[None], as_colour(edge * 0.9), 0.03 * unit)
-    return Drawing(paint, cover, lift=0.03)
+    return Drawing(paint, mask, lift=0.03)
 
 
 def _swell(fit: _Fit, size: int, unit: float, rng: np.random.Generator) -> np.ndarray:

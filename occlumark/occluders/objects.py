@@ -30,8 +30,8 @@ def cup(
 
     turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     rim = at(np.column_stack([wide * np.cos(turns), 0.1 * np.sin(turns)]))
-    cover, paint = mask_of(at(body), side), np.empty_like(crop)
-    fill(cover, rim, (255,))
+    mask, paint = mask_of(at(body), side), np.empty_like(crop)
+    fill(mask, rim, (255,))
     colour = rng.uniform(30, 235, 3) if rng.random() < 0.6 else np.full(3, rng.choice([38, 225]))
     flood(paint, colour)
     if rng.random() < 0.5:  # a band or a print
@@ -47,15 +47,15 @@ def cup(
     way = rng.choice([-1, 1])
     if rng.random() < 0.6:
         handle = at(curve(np.array([(wide, 0.2), (wide + 0.26, 0.22), (wide + 0.28, 0.55), (narrow, 0.7)]) * [way, 1]))
-        stroke(cover, handle[None], (255,), 0.1 * unit)
+        stroke(mask, handle[None], (255,), 0.1 * unit)
         stroke(paint, handle[None], as_colour(colour * 0.8), 0.1 * unit)
     for k in range(int(rng.integers(0, 5))):
         height = 0.3 + 0.17 * k
         grip = np.array(
             [(way * 0.9, height + 0.25), (way * narrow, height + 0.05), (way * rng.uniform(-0.15, 0.1), height)]
         )
-        _grasping(paint, cover, at(curve(grip)), 0.17 * frame.unit * min(size, 1.0), tone)
-    return Drawing(paint, cover, lift=0.08)
+        _grasping(paint, mask, at(curve(grip)), 0.17 * frame.unit * min(size, 1.0), tone)
+    return Drawing(paint, mask, lift=0.08)
 
 
 def phone(
@@ -79,7 +79,7 @@ def phone(
     quarter = np.column_stack([wide - corner + corner * np.cos(turns), tall - corner + corner * np.sin(turns)])
     signs = ((1, 1, 1), (-1, 1, -1), (-1, -1, 1), (1, -1, -1))
     outline = at(np.vstack([quarter[::step] * [x, y] for x, y, step in signs]))
-    cover, paint = mask_of(outline, side), np.empty_like(crop)
+    mask, paint = mask_of(outline, side), np.empty_like(crop)
     colour = rng.choice([18, 40, 205]) + rng.normal(0, 4, 3) if rng.random() < 0.7 else rng.uniform(40, 200, 3)
     flood(paint, colour)
     sheen = cv2.GaussianBlur(cv2.resize(picture(crop, source, rng), (24, 24)), (0, 0), 2)
@@ -100,8 +100,8 @@ def phone(
         grip = np.array(
             [(way * 1.1, height + 0.25), (way * wide, height + 0.06), (way * rng.uniform(0.05, 0.2), height)]
         )
-        _grasping(paint, cover, at(curve(grip)), 0.17 * frame.unit * min(size, 1.0), tone)
-    return Drawing(paint, cover, lift=0.1)
+        _grasping(paint, mask, at(curve(grip)), 0.17 * frame.unit * min(size, 1.0), tone)
+    return Drawing(paint, mask, lift=0.1)
 
 
 def microphone(
@@ -115,15 +115,15 @@ def microphone(
     lean = rng.uniform(-0.9, 0.9)
     way = np.cos(lean) * frame.down + np.sin(lean) * frame.right
     across = np.array([-way[1], way[0]])
-    cover, paint = np.zeros((side, side), np.uint8), np.empty_like(crop)
+    mask, paint = np.zeros((side, side), np.uint8), np.empty_like(crop)
     grey = rng.uniform(20, 60)
     flood(paint, np.full(3, grey))
     end = ball + way * 2 * side
     taper = np.array([ball + 0.72 * radius * across, end + 0.5 * radius * across, end - 0.5 * radius * across])
-    fill(cover, np.vstack([taper, [ball - 0.72 * radius * across]]), (255,))
-    stroke(cover, np.array([[ball, ball + 0.1]]), (255,), 2 * radius)
-    shade = rounded(cover, light_direction(crop), 0.35 * radius, 1.2)
-    head = np.zeros_like(cover)
+    fill(mask, np.vstack([taper, [ball - 0.72 * radius * across]]), (255,))
+    stroke(mask, np.array([[ball, ball + 0.1]]), (255,), 2 * radius)
+    shade = rounded(mask, light_direction(crop), 0.35 * radius, 1.2)
+    head = np.zeros_like(mask)
     stroke(head, np.array([[ball, ball + 0.1]]), (255,), 2 * radius)
     foam = rng.random() < 0.35
     body = np.empty_like(crop)
@@ -148,8 +148,8 @@ def microphone(
     for k in range(int(rng.choice([0, 4]))):
         at = ball + (1.9 + 0.34 * k) * radius * way
         bow = np.array([at + 1.1 * radius * across, at, at - 0.7 * radius * across])
-        _grasping(paint, cover, curve(bow), 0.17 * frame.unit * min(size, 1.0), tone)
-    return Drawing(paint, cover, lift=0.1)
+        _grasping(paint, mask, curve(bow), 0.17 * frame.unit * min(size, 1.0), tone)
+    return Drawing(paint, mask, lift=0.1)
 
 
 def book(
@@ -183,20 +183,20 @@ def book(
     if kind > 0.75:  # open: a fold
         flat = lit(flat, np.tile((128 - 50 * np.exp(-(((np.arange(128) - 64) / 9.0) ** 2))).astype(np.uint8), (160, 1)))
     paint = lit(bend(flat, places, points, side), clouds(side, rng, 3, 0.18))
-    cover = mask_of(corners, side)
+    mask = mask_of(corners, side)
     edge = np.vstack([corners, corners[:1]])[None]
     stroke(paint, edge, (120, 118, 112), 0.02 * frame.unit)
     for k in range(int(rng.choice([0, 3, 4]))):
         at = corners[1] + (0.5 + 0.22 * k) * frame.unit * down
         _grasping(
-            paint, cover, at + np.outer([0.35, 0, -0.3], right) * frame.unit, 0.17 * frame.unit * min(size, 1.0), tone
+            paint, mask, at + np.outer([0.35, 0, -0.3], right) * frame.unit, 0.17 * frame.unit * min(size, 1.0), tone
         )
-    return Drawing(paint, cover, lift=0.12)
+    return Drawing(paint, mask, lift=0.12)
 
 
-def _grasping(paint: np.ndarray, cover: np.ndarray, line: np.ndarray, width: float, tone: np.ndarray) -> None:
+def _grasping(paint: np.ndarray, mask: np.ndarray, line: np.ndarray, width: float, tone: np.ndarray) -> None:
     """A finger along a line (n, 2) around something; in place."""
-    stroke(cover, line[None], (255,), width)
+    stroke(mask, line[None], (255,), width)
     for share, shade in ((1.0, 0.5), (0.86, 0.8), (0.62, 0.95), (0.3, 1.02)):
         stroke(paint, line[None], as_colour(tone * shade), share * width)
     nail = line[-1] + 0.12 * (line[-2] - line[-1])

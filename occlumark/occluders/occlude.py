@@ -1,4 +1,4 @@
-"""Occluders over training faces: what is put over a face, how often, and which landmarks it hides.
+"""Occluders over training faces: what is put over a face, how often, and which landmarks it occludes.
 
 Not in the paper: it augments by rotation, scale, translation and mirroring alone (docs/paper.md, "Augmentation").
 """
@@ -86,7 +86,7 @@ def occlude(
 
     Returns:
         The composed crop, (S, S, 3) uint8, a new array unless nothing was put on; and how much of each pixel is
-        covered, (S, S) float32 in 0..1. Where that is 0, nothing hides the face, though a shadow may lie on it.
+        occluded, (S, S) float32 in 0..1. Where that is 0, nothing occludes the face, though a shadow may lie on it.
 
     Raises:
         ConfigError: config.masks holds no cut-out.
@@ -111,17 +111,17 @@ def _one(
         composed, alpha, _light = compose(crop, landmarks, TRAINING[kind](crop, landmarks, rng, source), rng)
         return composed, alpha
     if kind == "mask":
-        paint, cover = cutouts.mask(crop, landmarks, config.masks, rng)
+        paint, mask = cutouts.mask(crop, landmarks, config.masks, rng)
     else:
-        paint, cover = simple.DRAW[kind](crop, landmarks, rng)
+        paint, mask = simple.DRAW[kind](crop, landmarks, rng)
     light = cv2.resize(rng.integers(150, 250, (3, 3), np.uint8), crop.shape[:2], interpolation=cv2.INTER_LINEAR)
     paint = cv2.multiply(paint, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), scale=1 / 210)
-    alpha = cv2.GaussianBlur(cover, (3, 3), 0.8).astype(np.float32) * np.float32(1 / 255)
+    alpha = cv2.GaussianBlur(mask, (3, 3), 0.8).astype(np.float32) * np.float32(1 / 255)
     return cv2.blendLinear(paint, crop, alpha, 1 - alpha), alpha
 
 
 def occluded_landmarks(alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Which landmarks an occluder hides: those whose pixel it covers by more than half.
+    """Which landmarks an occluder occludes: those whose pixel it occludes by more than half.
 
     Args:
         alpha: (S, S), as occlude returns it.
@@ -133,6 +133,6 @@ def occluded_landmarks(alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     columns, rows = np.floor(np.nan_to_num(landmarks, nan=-1)).astype(int).T
     size = alpha.shape[0]
     inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
-    hidden = np.zeros(len(landmarks), bool)
-    hidden[inside] = alpha[rows[inside], columns[inside]] > 0.5
-    return hidden
+    occluded = np.zeros(len(landmarks), bool)
+    occluded[inside] = alpha[rows[inside], columns[inside]] > 0.5
+    return occluded

@@ -13,7 +13,7 @@ from occlumark.occluders.surface import clouds, curve, light_direction, lit, mas
 def shapes(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, source: Source) -> Drawing:
     """One to three polygons, ellipses, blobs or strips over the face, of one colour, of cloth or of a picture."""
     size, frame = crop.shape[0], Frame.of(landmarks)
-    cover, paint = np.zeros((size, size), np.uint8), np.empty_like(crop)
+    mask, paint = np.zeros((size, size), np.uint8), np.empty_like(crop)
     borrowed = False
     for _ in range(int(rng.choice([1, 1, 2, 3]))):
         centre = landmarks[rng.integers(len(landmarks))] + rng.normal(0, 0.2, 2) * frame.unit
@@ -32,9 +32,9 @@ def shapes(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, so
             shade = relief(smooth, light_direction(crop), 0.25)
             texture = lit(texture, cv2.resize(shade, (size, size), interpolation=cv2.INTER_LINEAR))
         cv2.copyTo(texture, cv2.dilate(shape, np.ones((3, 3), np.uint8)), paint)
-        cv2.max(cover, shape, cover)
+        cv2.max(mask, shape, mask)
     soft = 0.0 if rng.random() < 0.7 else rng.uniform(0, 0.06)
-    return Drawing(paint, cover, lift=float(rng.choice([0, 0.04, 0.1])), defocus=soft, borrowed=borrowed)
+    return Drawing(paint, mask, lift=float(rng.choice([0, 0.04, 0.1])), defocus=soft, borrowed=borrowed)
 
 
 def _shape(centre: np.ndarray, unit: float, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -57,7 +57,7 @@ def _shape(centre: np.ndarray, unit: float, size: int, rng: np.random.Generator)
 
 
 def other_face(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, source: Source) -> Drawing:
-    """Another person's face that covers a side of this one; without others, this one mirrored."""
+    """Another person's face that occludes a side of this one; without others, this one mirrored."""
     size, frame = crop.shape[0], Frame.of(landmarks)
     if len(source.faces):
         other, points = source.faces[int(rng.integers(len(source.faces)))]
@@ -83,5 +83,5 @@ def other_face(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator
         moved[17:27] - (0.25 + 0.3 * np.sin(np.linspace(0.2, np.pi - 0.2, 10)))[:, None] * crown.unit * crown.down
     )
     hull = cv2.convexHull(np.vstack([moved, forehead]).astype(np.float32))[:, 0].astype(float)
-    cover = cv2.GaussianBlur(mask_of(curve(hull, closed=True), size), (0, 0), max(0.025 * crown.unit, 0.5))
-    return Drawing(paint, cover, lift=float(rng.choice([0, 0.08])), borrowed=True)
+    mask = cv2.GaussianBlur(mask_of(curve(hull, closed=True), size), (0, 0), max(0.025 * crown.unit, 0.5))
+    return Drawing(paint, mask, lift=float(rng.choice([0, 0.08])), borrowed=True)

@@ -24,7 +24,7 @@ def contact_sheet(
             another, if there are different ones.
         kinds: some of KINDS.
         seed: the same seed gives the same sheet; what a cell shows does not depend on the other kinds.
-        alpha: outline what is hidden by more than half.
+        alpha: outline what is occluded by more than half.
 
     Raises:
         ValueError: there is no such kind, or no face.
@@ -41,9 +41,9 @@ def contact_sheet(
             rng = np.random.default_rng((seed, KINDS.index(kind), column))
             source = Source(textures=[face for face, _ in others], faces=others)
             draw = TRAINING.get(kind) or BENCHMARK[kind]
-            composed, hidden, _light = compose(crop, landmarks, draw(crop, landmarks, rng, source), rng)
+            composed, alpha_map, _light = compose(crop, landmarks, draw(crop, landmarks, rng, source), rng)
             if alpha:
-                lines, _ = cv2.findContours((hidden > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+                lines, _ = cv2.findContours((alpha_map > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
                 cv2.drawContours(composed, lines, -1, _EDGE, 1)
             cells.append(composed)
         rows.append(np.hstack(cells))

@@ -1,4 +1,4 @@
-"""Drawn occluders: patches, sunglasses, a hand, hair. Each gives its paint and the cover it paints on.
+"""Drawn occluders: patches, sunglasses, a hand, hair. Each gives its paint and the mask it paints on.
 
 Lengths are in units of the face, as in Frame. Frozen: configurations trained with these repeat pixel for pixel.
 """
@@ -20,17 +20,17 @@ _FRAMES = np.array([(15, 15, 18), (60, 40, 25), (150, 120, 60), (170, 170, 175),
 
 def patch(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """One or two rectangles, ellipses or polygons: one colour, a part of the same picture, or coloured clouds."""
-    paint, cover = blank(crop)
+    paint, mask = blank(crop)
     side = crop.shape[0]
     for _ in range(rng.integers(1, 3)):
         half = rng.uniform(0.08, 0.45, 2) * side / 2
         centre = rng.uniform(half, side - half)
-        shape = np.zeros_like(cover)
+        shape = np.zeros_like(mask)
         fill(shape, centre + half * _outline(rng), (255,))
-        # one pixel further than the cover, whose softened edge would else mix in black
+        # one pixel further than the mask, whose softened edge would else mix in black
         cv2.copyTo(_texture(crop, rng), cv2.dilate(shape, np.ones((3, 3), np.uint8)), paint)
-        cv2.max(cover, shape, cover)
-    return paint, cover
+        cv2.max(mask, shape, mask)
+    return paint, mask
 
 
 def _outline(rng: np.random.Generator) -> np.ndarray:
@@ -58,7 +58,7 @@ def _texture(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def sunglasses(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Dark lenses over both eyes, a little translucent, with a bridge and temples."""
-    paint, cover = blank(crop)
+    paint, mask = blank(crop)
     frame = Frame.of(landmarks)
     opacity = int(rng.uniform(0.78, 1) * 255)
     rim, thickness = (
@@ -81,16 +81,16 @@ def sunglasses(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator
         hinge = centre + frame.right * outward * half_width - frame.down * 0.08 * frame.unit
         inner.append(centre - frame.right * outward * 0.95 * half_width - frame.down * 0.05 * frame.unit)
         ear = landmarks[jaw] - frame.down * 0.1 * frame.unit
-        stroke(cover, np.array([[hinge, ear]]), (255,), 1.4 * thickness)
-        fill(cover, lens, (opacity,))
+        stroke(mask, np.array([[hinge, ear]]), (255,), 1.4 * thickness)
+        fill(mask, lens, (opacity,))
         fill(paint, lens, as_colour(tint))
         _glare(paint, lens, tint, rng)
         closed = np.concatenate([lens, lens[:1]])[None]
         stroke(paint, closed, rim, thickness)
-        stroke(cover, closed, (255,), thickness)
+        stroke(mask, closed, (255,), thickness)
     stroke(paint, np.array([inner]), rim, 1.2 * thickness)
-    stroke(cover, np.array([inner]), (255,), 1.2 * thickness)
-    return cv2.blur(paint, (3, 3)), cover
+    stroke(mask, np.array([inner]), (255,), 1.2 * thickness)
+    return cv2.blur(paint, (3, 3)), mask
 
 
 def _glare(paint: np.ndarray, lens: np.ndarray, tint: np.ndarray, rng: np.random.Generator) -> None:
@@ -107,7 +107,7 @@ def _glare(paint: np.ndarray, lens: np.ndarray, tint: np.ndarray, rng: np.random
 
 def hand(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """One to five fingers with a palm and a forearm, from the border to a cheek, the mouth, the chin or an eye."""
-    paint, cover = blank(crop)
+    paint, mask = blank(crop)
     frame = Frame.of(landmarks)
     places = ((48, 54), (3, 31), (13, 35), (8, 57), (36, 39), (42, 45))
     target = landmarks[list(places[rng.integers(len(places))])].mean(axis=0)
@@ -132,7 +132,7 @@ def hand(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> t
             wrist + 1.1 * width * side,
         ]
     )
-    for image, colour in ((cover, (255,)), (paint, dark)):
+    for image, colour in ((mask, (255,)), (paint, dark)):
         fill(image, palm, colour)
         stroke(image, np.concatenate([palm, palm[:1]])[None], colour, width)
     stroke(paint, np.array([[knuckles, wrist, elbow]]), skin_colour, 3.2 * width)
@@ -145,7 +145,7 @@ def hand(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> t
         direction = -out + side * (fan * offset + curl)
         _finger(
             paint,
-            cover,
+            mask,
             np.array([base, base + direction * reach * 0.5, base + (direction - side * curl) * reach]),
             width,
             (dark, skin_colour, light),
@@ -156,18 +156,18 @@ def hand(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> t
         direction = -out * 0.7 - side * 0.7
         _finger(
             paint,
-            cover,
+            mask,
             base + np.outer([0, 0.5, 0.9], direction * length),
             width * 1.1,
             (dark, skin_colour, light),
             side,
         )
-    return cv2.GaussianBlur(paint, (5, 5), 1.2), cover
+    return cv2.GaussianBlur(paint, (5, 5), 1.2), mask
 
 
 def _finger(
     paint: np.ndarray,
-    cover: np.ndarray,
+    mask: np.ndarray,
     bones: np.ndarray,
     width: float,
     shades: tuple[tuple[int, ...], ...],
@@ -175,7 +175,7 @@ def _finger(
 ) -> None:
     """A finger along bones (3, 2), in pixels: a dark rim, the skin and a light ridge, then the nail."""
     line = bones[None]
-    stroke(cover, line, (255,), width)
+    stroke(mask, line, (255,), width)
     for shade, share, shift in zip(shades, (1, 0.82, 0.35), (0, 0, 0.15), strict=True):
         stroke(paint, line + shift * width * side, shade, share * width)
 
@@ -192,7 +192,7 @@ def _skin(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> 
 
 def hair(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Strands over the forehead, perhaps down over an eye or a cheek, and on half of the faces a closed fringe."""
-    paint, cover = blank(crop)
+    paint, mask = blank(crop)
     frame = Frame.of(landmarks)
     base = _HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.7, 1.2) + rng.normal(0, 5, 3)
     paint[:] = as_colour(base)
@@ -212,12 +212,12 @@ def hair(crop: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> t
     lines = frame.at(curves.reshape(-1, 2)).reshape(count, 9, 2)
     thickness = frame.unit * rng.uniform(0.01, 0.028)
     if rng.random() < 0.5:
-        fill(cover, np.concatenate([lines[0], lines[1:-1:3, -1], lines[-1, ::-1]]), (255,))
-    stroke(cover, lines, (255,), thickness)
+        fill(mask, np.concatenate([lines[0], lines[1:-1:3, -1], lines[-1, ::-1]]), (255,))
+    stroke(mask, lines, (255,), thickness)
     order = rng.permutation(count)
     for part, shade in zip(np.array_split(order, 5), (0.65, 1.25, 0.8, 1.5, 1.0), strict=True):
         stroke(paint, lines[part], as_colour(base * shade + 10 * (shade - 0.8)), thickness)
-    return cv2.blur(paint, (3, 3)), cover
+    return cv2.blur(paint, (3, 3)), mask
 
 
 DRAW: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {

@@ -26,9 +26,9 @@ def curve(points: np.ndarray, closed: bool = False) -> np.ndarray:
 
 def mask_of(outline: np.ndarray, size: int) -> np.ndarray:
     """An outline (n, 2) filled: (size, size) uint8, 255 inside."""
-    cover = np.zeros((size, size), np.uint8)
-    fill(cover, outline, (255,))
-    return cover
+    mask = np.zeros((size, size), np.uint8)
+    fill(mask, outline, (255,))
+    return mask
 
 
 def clouds(size: int, rng: np.random.Generator, cells: int | tuple[int, int], amplitude: float) -> np.ndarray:

@@ -22,14 +22,14 @@ OCCLUSION_STRIDE = 8
 
 
 class LandmarkBatch(NamedTuple):
-    """Augmented faces and what drawn occluders cover of them; without the first axis it is one face."""
+    """Augmented faces and what drawn occluders occlude of them; without the first axis it is one face."""
 
     crops: UInt8[Tensor, "B size size 3"]
     """RGB."""
     landmarks: Float[Tensor, "B L 2"]
     """Ground truth in crop pixels, NaN where not annotated."""
     occluded: Float[Tensor, "B L"]
-    """1 where a drawn occluder covers the landmark, else 0."""
+    """1 where a drawn occluder occludes the landmark, else 0."""
     occlusion: Float[Tensor, "B h w"]
     """The share of each cell under a drawn occluder; a cell is OCCLUSION_STRIDE pixels wide and high."""
 
@@ -56,7 +56,7 @@ class TrainingFaces(Dataset[LandmarkBatch]):
         return len(self.indices)
 
     def __getitem__(self, position: int) -> LandmarkBatch:
-        """One face and what a drawn occluder covers of it, without the batch's axis."""
+        """One face and what a drawn occluder occludes of it, without the batch's axis."""
         index = int(self.indices[position])
         rng = np.random.default_rng((self.seed, self.epoch, index))
         face = augment(

@@ -74,7 +74,7 @@ def test_the_committed_configuration_is_the_papers_network_and_weights():
             "widths and blocks are five numbers each, for strides 4, 8, 16, 32 and 64, not 2 and 5",
         ),
         ("network.neck=0", "every width and number of blocks is at least 1, not 0"),
-        ("objective.reach=0", "reach at least 0.5"),
+        ("objective.centre_radius=0", "centre_radius at least 0.5"),
         ("augment.occlude.masks=", "the occluder kind 'mask' needs a folder"),
     ],
 )

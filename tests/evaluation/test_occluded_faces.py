@@ -5,10 +5,10 @@ from occlumark.errors import AnnotationError, BoxError
 from occlumark.evaluation import occluded_faces as covered_faces
 from occlumark.evaluation.occluded_faces import EXTENT, MAX_SIDE, SHARES, Picture, generator, pictures_of
 from occlumark.markup import tight_box
-from occlumark.occluders.cover import TOLERANCE, cover_share, face_area
 from occlumark.occluders.drawing import Source
 from occlumark.occluders.kinds import BENCHMARK
 from occlumark.occluders.occlude import occluded_landmarks
+from occlumark.occluders.occlude_share import TOLERANCE, face_area, occlude_share
 
 
 def photo_of(height: int, width: int) -> np.ndarray:
@@ -52,7 +52,9 @@ def test_each_share_is_covered_and_the_truth_is_the_drawn_one(symmetric_face: np
     assert tuple(picture.share for picture in covered) == SHARES
     texture = Source(textures=[covered_faces.read_photo(covered_faces._TEXTURE)])
     for picture in covered:
-        again = cover_share(clean.photo, clean.landmarks, picture.share, generator(0, picture.share, "a.jpg"), texture)
+        again = occlude_share(
+            clean.photo, clean.landmarks, picture.share, generator(0, picture.share, "a.jpg"), texture
+        )
         assert picture.kind == again.kind and picture.kind in BENCHMARK
         np.testing.assert_array_equal(picture.photo, again.crop)
         np.testing.assert_array_equal(picture.hidden, occluded_landmarks(again.alpha, clean.landmarks))
@@ -91,6 +93,6 @@ def test_a_face_that_nothing_covers(symmetric_face: np.ndarray, monkeypatch: pyt
     def refuse(*_: object) -> None:
         raise ValueError("no occluder covers 10% of this face")
 
-    monkeypatch.setattr(covered_faces, "cover_share", refuse)
+    monkeypatch.setattr(covered_faces, "occlude_share", refuse)
     with pytest.raises(AnnotationError, match="cannot be covered: no occluder covers 10%"):
         made(symmetric_face)

@@ -18,9 +18,9 @@ def polygons(blur: float) -> np.ndarray:
 
 
 def disc(face: np.ndarray, **options) -> Drawing:
-    cover = np.zeros((224, 224), np.uint8)
-    cv2.circle(cover, (112, 112), 40, 255, cv2.FILLED)
-    return Drawing(np.full((224, 224, 3), (200, 120, 60), np.uint8), cover, **options)
+    mask = np.zeros((224, 224), np.uint8)
+    cv2.circle(mask, (112, 112), 40, 255, cv2.FILLED)
+    return Drawing(np.full((224, 224, 3), (200, 120, 60), np.uint8), mask, **options)
 
 
 def test_blur_is_measured() -> None:

@@ -33,7 +33,7 @@ def test_a_rectangle_of_the_published_sizes_is_filled_and_nothing_else(crop) -> 
 
 def test_it_lies_anywhere(crop) -> None:
     rng = np.random.default_rng(1)
-    covered = np.mean([erase(crop, rng)[1] for _ in range(400)], axis=0)
-    quarters = [covered[y : y + 100, x : x + 100].mean() for y in (0, 100) for x in (0, 100)]
-    np.testing.assert_allclose(quarters, covered.mean(), rtol=0.2)
-    assert covered[:, [0, -1]].any() and covered[[0, -1]].any()
+    occluded = np.mean([erase(crop, rng)[1] for _ in range(400)], axis=0)
+    quarters = [occluded[y : y + 100, x : x + 100].mean() for y in (0, 100) for x in (0, 100)]
+    np.testing.assert_allclose(quarters, occluded.mean(), rtol=0.2)
+    assert occluded[:, [0, -1]].any() and occluded[[0, -1]].any()

@@ -53,11 +53,11 @@ def test_where_alpha_is_zero_only_light_changes_the_photo(kind: str, crop, symme
 
 @pytest.mark.parametrize("kind", ["medical_mask", "cloth_mask", "respirator", "goggles", "both_hands", "curtains"])
 def test_where_alpha_is_one_nothing_of_the_face_shines_through(kind: str, crop, symmetric_face) -> None:
-    """A cover drawn for one face hides any face: what is composed there does not depend on what was there."""
+    """A mask drawn for one face hides any face: what is composed there does not depend on what was there."""
     rng = np.random.default_rng(1)
     drawing = ALL[kind](crop, symmetric_face, rng, Source())
     other = crop.copy()
-    under = drawing.cover == 255
+    under = drawing.mask == 255
     other[under] = other[under][::-1]  # the same colours elsewhere: the photo's measures stay nearly as they are
     first = compose(crop, symmetric_face, drawing, np.random.default_rng(2))
     second = compose(other, symmetric_face, drawing, np.random.default_rng(2))
@@ -165,7 +165,7 @@ def test_the_benchmark_draws_nothing_that_training_draws() -> None:
 @pytest.mark.parametrize("kind", BENCHMARK)
 def test_a_larger_occluder_of_the_benchmark_covers_more(kind: str, crop, symmetric_face) -> None:
     means = [
-        [BENCHMARK[kind](crop, symmetric_face, np.random.default_rng(i), Source(), size).cover.mean() for i in range(8)]
+        [BENCHMARK[kind](crop, symmetric_face, np.random.default_rng(i), Source(), size).mask.mean() for i in range(8)]
         for size in (0.4, 1.0, 2.0)
     ]
     assert (np.diff(means, axis=0) >= -0.5).all() and np.mean(means[2]) > 1.25 * np.mean(means[0])

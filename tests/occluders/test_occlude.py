@@ -127,8 +127,8 @@ def test_probability_zero_and_one(crop, symmetric_face) -> None:
         same, alpha = occlude(crop, symmetric_face, OccludeConfig(probability=0), rng)
         np.testing.assert_array_equal(same, crop)
         assert not alpha.any()
-    covered = [occlude(crop, symmetric_face, OccludeConfig(probability=0.5), rng)[1].any() for _ in range(400)]
-    assert 0.4 < np.mean(covered) < 0.6  # four standard deviations
+    occluded = [occlude(crop, symmetric_face, OccludeConfig(probability=0.5), rng)[1].any() for _ in range(400)]
+    assert 0.4 < np.mean(occluded) < 0.6  # four standard deviations
 
 
 def test_a_landmark_is_hidden_by_its_own_pixel_and_never_outside_the_crop() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from occlumark.occluders.cover import TOLERANCE, cover_share, face_area
 from occlumark.occluders.kinds import BENCHMARK
+from occlumark.occluders.occlude_share import TOLERANCE, face_area, occlude_share
 
 
 @pytest.fixture
@@ -26,20 +26,20 @@ def test_the_share_that_was_asked_for_is_covered(share, angle_deg, narrow, crop,
     face = turned(symmetric_face, angle_deg, narrow)
     area = face_area(face, 224) > 0
     for seed in range(6):
-        covered = cover_share(crop, face, share, np.random.default_rng(seed))
-        assert abs(covered.alpha[area].mean() - share) <= TOLERANCE
-        assert covered.kind in BENCHMARK
-        assert (covered.crop != crop).any(axis=2)[covered.alpha > 0.5].mean() > 0.85
+        occluded = occlude_share(crop, face, share, np.random.default_rng(seed))
+        assert abs(occluded.alpha[area].mean() - share) <= TOLERANCE
+        assert occluded.kind in BENCHMARK
+        assert (occluded.crop != crop).any(axis=2)[occluded.alpha > 0.5].mean() > 0.85
 
 
 def test_many_kinds_take_part_at_every_share(crop, symmetric_face) -> None:
     for share in (0.1, 0.25, 0.4):
-        kinds = {cover_share(crop, symmetric_face, share, np.random.default_rng(seed)).kind for seed in range(40)}
+        kinds = {occlude_share(crop, symmetric_face, share, np.random.default_rng(seed)).kind for seed in range(40)}
         assert len(kinds) >= 7
 
 
-def test_the_same_generator_gives_the_same_cover(crop, symmetric_face) -> None:
-    first, again, other = (cover_share(crop, symmetric_face, 0.25, np.random.default_rng(seed)) for seed in (5, 5, 6))
+def test_the_same_generator_gives_the_same_occluder(crop, symmetric_face) -> None:
+    first, again, other = (occlude_share(crop, symmetric_face, 0.25, np.random.default_rng(seed)) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first.crop, again.crop)
     np.testing.assert_array_equal(first.alpha, again.alpha)
     assert first.kind == again.kind and (first.alpha != other.alpha).any()
@@ -50,8 +50,8 @@ def test_small_crops_and_faces_partly_outside(size, symmetric_face) -> None:
     face = symmetric_face * (size / 224) + [0.3 * size, 0.2 * size]
     grey = np.full((size, size, 3), 90, np.uint8)
     for seed in range(4):
-        covered = cover_share(grey, face, 0.25, np.random.default_rng(seed))
-        assert abs(covered.alpha[face_area(face, size) > 0].mean() - 0.25) <= TOLERANCE
+        occluded = occlude_share(grey, face, 0.25, np.random.default_rng(seed))
+        assert abs(occluded.alpha[face_area(face, size) > 0].mean() - 0.25) <= TOLERANCE
 
 
 def test_the_face_is_the_hull_of_the_landmarks_with_the_lower_forehead(symmetric_face) -> None:
@@ -68,10 +68,10 @@ def test_the_face_is_the_hull_of_the_landmarks_with_the_lower_forehead(symmetric
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.7, -1, float("nan")])
 def test_a_share_out_of_range(share, crop, symmetric_face) -> None:
-    with pytest.raises(ValueError, match="the share of the face to cover is in"):
-        cover_share(crop, symmetric_face, share, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="the share of the face to occlude is in"):
+        occlude_share(crop, symmetric_face, share, np.random.default_rng(0))
 
 
 def test_a_face_outside_the_crop(crop, symmetric_face) -> None:
     with pytest.raises(ValueError, match="less than a tenth of the face"):
-        cover_share(crop, symmetric_face + 400, 0.25, np.random.default_rng(0))
+        occlude_share(crop, symmetric_face + 400, 0.25, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""The benchmark's occluders, drawn so large that they cover a given share of the face."""
+"""The benchmark's occluders, drawn so large that they occlude a given share of the face."""
 
 from typing import NamedTuple
 
@@ -16,29 +16,29 @@ _SIZES = (0.35, 2.4)
 _ATTEMPTS, _HALVINGS = 80, 12
 
 
-class Covered(NamedTuple):
+class OccludedFace(NamedTuple):
     """A face under an occluder of the benchmark."""
 
     crop: np.ndarray
     """(S, S, 3) uint8 RGB."""
     alpha: np.ndarray
-    """(S, S) float32 in 0..1, how much of the face each pixel hides."""
+    """(S, S) float32 in 0..1, how much of the face is occluded at each pixel."""
     kind: str
     """Its name in kinds.BENCHMARK."""
 
 
-def cover_share(
+def occlude_share(
     crop: np.ndarray, landmarks: np.ndarray, share: float, rng: np.random.Generator, source: Source | None = None
-) -> Covered:
-    """Put an occluder of the benchmark over a face, so large that it covers a share of it.
+) -> OccludedFace:
+    """Put an occluder of the benchmark over a face, so large that it occludes a share of it.
 
-    Kind, place and pose are drawn at random, then the size is found by bisection; what cannot cover so much, or so
+    Kind, place and pose are drawn at random, then the size is found by bisection; what cannot occlude so much, or so
     little, within the sizes that things have is drawn anew.
 
     Args:
         crop: (S, S, 3) uint8 RGB; not modified.
         landmarks: (68, 2), crop pixels.
-        share: of the face's area, as face_area gives it, that is hidden: the mean alpha there, within TOLERANCE;
+        share: of the face's area, as face_area gives it, that is occluded: the mean alpha there, within TOLERANCE;
             0.03 to 0.6.
         rng: the same state gives the same occluder.
         source: pictures to borrow from; None: none.
@@ -47,7 +47,7 @@ def cover_share(
         ValueError: the share is out of range, or less than a tenth of the face lies in the crop.
     """
     if not 0.03 <= share <= 0.6:
-        raise ValueError(f"the share of the face to cover is in 0.03..0.6, not {share}")
+        raise ValueError(f"the share of the face to occlude is in 0.03..0.6, not {share}")
     area = face_area(landmarks, crop.shape[0])
     whole = cv2.contourArea(cv2.convexHull(_around(landmarks).astype(np.float32)))
     if (area > 0).sum() < max(0.1 * whole, 1):
@@ -62,8 +62,8 @@ def cover_share(
         drawing = BENCHMARK[kind](crop, landmarks, drawn, borrowed, size)
         composed, alpha, _light = compose(crop, landmarks, drawing, drawn)
         if abs(float(alpha[area > 0].mean()) - share) <= TOLERANCE:
-            return Covered(composed, alpha, kind)
-    raise ValueError(f"no occluder covers {share:.0%} of this face")
+            return OccludedFace(composed, alpha, kind)
+    raise ValueError(f"no occluder occludes {share:.0%} of this face")
 
 
 def face_area(landmarks: np.ndarray, size: int) -> np.ndarray:
@@ -91,11 +91,11 @@ def _around(landmarks: np.ndarray) -> np.ndarray:
 def _fitting_size(
     crop: np.ndarray, landmarks: np.ndarray, share: float, kind: str, seed: int, area: np.ndarray, source: Source
 ) -> float | None:
-    """The size at which this kind, drawn from this seed, covers the share; None where no size does."""
+    """The size at which this kind, drawn from this seed, occludes the share; None where no size does."""
 
     def excess(size: float) -> float:
         drawing = BENCHMARK[kind](crop, landmarks, np.random.default_rng(seed), source, size)
-        return cv2.mean(drawing.cover, area)[0] / 255 - share
+        return cv2.mean(drawing.mask, area)[0] / 255 - share
 
     low, high = _SIZES
     if excess(low) > 0 or excess(high) < 0:
