@@ -80,5 +80,7 @@ def test_cofw68_has_no_training_part(tmp_path: Path, write_cofw68: Callable) -> 
 
 def test_one_folder_alone(tmp_path: Path, capsys) -> None:
     words = ["pack", str(tmp_path), str(tmp_path), "--dataset", "cofw", "--out", str(tmp_path / "x.pack")]
-    assert main(words) == 1
-    assert capsys.readouterr().err == "occlumark: --dataset cofw takes one DIR, the data set's own, and no --wflw\n"
+    with pytest.raises(SystemExit) as wrong_usage:
+        main(words)
+    assert wrong_usage.value.code == 2
+    assert "--dataset cofw takes one DIR, the data set's own, and no --wflw\n" in capsys.readouterr().err
