@@ -13,7 +13,7 @@ import numpy as np
 
 from occlumark.boxes import keep_best
 from occlumark.errors import CheckpointError
-from occlumark.network_file import open_network
+from occlumark.network_file import Form, open_network
 from occlumark.packaged import packaged_finder
 
 #: Version of the exported form; raised when detection must know of a change.
@@ -95,9 +95,10 @@ class NetworkFinder:
         self.min_face, self.score, self.max_faces = min_face, score, max_faces
         path, sha256 = (Path(weights), None) if weights is not None else packaged_finder()
         self._session, metadata = open_network(path, sha256=sha256, threads=threads)
-        outputs = tuple(node.name for node in self._session.get_outputs())
-        if metadata.get("kind") != "finder" or metadata.get("format") != FORMAT or outputs != OUTPUTS:
+        if metadata.get("kind") != "finder" or metadata.get("format") != FORMAT:
             raise CheckpointError(f"{path} is no face finder of format {FORMAT}; export one from a finder's checkpoint")
+        outputs: dict[str, Form] = {"scores": ("float", ["any", None]), "boxes": ("float", ["any", None, 4])}
+        self._session.check_forms({"photos": ("uint8", ["any", None, None, 3])}, outputs)
 
     def __call__(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
         """Find faces; see FaceFinder."""
@@ -120,7 +121,7 @@ class NetworkFinder:
             Boxes in photo pixels, those with a longer side up to `largest` pixels in what the network sees, and scores.
         """
         seen = zoomed(photo, zoom)
-        scores, boxes = (output[0] for output in self._session.run(list(OUTPUTS), {"photos": padded(seen)[None]}))
+        scores, boxes = (output[0] for output in self._session.outputs(OUTPUTS, {"photos": padded(seen)[None]}))
         sure = np.flatnonzero(scores >= self.score)
         boxes, scores = boxes[sure], scores[sure]
         small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) <= largest

@@ -1,20 +1,33 @@
-"""The ONNX files that detection runs: checked, opened."""
+"""The ONNX files that detection runs: checked, opened, run."""
 
 import hashlib
-import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
-from occlumark.errors import CheckpointError
+from occlumark.config import parse_json
+from occlumark.errors import CheckpointError, ConfigError, one_line
+from occlumark.onnx_check import check_onnx
 
 #: Where an ONNX file's metadata keeps the JSON that detection reads.
 METADATA_KEY = "occlumark"
+#: Ten times our largest network.
+MOST_BYTES = 1 << 28
+#: More threads than any machine has.
+MOST_THREADS = 1024
+
+#: A value's element type and shape: a number is the axis's length, None one that is free, "any" either.
+Form = tuple[str, Sequence[int | str | None]]
 
 _UNREADABLE = (
+    MemoryError,
+    RuntimeError,
+    ValueError,  # UnicodeDecodeError: names in a damaged file are no text
     onnx_errors.Fail,
     onnx_errors.InvalidArgument,
     onnx_errors.InvalidGraph,
@@ -26,14 +39,64 @@ _UNREADABLE = (
 
 
 class NetworkSession(onnxruntime.InferenceSession):
-    """An ONNX Runtime session that can be pickled and copied: the copy opens the same file again."""
+    """An ONNX Runtime session that checks what it gives, and can be pickled: the copy opens the same file again."""
 
     def __init__(self, path: Path, content: bytes, threads: int | None) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
         options.log_severity_level = 4  # what goes wrong is raised; nothing is printed
         super().__init__(content, options, providers=["CPUExecutionProvider"])
+        self.path = path
         self._opened_by = (path.absolute(), hashlib.sha256(content).hexdigest(), threads)
+
+    def check_forms(self, inputs: Mapping[str, Form], outputs: Mapping[str, Form]) -> None:
+        """Check what the network takes and gives, as its file declares it.
+
+        Args:
+            inputs: all of them, by name.
+            outputs: those that are needed; there may be more.
+
+        Raises:
+            CheckpointError: one is missing, or of another type or shape; an input more is there.
+        """
+        try:
+            takes = {node.name: (node.type, node.shape) for node in self.get_inputs()}
+            gives = {node.name: (node.type, node.shape) for node in self.get_outputs()}
+        except UnicodeDecodeError as error:
+            raise CheckpointError(f"{self.path} is damaged: a name in it is no text; export it again") from error
+        if unknown := sorted(takes.keys() - inputs.keys()):
+            raise CheckpointError(f"{self.path} has an input too many, {unknown[0]!r}; export it again")
+        for word, found, expected in (("input", takes, inputs), ("output", gives, outputs)):
+            for name, form in expected.items():
+                if name not in found or not _fits(found[name], form):
+                    came = _words(found[name]) if name in found else "none"
+                    wrong = f"the wrong {word} {name!r}: expected {_words(form)}, came {came}"
+                    raise CheckpointError(f"{self.path} has {wrong}; export it again")
+
+    def outputs(self, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Run the network.
+
+        Args:
+            names: of the outputs.
+            inputs: by name.
+
+        Raises:
+            CheckpointError: it fails while it runs, or answers in another shape than its file declares or with numbers
+                that are not finite.
+        """
+        try:
+            values = self.run(list(names), dict(inputs))
+        except _UNREADABLE as error:
+            raise CheckpointError(f"{self.path} fails while it runs: {one_line(str(error))[:200]}") from error
+        declared = {node.name: node.shape for node in self.get_outputs()}
+        for name, value in zip(names, values, strict=True):
+            # ONNX Runtime lets a network answer in another shape than its file declares.
+            if not _fits(("", value.shape), ("", [n if isinstance(n, int) else "any" for n in declared[name]])):
+                came = f"{name} of shape {list(value.shape)}, not {declared[name]}"
+                raise CheckpointError(f"{self.path} answers with {came}; export it again")
+            if not np.isfinite(value).all():
+                raise CheckpointError(f"{self.path} answers with numbers that are not finite ({name}); export it again")
+        return values
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _open_again, self._opened_by
@@ -46,35 +109,58 @@ def open_network(
 
     Args:
         path: an ONNX file that `occlumark export` wrote.
-        sha256: what the file's SHA-256 must be; None: not checked.
+        sha256: what the file's SHA-256 must be; None: not known, so what the file holds is checked (onnx_check).
         threads: of ONNX Runtime within one run; None: the CPU's, at most 4.
 
     Returns:
         The session, and what the file's metadata says of the network.
 
     Raises:
-        CheckpointError: the file is missing, truncated, altered or not ours.
-        ValueError: threads below 1.
+        CheckpointError: the file is missing, truncated, altered, not ours or holds what no export of ours does.
+        ValueError: threads out of 1..1024.
     """
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is at least 1, not {threads}")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise ValueError(f"threads is in 1..{MOST_THREADS}, not {threads}")
     content = _read(path)
-    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+    if sha256 is None:
+        try:
+            check_onnx(content)
+        except ValueError as error:
+            raise CheckpointError(f"{path} is no network of ours: {error}; export it again") from error
+    elif hashlib.sha256(content).hexdigest() != sha256:
         raise CheckpointError(f"{path} is altered: its SHA-256 is not the recorded one; install the package again")
     try:
         session = NetworkSession(path, content, threads)
+        text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     except _UNREADABLE as error:
-        raise CheckpointError(f"{path} is no ONNX file, or a truncated one; export it again") from error
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        raise CheckpointError(f"{path} is no ONNX file, or a damaged one; export it again") from error
     if text is None:
         raise CheckpointError(f"{path} is not ours: it lacks the metadata that `occlumark export` writes")
     try:
-        metadata = json.loads(text)
-    except ValueError as error:
-        raise CheckpointError(f"{path} has broken metadata; export it again") from error
-    if not isinstance(metadata, dict):
-        raise CheckpointError(f"{path} has broken metadata; export it again")
-    return session, metadata
+        return session, parse_json(text, "metadata")
+    except ConfigError as error:
+        raise CheckpointError(f"{path} has broken metadata ({error}); export it again") from error
+
+
+def _fits(found: tuple[str, Sequence[int | str | None]], form: Form) -> bool:
+    (kind, shape), (expected_kind, expected) = found, form
+    return (
+        kind in (expected_kind, f"tensor({expected_kind})")
+        and len(shape) == len(expected)
+        and all(map(_axis_fits, shape, expected))
+    )
+
+
+def _axis_fits(length: int | str | None, expected: int | str | None) -> bool:
+    """Whether an axis is as expected; ONNX Runtime gives a free one as its name or None."""
+    if expected is None:
+        return not isinstance(length, int)
+    return expected in ("any", length)
+
+
+def _words(form: Form) -> str:
+    kind, shape = form
+    return f"{kind.removeprefix('tensor(').removesuffix(')')} {[axis if axis is not None else '?' for axis in shape]}"
 
 
 def _open_again(path: Path, sha256: str, threads: int | None) -> NetworkSession:
@@ -83,6 +169,12 @@ def _open_again(path: Path, sha256: str, threads: int | None) -> NetworkSession:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise CheckpointError(f"cannot read weights {path}: {error.strerror}") from error
+    except ValueError as error:  # a null byte in the name
+        raise CheckpointError(f"cannot read weights {path}: {error}") from error
+    if len(content) > MOST_BYTES:
+        raise CheckpointError(f"{path} is larger than {MOST_BYTES >> 20} MB, which no network of ours is")
+    return content

@@ -88,10 +88,10 @@ def changed(dot_network, path, metadata):
             {"occlumark": '{"format": 1, "markup": 67, "model": "odn", "crop": {}}'},
             "67 landmarks; expected 1 and one of",
         ),
-        ({"occlumark": '{"format": 1, "markup": 29, "model": "odn", "crop": {}}'}, "wrong inputs"),
+        ({"occlumark": '{"format": 1, "markup": 29, "model": "odn", "crop": {}}'}, "wrong output 'landmarks'"),
         ({"occlumark": '{"format": 1, "markup": [68], "model": "odn", "crop": {}}'}, "broken metadata"),
         ({"occlumark": '{"format": 2, "markup": 68, "model": "odn", "crop": {}}'}, "format 2"),
-        ({"occlumark": '{"format": 1, "markup": 68, "model": "odn", "crop": {"size": 256}}'}, "wrong inputs"),
+        ({"occlumark": '{"format": 1, "markup": 68, "model": "odn", "crop": {"size": 256}}'}, "wrong input 'crops'"),
     ],
 )
 def test_foreign_networks(dot_network, tmp_path, metadata, message):
@@ -109,4 +109,6 @@ def test_an_expected_error_of_another_shape(error_network, tmp_path):
     wide = onnx.helper.make_tensor_value_info("expected_error", onnx.TensorProto.FLOAT, ["batch", 1, 68])
     model.graph.output.append(wide)
     onnx.save(model, tmp_path / "wide.onnx")
-    assert "wrong inputs or outputs" in refused(tmp_path / "wide.onnx")
+    assert "wrong output 'expected_error': expected float ['?', 68], came float ['batch', 1, 68]" in refused(
+        tmp_path / "wide.onnx"
+    )

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "occlumark"
 LAYERS: tuple[set[str], ...] = (
     {"", "errors"},
     {"config"},
-    {"files", "markup", "crop", "boxes"},
+    {"files", "markup", "crop", "boxes", "onnx_check"},
     {"photo", "face", "packaged", "network_file", "metrics", "occluders", "model"},
     {"draw", "finder", "landmarker"},
     {"detect", "data"},
