@@ -34,6 +34,7 @@ def test_shipped_weights_match_their_record_are_small_and_say_nothing_of_the_mac
     assert b"site-packages" not in content and b"occlumark/model" not in content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["odn", "occlumark"])
 def test_shipped_weights_are_as_good_as_the_readme_says(shared, model):
     """100 Common photos, official boxes: not worse than the README's number by more than the sample's own interval."""

@@ -120,6 +120,13 @@ def test_detection_and_evaluation_load_where_the_training_packages_are_missing()
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT.parent / "tests").rglob("*.py")), ids=lambda path: path.name)
+def test_tests_load_without_the_data_extra(path: Path) -> None:
+    """pytest.importorskip, in the test or the fixture that needs it, says what is missing."""
+    loaded = {name.split(".")[0] for name in _when_loaded(ast.parse(path.read_text(encoding="utf-8")))}
+    assert loaded & {"scipy", "h5py"} == set()
+
+
 def test_no_two_public_names_are_the_same() -> None:
     assert _twins(MODULES) == {}
 

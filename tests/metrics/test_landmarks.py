@@ -3,7 +3,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from scipy.io import loadmat
 
 from occlumark.markup import REGIONS
 from occlumark.metrics import landmarks as metrics
@@ -24,8 +23,9 @@ class Cofw68(NamedTuple):
 
 @pytest.fixture(scope="module")
 def cofw68() -> Cofw68:
+    io = pytest.importorskip("scipy.io", reason="needs scipy (the data extra)")
     folder = SHARED / "cofw68" / "COFW68_Data" / "test_annotations"
-    faces = [loadmat(folder / f"{i}_points.mat") for i in range(1, 508)]
+    faces = [io.loadmat(folder / f"{i}_points.mat") for i in range(1, 508)]
     return Cofw68(np.stack([f["Points"] for f in faces]), np.stack([f["Occ"][0] for f in faces]) == 1)
 
 

@@ -220,6 +220,7 @@ def test_a_batch_without_faces_is_all_background():
     assert torch.isfinite(output.logits.grad).all() and not output.boxes.grad.any()
 
 
+@pytest.mark.slow
 def test_one_batch_overfits():
     """Bright squares on noise: after some steps the best box of each photo lies on its square."""
     torch.manual_seed(0)

@@ -128,6 +128,7 @@ def test_untrained_network_predicts_near_the_mean_face():
     np.testing.assert_allclose(landmarks[1].numpy(), mean_face, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_one_batch_overfits():
     torch.manual_seed(0)
     network = OcclusionAdaptiveNetwork(NetworkConfig(), 64)

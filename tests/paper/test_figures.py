@@ -84,6 +84,7 @@ def test_figure_5_is_drawn_where_aflw_was_measured(inputs: Inputs, write_errors:
     assert table.read_text(encoding="utf-8").splitlines()[1] == '"net-official, ours",2,2.00'
 
 
+@pytest.mark.slow
 def test_figure_6_shows_the_map_under_drawn_occluders(inputs: Inputs) -> None:
     picture, page, table = figure6.make(inputs)
     check_picture(picture)

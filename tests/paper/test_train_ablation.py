@@ -38,6 +38,7 @@ def test_every_row_of_table_4_has_a_configuration() -> None:
     assert {path.stem for path in CONFIGS.glob("*.toml")} == set(ROWS)
 
 
+@pytest.mark.slow
 def test_a_row_is_trained_and_measured_once(
     photos: Path, tmp_path: Path, dot_network: Path, capsys, monkeypatch
 ) -> None:

@@ -263,12 +263,14 @@ def test_all_faces_are_told_and_of_many_ignored_places_the_first(faces, ignored,
     np.testing.assert_allclose(boxes[: faces + told].numpy(), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_batch_without_any_box_is_trained_on(folder, tmp_path):
     path = train(FinderTask(small(augment=SMALL["augment"] | {"blank": 1.0}), folder), tmp_path / "run", device="cpu")
     line = json.loads((path.parent / "log.jsonl").read_text().splitlines()[-1])
     assert line["objective/boxes"] == 0 and line["objective/scores"] > 0
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_averaged_weights_of_another(folder, tmp_path):
     first = train(FinderTask(small(), folder), tmp_path / "first")
     task = FinderTask(small(start=str(first)), folder)

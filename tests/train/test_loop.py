@@ -53,9 +53,16 @@ def interrupted_after(epochs: int, monkeypatch) -> None:
     monkeypatch.setattr(loop, "_train_epoch", stop_later)
 
 
-def test_a_run_writes_checkpoint_log_and_scalars(pack_path, tmp_path):
-    out = tmp_path / "run"
-    path = train_faces(small(), pack_path, out, device="cpu")
+@pytest.fixture(scope="module")
+def finished(pack_path, tmp_path_factory) -> Path:
+    """The folder of a run that ran through."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    assert train_faces(small(), pack_path, out, device="cpu") == out / "checkpoint.safetensors"
+    return out
+
+
+def test_a_run_writes_checkpoint_log_and_scalars(finished):
+    out, path = finished, finished / "checkpoint.safetensors"
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
     wanted = {"validation/nme", "images_per_s", "M/effective_rank", "M/nuclear_norm", "objective/P_l1"}
@@ -65,8 +72,9 @@ def test_a_run_writes_checkpoint_log_and_scalars(pack_path, tmp_path):
     assert not list(out.glob(".occlumark-*"))
 
 
-def test_resuming_ends_where_an_uninterrupted_run_ends(pack_path, tmp_path, monkeypatch):
-    straight = load_checkpoint(train_faces(small(), pack_path, tmp_path / "straight", device="cpu"))
+@pytest.mark.slow
+def test_resuming_ends_where_an_uninterrupted_run_ends(pack_path, finished, tmp_path, monkeypatch):
+    straight = load_checkpoint(finished / "checkpoint.safetensors")
     with monkeypatch.context() as patch:
         interrupted_after(1, patch)
         with pytest.raises(KeyboardInterrupt):
@@ -78,7 +86,7 @@ def test_resuming_ends_where_an_uninterrupted_run_ends(pack_path, tmp_path, monk
         assert expected.keys() == got.keys()
         different = [name for name in expected if not torch.equal(expected[name], got[name])]
         assert different == []
-    logs = [(tmp_path / run / "log.jsonl").read_text().splitlines() for run in ("straight", "broken")]
+    logs = [(run / "log.jsonl").read_text().splitlines() for run in (finished, tmp_path / "broken")]
     data = [[json.loads(line)["objective/data"] for line in log] for log in logs]
     assert data[0] == data[1]
 
@@ -89,18 +97,15 @@ def test_a_folder_with_a_run_is_not_overwritten(pack_path, tmp_path):
         train_faces(small(), pack_path, tmp_path, device="cpu")
 
 
-def test_resuming_another_configuration_is_refused(pack_path, tmp_path):
-    train_faces(small(optimiser={"epochs": 1, "batch": 4, "precision": "fp32"}), pack_path, tmp_path, device="cpu")
+def test_resuming_another_configuration_is_refused(pack_path, finished):
     with pytest.raises(ConfigError, match="another configuration"):
-        train_faces(small(), pack_path, tmp_path, resume=True, device="cpu")
+        train_faces(small(seed=1), pack_path, finished, resume=True, device="cpu")
 
 
-def test_resuming_on_another_pack_is_refused(pack_path, tmp_path, monkeypatch):
-    once = small(optimiser={"epochs": 1, "batch": 4, "precision": "fp32"})
-    train_faces(once, pack_path, tmp_path, device="cpu")
+def test_resuming_on_another_pack_is_refused(pack_path, finished, monkeypatch):
     monkeypatch.setattr("occlumark.train.landmark_task.faces_digest", lambda pack: "others")
     with pytest.raises(ConfigError, match="other data"):
-        train_faces(once, pack_path, tmp_path, resume=True, device="cpu")
+        train_faces(small(), pack_path, finished, resume=True, device="cpu")
 
 
 def test_a_missing_masks_folder_is_named_before_anything_is_written(pack_path, tmp_path):
@@ -172,6 +177,7 @@ def test_two_processes_share_each_batch(pack_path):
     assert sorted(alone) == sorted(together)
 
 
+@pytest.mark.slow
 def test_two_processes_under_torchrun_keep_one_network(pack_path, tmp_path):
     script = tmp_path / "run.py"
     script.write_text(

@@ -58,6 +58,7 @@ def config(n: int, **changes) -> LandmarkConfig:
     return from_mapping(LandmarkConfig, values | changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", OTHERS)
 def test_a_run_learns_and_its_checkpoint_carries_the_markup(n, packs, tmp_path, monkeypatch):
     task = LandmarkTask(config(n, network={"refinement": True}), packs[n])
