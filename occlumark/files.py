@@ -1,7 +1,9 @@
 """Files written whole or not at all, folders with one owner, and the search of folders."""
 
 import contextlib
+import csv
 import errno
+import io
 import os
 import re
 import secrets
@@ -9,7 +11,7 @@ import stat
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -41,6 +43,25 @@ _NO_FILES = {
 _cleaned: set[tuple[int, int]] = set()
 # Locks that this process holds: a forked child closes its copies, or it would hold them on after our death.
 _held: set[int] = set()
+
+
+def write_csv(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as CSV, whole or not at all.
+
+    Args:
+        path: the file to write.
+        heads: of the columns.
+        rows: as many cells each; None and "" are empty.
+
+    Raises:
+        OcclumarkError: it cannot be written.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(heads)
+    table.writerows(rows)
+    with written_whole(path) as file:
+        file.write(text.getvalue().encode())
 
 
 @contextmanager

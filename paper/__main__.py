@@ -49,12 +49,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _check(args)
         if args.targets == ["errors"]:
-            from paper.measured import write_errors
+            from paper.measure import write_errors
 
             _print(write_errors(Inputs(args.shared, args.out), args.model, args.weights, args.box, args.name))
             return 0
         if args.cofw or args.aflw:
-            from paper.measured import write_aflw, write_cofw68
+            from paper.measure import write_aflw, write_cofw68
 
             inputs = Inputs(args.shared, args.out)
             if args.cofw:

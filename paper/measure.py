@@ -1,32 +1,113 @@
-"""Run a network on a data set and keep the error of every photo: `python -m paper errors`."""
+"""Run networks on a data set and keep the error of every photo: `python -m paper errors`, and for AFLW and COFW."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from occlumark.data.aflw import N_TRAIN, read_aflw
 from occlumark.data.cofw68 import read_cofw68
 from occlumark.data.sample import Problem, Sample
-from occlumark.data.w300 import read_w300
-from occlumark.detect import Detector
-from occlumark.errors import AnnotationError
-from occlumark.evaluation.landmarks import BoxSource, Evaluation, evaluate
-from occlumark.face import Face
-from occlumark.metrics.landmarks import Normaliser, face_sizes, nme
+from occlumark.detect import Detector, Recrop
+from occlumark.errors import AnnotationError, OcclumarkError
+from occlumark.evaluation.landmarks import evaluate, evaluate_samples
+from occlumark.evaluation.loop import BOX_SOURCES, BoxSource
+from occlumark.evaluation.result import Evaluation
+from occlumark.metrics.landmarks import Normaliser
+from occlumark.packaged import DEFAULT_MODEL
+from paper import figure4, rows_300w, table3, table4
+from paper.inputs import Inputs
 from paper.photo_errors import PhotoErrors
 
 COMMON = ("lfpw/testset", "helen/testset")
 CHALLENGING = "ibug"
+#: The paper's network, which crops a face once, as the paper does; others as they are used.
+PAPERS = "odn"
+#: The packaged networks whose errors are kept.
+MODELS = tuple(dict.fromkeys((PAPERS, DEFAULT_MODEL)))
 
 
-class Detects(Protocol):
-    """What is measured: a Detector, or what answers like one."""
+def write_errors(
+    inputs: Inputs, model: str | None, weights: Path | None, box: BoxSource | None, name: str | None
+) -> list[Path]:
+    """Run networks on 300W's test photos and write each photo's error.
 
-    def detect(self, photo: np.ndarray, boxes: np.ndarray) -> Sequence[Face]:
-        """One Face for each of the boxes."""
+    Args:
+        inputs: where the photos are, and where the tables go.
+        model: a packaged network; None: all of MODELS, where no weights are named.
+        weights: an ONNX file instead.
+        box: these boxes alone; None: all, or with a name official ones.
+        name: of the table, as ablation-ROW-seedN; None: 300w-MODEL-BOX.
+
+    Returns:
+        The tables written.
+
+    Raises:
+        MissingInputError: the photos are not here.
+        OcclumarkError: no such network, or a name that Table 4 does not know.
+    """
+    photos = inputs.data("300w")
+    if name is not None:
+        table4.parse_name(name)
+    once: Recrop = "never" if name is not None else "auto"  # as the ablation measures its rows
+    models = [model] if model else MODELS
+    detectors = (
+        [Detector(weights=weights, recrop=once)]
+        if weights
+        else [Detector(each, recrop="never" if each == PAPERS else once) for each in models]
+    )
+    if name is not None:
+        if len(detectors) > 1:
+            raise OcclumarkError("--as names one network's table: give --weights FILE or --model NAME")
+        path = inputs.errors / f"{name}.csv"
+        errors_on_300w(photos, detectors[0], box or "official").write(path)
+        return [path]
+    written = []
+    for detector in detectors:
+        label = weights.stem if weights else detector.model
+        for each in (box,) if box else BOX_SOURCES:
+            path = inputs.errors / f"{rows_300w.PREFIX}{label}-{each}.csv"
+            errors_on_300w(photos, detector, each).write(path)
+            written.append(path)
+    return written
+
+
+def write_cofw68(inputs: Inputs, photos: Path, model: str | None, weights: Path | None) -> Path:
+    """Run a network on COFW68 and write each photo's error.
+
+    Args:
+        inputs: where the annotations are, and where the table goes.
+        photos: where COFW_test_color.mat is.
+        model: a packaged network; None: the default.
+        weights: an ONNX file instead.
+
+    Raises:
+        MissingInputError: the annotations are not here.
+        OcclumarkError: the photos or the network cannot be read.
+    """
+    detector = Detector(weights=weights) if weights else Detector(model or DEFAULT_MODEL)
+    label = weights.stem if weights else detector.model
+    path = inputs.errors / f"{figure4.PREFIX}{label}-official.csv"
+    errors_on_cofw68(inputs.data("cofw68"), photos, detector).write(path)
+    return path
+
+
+def write_aflw(inputs: Inputs, folder: Path, weights: Path | None) -> Path:
+    """Run a network of 19 points on AFLW's test faces and write each one's error.
+
+    Args:
+        inputs: where the table goes.
+        folder: AFLW.
+        weights: an ONNX file; the package has no such network.
+
+    Raises:
+        OcclumarkError: no weights, or the data set or the network cannot be read.
+    """
+    if weights is None:
+        raise OcclumarkError("AFLW needs a network of 19 points, and the package has none: --weights FILE")
+    path = inputs.errors / f"{table3.PREFIX}{weights.stem}-official.csv"
+    errors_on_aflw(folder, Detector(weights=weights)).write(path)
+    return path
 
 
 def errors_on_300w(folder: Path, detector: Detector, box: BoxSource, limit: int | None = None) -> PhotoErrors:
@@ -41,28 +122,13 @@ def errors_on_300w(folder: Path, detector: Detector, box: BoxSource, limit: int 
     Raises:
         AnnotationError: a face cannot be used, or the folders cannot be read.
     """
-    roots = [folder / name for name in (*COMMON, CHALLENGING)]
-    result = evaluate(roots, detector, box, "inter_ocular", limit)
-    _refuse([problem for problem in result.skipped if problem.name not in result.missed])
-    samples = {sample.name: sample for sample in read_w300(roots)[0]}
+    result = evaluate([folder / name for name in (*COMMON, CHALLENGING)], detector, box, "inter_ocular", limit)
     names = sorted([*result.names, *result.missed])
-    sizes = [face_sizes(samples[name].landmarks[None], "inter_ocular")[0] for name in names]
-    subsets = [frozenset({"challenging" if name.startswith(f"{CHALLENGING}/") else "common"}) for name in names]
-    errors, boxes, sides = zip(*(_found(result, name) for name in names), strict=True)
-    return PhotoErrors(
-        names, subsets, np.array(errors), "inter_ocular", np.array(sizes), list(boxes), np.array(sides, float)
-    )
+    subsets = {name: "challenging" if name.startswith(f"{CHALLENGING}/") else "common" for name in names}
+    return _photo_errors(result, {name: frozenset({subset}) for name, subset in subsets.items()})
 
 
-def _found(result: Evaluation, name: str) -> tuple[float, str, tuple[float, float]]:
-    if name in result.missed:
-        return np.nan, "none", (np.nan, np.nan)
-    i = result.names.index(name)
-    width, height = result.boxes[i, 2:] - result.boxes[i, :2]
-    return float(result.errors[i]), "tight" if name in result.fallback else result.box, (width, height)
-
-
-def errors_on_cofw68(annotations: Path, photos: Path, detector: Detects) -> PhotoErrors:
+def errors_on_cofw68(annotations: Path, photos: Path, detector: Detector) -> PhotoErrors:
     """Inter-ocular errors on the 507 faces of COFW68 from their official boxes.
 
     Args:
@@ -72,14 +138,12 @@ def errors_on_cofw68(annotations: Path, photos: Path, detector: Detects) -> Phot
 
     Raises:
         AnnotationError: a face cannot be used, or the data set cannot be read.
-        OcclumarkError: scipy or h5py is not installed.
+        OcclumarkError: scipy or h5py is not installed, or the network is of another markup.
     """
-    samples, problems = read_cofw68(annotations, photos)
-    _refuse(problems)
-    return _errors(samples, detector, "inter_ocular")
+    return _from_official_boxes(*read_cofw68(annotations, photos), detector, "inter_ocular")
 
 
-def errors_on_aflw(folder: Path, detector: Detects, n_train: int = N_TRAIN) -> PhotoErrors:
+def errors_on_aflw(folder: Path, detector: Detector, n_train: int = N_TRAIN) -> PhotoErrors:
     """Errors over the box width on AFLW's test faces, from the boxes of the published list.
 
     Args:
@@ -89,40 +153,42 @@ def errors_on_aflw(folder: Path, detector: Detects, n_train: int = N_TRAIN) -> P
 
     Raises:
         AnnotationError: a face cannot be used, or the list cannot be read.
-        OcclumarkError: scipy is not installed.
+        OcclumarkError: scipy is not installed, or the network is of another markup.
     """
     samples, problems = read_aflw(folder, n_train)
-    _refuse(problems)
-    return _errors([sample for sample in samples if "full" in sample.subsets], detector, "box_width")
+    return _from_official_boxes([s for s in samples if "full" in s.subsets], problems, detector, "box_width")
 
 
-def _errors(samples: Sequence[Sample], detector: Detects, normaliser: Normaliser) -> PhotoErrors:
-    errors, sizes, sides = [], [], []
-    for sample in tqdm(samples, "measuring", unit="face", disable=None):
-        if sample.official_box is None:
-            raise AnnotationError(f"{sample.name} has no official box; this data set is measured from them")
-        box = sample.official_box[None]
-        (face,) = detector.detect(sample.read_photo(), box)
-        found, truth = face.landmarks[None], sample.landmarks[None]
-        if found.shape != truth.shape:
-            raise AnnotationError(f"the network has {found.shape[1]} points, {sample.name} {truth.shape[1]}")
-        size_box = box if normaliser == "box_width" else None
-        errors.append(nme(found, truth, normaliser, size_box)[0])
-        sizes.append(face_sizes(truth, normaliser, size_box)[0])
-        sides.append(box[0, 2:] - box[0, :2])
+def _from_official_boxes(
+    samples: Sequence[Sample], problems: Sequence[Problem], detector: Detector, normaliser: Normaliser
+) -> PhotoErrors:
+    result = evaluate_samples(samples, problems, detector, "official", normaliser)
+    if result.fallback:
+        raise AnnotationError(f"{result.fallback[0]} has no official box; this data set is measured from them")
+    return _photo_errors(result, {sample.name: sample.subsets for sample in samples})
+
+
+def _photo_errors(result: Evaluation, subsets: Mapping[str, frozenset[str]]) -> PhotoErrors:
+    """An evaluation of a whole published set in the form that is kept, in the order of the subsets' names.
+
+    Raises:
+        AnnotationError: a face could not be used: a published set is measured whole or not at all.
+    """
+    unusable = [problem for problem in result.skipped if problem.name not in result.missed]
+    if unusable:
+        first = f"{unusable[0].name}: {unusable[0].reason}"
+        raise AnnotationError(f"{len(unusable)} faces cannot be used; `occlumark check-data` lists them; first {first}")
+    found = {name: i for i, name in enumerate(result.names)}
+    faces = [found.get(name) for name in subsets]
+    sizes = {**dict(zip(result.names, result.sizes, strict=True)), **result.missed}
+    sides = result.boxes[:, 2:] - result.boxes[:, :2]
+    sources = {**dict.fromkeys(result.names, result.box), **dict.fromkeys(result.fallback, "tight")}
     return PhotoErrors(
-        [sample.name for sample in samples],
-        [sample.subsets for sample in samples],
-        np.array(errors),
-        normaliser,
-        np.array(sizes),
-        ["official"] * len(samples),
-        np.array(sides),
+        names=list(subsets),
+        subsets=list(subsets.values()),
+        errors=np.array([np.nan if i is None else result.errors[i] for i in faces]),
+        normaliser=result.normaliser,
+        sizes=np.array([sizes[name] for name in subsets]),
+        boxes=[sources.get(name, "none") for name in subsets],
+        sides=np.array([(np.nan, np.nan) if i is None else sides[i] for i in faces]),
     )
-
-
-def _refuse(problems: Sequence[Problem]) -> None:
-    """A published set is measured whole or not at all."""
-    if problems:
-        first = f"{problems[0].name}: {problems[0].reason}"
-        raise AnnotationError(f"{len(problems)} faces cannot be used; `occlumark check-data` lists them; first {first}")

@@ -4,13 +4,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from occlumark.errors import OcclumarkError
-from occlumark.files import LOCK_NAME, owned_folder, written_whole
+from occlumark.files import LOCK_NAME, owned_folder, write_csv, written_whole
 
 
 def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -268,3 +269,19 @@ def test_without_locks_a_folder_is_taken_with_a_warning(tmp_path: Path, monkeypa
     monkeypatch.setattr("fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "No locks available")))
     with pytest.warns(UserWarning, match="without locks"), owned_folder(tmp_path):
         pass
+
+
+def test_a_table_is_written_whole_and_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_csv(path, ["name", "error"], [["a, b", 0.5], ['say "x"', ""], ["é", None]])
+    assert path.read_bytes().decode() == 'name,error\n"a, b",0.5\n"say ""x""",\né,\n'
+
+    def broken() -> Iterator[list[str]]:
+        yield ["c"]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_csv(path, ["name"], broken())
+    assert path.read_text(encoding="utf-8").startswith("name,error") and [p.name for p in tmp_path.iterdir()] == [
+        "table.csv"
+    ]

@@ -1,46 +1,40 @@
 """`occlumark evaluate`: the error on annotated photos."""
 
 import argparse
-import csv
-import io
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from occlumark.cli.options import add_network_options, network_options, positive_count, seed
+from occlumark.cli.text_table import cell, text_table
 from occlumark.errors import OcclumarkError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from occlumark.detect import Detector
-    from occlumark.evaluation.result import BoxSource, Evaluation
+    from occlumark.data.sample import Problem
+    from occlumark.evaluation.result import Evaluation
 
 _DESCRIPTION = """\
-Detect the faces of annotated photos and print how far the landmarks are from their true places.
+Detect the faces of annotated photos and print how far the landmarks are from their annotated places.
 
 A face is a NAME.pts of 68 points beside NAME.jpg (or .png, ...), anywhere below the folders. Official boxes are in
 the nearest detector_boxes.csv at or above a folder; a face without one is detected from its tight box and listed.
-Tight boxes are made of the true landmarks, so results from them are better than what a user gets: name the boxes
+Tight boxes are made of the annotated landmarks, so results from them are better than what a user gets: name the boxes
 beside every result.
 
 With --dataset, DIR is the folder of another data set in its published form (docs/datasets.md), and measured are its
 test faces, from its own boxes and over its published normaliser where nothing else is said: cofw (29 points), aflw (19;
 Full and Frontal, box width), wflw (98; with its six subsets), each by a network of that markup, and cofw68.
 
-With --occlude, things that no training shows are drawn over the faces, at 10, 25 and 40 % of each, the same for every
-model and whenever the seed is the same; printed are the errors on the covered faces and on the same ones open, and how
-well each model's visibility names the hidden points (docs/experiments/occlusion.md, "Drawn occluders").
-
-A face that cannot be used is in no number, is listed on stderr, and the exit code is then 1. One that the face
-finder misses (--box finder) is in no error either; it is counted and listed, and the exit code is 0.
+A face that cannot be used is excluded from all statistics, is listed on stderr, and the exit code is then 1. One that
+the face finder misses (--box finder) is counted and listed, and the exit code is 0.
 """
 _EXAMPLE = """\
 example:
-  occlumark evaluate 300w/lfpw/testset 300w/helen/testset --box official
+  occlumark evaluate 300w/lfpw/testset 300w/helen/testset
   occlumark evaluate 300w/ibug --box finder --json --per-photo ibug.csv
-  occlumark evaluate 300w/lfpw/testset 300w/helen/testset --occlude 0 --models odn mine.onnx
   occlumark evaluate COFW --dataset cofw --weights cofw.onnx
 """
 
@@ -62,10 +56,23 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default="300w",
         help="which data set DIR is the folder of (default: %(default)s, whose folders are its parts)",
     )
+    add_evaluation_options(parser)
+    # What was here before it became `occlumark evaluate-occlusion`: still taken, with a line that says so.
+    add("--occlude", metavar="SEED", type=seed, help=argparse.SUPPRESS)
+    add("--models", metavar="M", nargs="+", help=argparse.SUPPRESS)
+    add("--sheet", metavar="FILE", type=Path, help=argparse.SUPPRESS)
+    add_network_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
+    """The options of both commands that measure landmarks."""
+    add = parser.add_argument
     add(
         "--box",
-        choices=("tight", "official", "finder"),
-        help="face boxes (default: tight; with --occlude or --dataset official)",
+        choices=("official", "tight", "finder"),
+        default="official",
+        help="face boxes (default: %(default)s, the data set's own; tight: of the annotated landmarks)",
     )
     add(
         "--normaliser",
@@ -75,118 +82,71 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--json", action="store_true", help="print one JSON object, all fractions")
     add("--per-photo", metavar="FILE.csv", type=Path, help="write each face's photo, error and box to a table")
     add("--limit", metavar="N", type=positive_count, default=None, help="N faces alone, evenly spaced")
-    add("--occlude", metavar="SEED", type=seed, help="draw occluders over the faces and measure what they cost")
-    add("--models", metavar="M", nargs="+", help="with --occlude: packaged networks or ONNX files, side by side")
-    add("--sheet", metavar="FILE", type=Path, help="with --occlude: draw the first model's answers, .png or .jpg")
-    add_network_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the summaries, write the table."""
     from occlumark.detect import Detector
     from occlumark.evaluation.landmarks import PUBLISHED, evaluate, evaluate_data_set
+    from occlumark.files import write_csv
 
+    if args.occlude is not None and args.dataset == "300w":
+        return _run_occlusion(args)
     for option in ("models", "sheet"):
-        if getattr(args, option) and args.occlude is None:
-            args.usage_error(f"--{option} goes with --occlude SEED")
-    if args.per_photo and not args.per_photo.parent.is_dir():
-        raise OcclumarkError(f"cannot write {args.per_photo}: no folder {args.per_photo.parent}; make it first")
-    args.normaliser = args.normaliser or PUBLISHED[args.dataset]
+        if getattr(args, option):
+            args.usage_error(f"--{option} goes with `occlumark evaluate-occlusion`")
     if args.dataset != "300w" and (len(args.folders) > 1 or args.occlude is not None):
         args.usage_error(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --occlude")
-    if args.occlude is not None:
-        return _run_occluded(args)
+    check_table(args.per_photo)
+    normaliser = args.normaliser or PUBLISHED[args.dataset]
     detector = Detector(**network_options(args))
     if args.dataset == "300w":
-        result = evaluate(args.folders, detector, args.box or "tight", args.normaliser, args.limit)
+        result = evaluate(args.folders, detector, args.box, normaliser, args.limit)
     else:
-        (folder,) = args.folders
-        box_source: BoxSource = args.box or "official"
-        result = evaluate_data_set(args.dataset, folder, detector, box_source, args.normaliser, args.limit)
+        result = evaluate_data_set(args.dataset, args.folders[0], detector, args.box, normaliser, args.limit)
     print(json.dumps(result.to_json()) if args.json else _table(result))
-    for problem in result.skipped:
-        print(f"occlumark: skipped {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
+    report_skipped(result.skipped)
     if args.per_photo:
-        _write_per_photo(result, args.per_photo)
+        rows = zip(result.names, result.errors.tolist(), result.boxes.tolist(), strict=True)
+        heads = ["name", "error", "x0", "y0", "x1", "y1"]
+        write_csv(args.per_photo, heads, ([name, error, *box] for name, error, box in rows))
     return 1 if len(result.skipped) > len(result.missed) else 0
 
 
-def _run_occluded(args: argparse.Namespace) -> int:
-    from occlumark.cli.occlusion_table import tables
-    from occlumark.evaluation.landmarks import check_markup
-    from occlumark.evaluation.occlusion import evaluate_occlusion
-    from occlumark.evaluation.occlusion_sheet import occlusion_sheet
-    from occlumark.markup import N_LANDMARKS
-    from occlumark.photo import WRITTEN_SUFFIXES, write_photo
+def check_table(path: Path | None) -> None:
+    """Refuse a table that has no folder to lie in, before anything is measured.
 
-    if args.sheet and args.sheet.suffix.lower() not in WRITTEN_SUFFIXES:
-        args.usage_error(f"--sheet is a picture, {', '.join(WRITTEN_SUFFIXES)}; not {args.sheet}")
-    detectors = _detectors(args)
-    for detector in detectors.values():
-        check_markup(detector, N_LANDMARKS, "the benchmark")
-    result = evaluate_occlusion(
-        args.folders, detectors, args.occlude, args.box or "official", args.normaliser, args.limit
+    Raises:
+        OcclumarkError: there is no such folder.
+    """
+    if path and not path.parent.is_dir():
+        raise OcclumarkError(f"cannot write {path}: no folder {path.parent}; make it first")
+
+
+def report_skipped(problems: "Sequence[Problem]") -> None:
+    """List on stderr what was skipped, a line each."""
+    for problem in problems:
+        print(f"occlumark: skipped {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
+
+
+def _run_occlusion(args: argparse.Namespace) -> int:
+    """What `evaluate --occlude` did."""
+    from occlumark.cli import evaluate_occlusion
+
+    print(
+        f"occlumark: evaluate --occlude {args.occlude} is called evaluate-occlusion --seed {args.occlude} now",
+        file=sys.stderr,
     )
-    print(json.dumps(result.to_json()) if args.json else tables(result))
-    for problem in result.skipped:
-        print(f"occlumark: skipped {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
-    if args.per_photo:
-        _write_table(args.per_photo, ["name", "model", "share", "kind", "error"], result.per_photo())
-    if args.sheet:
-        first = result.models[0]
-        write_photo(args.sheet, occlusion_sheet(result, first, detectors[first]))
-    return 1 if len(result.skipped) > len(result.missed) else 0
-
-
-def _detectors(args: argparse.Namespace) -> "dict[str, Detector]":
-    """By label: the packaged networks and ONNX files of --models, or the one that the other options name."""
-    from occlumark.detect import Detector
-    from occlumark.packaged import DEFAULT_MODEL
-
-    options = network_options(args)
-    if not args.models:
-        return {str(args.weights or args.model or DEFAULT_MODEL): Detector(**options)}
-    if args.model or args.weights:
-        args.usage_error("--models is given in place of --model and --weights, not beside them")
-    if len(set(args.models)) < len(args.models):
-        args.usage_error(f"--models names one network twice: {' '.join(args.models)}")
-    short = [Path(name).stem for name in args.models]
-    labels = short if len(set(short)) == len(short) else args.models
-    files = [{"weights": name} if name.endswith(".onnx") else {"model": name} for name in args.models]
-    return {label: Detector(**options | file) for label, file in zip(labels, files, strict=True)}
-
-
-def _write_per_photo(result: "Evaluation", path: Path) -> None:
-    rows = zip(result.names, result.errors.tolist(), result.boxes.tolist(), strict=True)
-    heads = ["name", "error", "x0", "y0", "x1", "y1"]
-    _write_table(path, heads, ([name, error, *box] for name, error, box in rows))
-
-
-def _write_table(path: Path, heads: list[str], rows: "Iterable[Sequence[str | float]]") -> None:
-    from occlumark.files import written_whole
-
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(heads)
-    table.writerows(rows)
-    with written_whole(path) as file:
-        file.write(text.getvalue().encode())
+    args.seed = args.occlude
+    return evaluate_occlusion.run(args)
 
 
 def _table(result: "Evaluation") -> str:
     heads = ["set", "n", "NME x10^-2", "95 % interval", "FR.08 %", "FR.10 %", "AUC.08 %", "AUC.10 %", "skipped"]
-    rows = [heads, *(_row(name, part) for name, part in result.sets.items()), _row("all", result)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-    lines = [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
-    lines.append(f"boxes: {result.box}; errors over {result.normaliser}")
+    table = text_table([heads, *(_row(name, part) for name, part in result.sets.items()), _row("all", result)])
+    lines = [table, f"boxes: {result.box}; errors over {result.normaliser}"]
     if result.missed:
-        lines.append(f"missed by the face finder, in no number above: {len(result.missed)}")
+        lines.append(f"missed by the face finder, excluded from all statistics: {len(result.missed)}")
     if result.fallback:
         lines.append(f"without an official box, detected from the tight one: {', '.join(result.fallback)}")
     return "\n".join(lines)
@@ -195,11 +155,12 @@ def _table(result: "Evaluation") -> str:
 def _row(name: str, part: "Evaluation") -> list[str]:
     low, high = part.nme_interval
     shares = [part.failure_rate(0.08), part.failure_rate(0.10), part.auc(0.08), part.auc(0.10)]
+    interval = f"{cell(low, 2, 100)} to {cell(high, 2, 100)}"
     return [
         name,
         str(part.n),
-        f"{100 * part.nme:.2f}",
-        f"{100 * low:.2f} to {100 * high:.2f}",
-        *(f"{100 * share:.2f}" for share in shares),
+        cell(part.nme, 2, 100),
+        interval,
+        *(cell(s, 2, 100) for s in shares),
         str(len(part.skipped)),
     ]

@@ -1,13 +1,12 @@
 """`occlumark evaluate-finder`: the faces found and made up on annotated scenes."""
 
 import argparse
-import csv
-import io
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from occlumark.cli.text_table import percent, text_table
 from occlumark.errors import AnnotationError, OcclumarkError, one_line
 
 if TYPE_CHECKING:
@@ -95,20 +94,18 @@ def _scenes(folder: Path, part: str) -> "list[Scene]":
 
 
 def _write_per_face(result: "FinderEvaluation", path: Path) -> None:
-    from occlumark.files import written_whole
+    from occlumark.files import write_csv
 
     faces = result.faces
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
     corners = ["x0", "y0", "x1", "y1"]
-    table.writerow(["photo", "kind", *corners, "score", *(f"found_{corner}" for corner in corners), "overlap"])
+    heads = ["photo", "kind", *corners, "score", *(f"found_{corner}" for corner in corners), "overlap"]
+    rows = []
     columns = zip(faces.names, faces.exact, faces.boxes, faces.scores, faces.found, faces.overlaps, strict=True)
     for name, exact, box, score, found, overlap in columns:
         # What no box found has no score: empty cells.
         answer = [score, *found, overlap] if score == score else [""] * 6
-        table.writerow([name, "exact" if exact else "auto", *box, *answer])
-    with written_whole(path) as file:
-        file.write(text.getvalue().encode())
+        rows.append([name, "exact" if exact else "auto", *box, *answer])
+    write_csv(path, heads, rows)
 
 
 def _report(part: str, values: dict[str, Any]) -> str:
@@ -120,13 +117,15 @@ def _report(part: str, values: dict[str, Any]) -> str:
         "default": f"default: score {default:g}",
     }
     sections = [
-        [title, *_table(_RECALL_HEADS, [_recall_row(name, values, at) for name, values in parts.items()])]
+        [title, text_table([_RECALL_HEADS, *(_recall_row(name, values, at) for name, values in parts.items())])]
         for at, title in titles.items()
     ]
-    sections.append(_table(_SIZE_HEADS, [_size_row(name, band) for name, band in values["sizes"].items()]))
+    sections.append([text_table([_SIZE_HEADS, *(_size_row(name, band) for name, band in values["sizes"].items())])])
     at_default = {name: values["at"]["default"] for name, values in parts.items()}
     rows = [_box_row(name, values) for name, values in at_default.items() if values["exact"]["found"]]
-    sections.append([*_table(_BOX_HEADS, rows), "default score; mean +- deviation, over the true box's longer side"])
+    sections.append(
+        [text_table([_BOX_HEADS, *rows]), "default score; mean +- deviation, over the true box's longer side"]
+    )
     missed = len(values["missed"])
     sections.append([f"photos: {part}; skipped: {values['skipped']}; faces missed at the default score: {missed}"])
     return "\n\n".join("\n".join(section) for section in sections)
@@ -137,13 +136,13 @@ def _recall_row(name: str, part: dict[str, Any], at: str) -> list[str]:
     row = [name, str(part["photos"])]
     for kind in ("exact", "auto"):
         share = values[kind]
-        row += [str(share["n"]), _percent(share["recall"]), _interval(*share["interval"])]
-    return [*row, f"{values['false_per_photo']:.3f}", _percent(part["average_precision"])]
+        row += [str(share["n"]), percent(share["recall"]), _interval(*share["interval"])]
+    return [*row, f"{values['false_per_photo']:.3f}", percent(part["average_precision"])]
 
 
 def _size_row(name: str, band: dict[str, Any]) -> list[str]:
     shares = (band["few_false"], band["default"])
-    return [name, str(band["default"]["n"]), *(_percent(share["recall"]) for share in shares)]
+    return [name, str(band["default"]["n"]), *(percent(share["recall"]) for share in shares)]
 
 
 def _box_row(name: str, values: dict[str, Any]) -> list[str]:
@@ -152,16 +151,4 @@ def _box_row(name: str, values: dict[str, Any]) -> list[str]:
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "-" if low is None else f"{_percent(low)} to {_percent(high)}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in (heads, *rows)
-    ]
+    return "-" if low is None else f"{percent(low)} to {percent(high)}"

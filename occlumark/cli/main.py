@@ -9,10 +9,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO, cast
 
 import occlumark
-from occlumark.cli import check_data, demo, detect, evaluate, evaluate_finder, export, occluders, pack, train
+from occlumark.cli import (
+    check_data,
+    demo,
+    detect,
+    evaluate,
+    evaluate_finder,
+    evaluate_occlusion,
+    export,
+    occluders,
+    pack,
+    train,
+)
 from occlumark.errors import OcclumarkError, one_line
 
-_COMMANDS = (detect, train, evaluate, evaluate_finder, export, pack, demo, occluders, check_data)
+_COMMANDS = (detect, train, evaluate, evaluate_finder, evaluate_occlusion, export, pack, demo, occluders, check_data)
 _STDOUT = "standard output"
 
 

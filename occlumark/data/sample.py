@@ -1,14 +1,17 @@
 """A sample: one annotated face, with where its photo lies; and what could not become one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from occlumark.errors import PhotoError
 from occlumark.markup import MARKUPS, Markup, tight_box
 from occlumark.photo import read_photo
+
+Item = TypeVar("Item")
 
 
 class StoredPhoto(Protocol):
@@ -79,6 +82,19 @@ class Sample:
             PhotoError: it cannot be read.
         """
         return read_photo(self.photo) if isinstance(self.photo, Path) else self.photo.read()
+
+
+def evenly_spaced(items: Sequence[Item], count: int | None) -> list[Item]:
+    """So many of some items, evenly spaced from the first on; all where there are no more, or for None.
+
+    Raises:
+        ValueError: a count below 1.
+    """
+    if count is not None and count < 1:
+        raise ValueError(f"the number of items to choose is at least 1, not {count}")
+    if count is None or count >= len(items):
+        return list(items)
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 class Problem(NamedTuple):

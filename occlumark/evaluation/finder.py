@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from occlumark.boxes import box_iou
 from occlumark.data.sample import Problem
 from occlumark.data.scenes import Scene
-from occlumark.errors import AnnotationError, PhotoError
+from occlumark.errors import AnnotationError
+from occlumark.evaluation.loop import measure_each
 from occlumark.finder import FaceFinder
 from occlumark.metrics.finder import (
     Matches,
@@ -179,27 +179,22 @@ def evaluate_finder(
     Raises:
         AnnotationError: no scene of the background can be searched.
     """
-    searched: list[Scene] = []
-    matches: list[Matches] = []
-    skipped: list[Problem] = []
-    for scene in tqdm(scenes, "searching", unit="photo", disable=None):
-        try:
-            photo = read_photo(scene.photo)
-        except PhotoError as error:
-            skipped.append(Problem(scene.name, str(error)))
-            continue
-        found = finder(photo)
+
+    def measure(scene: Scene) -> Matches:
+        found = finder(read_photo(scene.photo))
         boxes = np.array([box for box, _ in found], np.float64).reshape(-1, 4)
         scores = np.array([score for _, score in found], np.float64)
-        searched.append(scene)
-        matches.append(match(boxes, scores, scene.faces, scene.ignored))
+        return match(boxes, scores, scene.faces, scene.ignored)
+
+    measured = measure_each(scenes, [], measure, unit="photo")
+    searched, matches = measured.items, measured.results
     background = [photo for scene, photo in zip(searched, matches, strict=True) if scene.source == BACKGROUND]
     if not background:
         raise AnnotationError(
             f"none of {len(searched)} photos read is named {BACKGROUND}_*; false faces are counted on these"
         )
     thresholds = {"few_false": threshold_at(background, false_per_photo), "default": default_score}
-    return FinderEvaluation(searched, matches, skipped, thresholds, false_per_photo)
+    return FinderEvaluation(searched, matches, measured.skipped, thresholds, false_per_photo)
 
 
 def found_share(faces: FoundFaces, threshold: float) -> dict[str, Any]:

@@ -3,22 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from occlumark.boxes import box_iou
 from occlumark.data.data_sets import DATA_SETS, faces_for_testing
-from occlumark.data.sample import Problem, Sample
+from occlumark.data.sample import Problem, Sample, evenly_spaced
 from occlumark.data.w300 import BOX_FILE, name_prefixes, read_w300
 from occlumark.detect import Detector
-from occlumark.errors import AnnotationError, BoxError, OcclumarkError, PhotoError
-from occlumark.evaluation.result import BOX_SOURCES, BoxSource, Evaluation
+from occlumark.errors import AnnotationError, OcclumarkError
+from occlumark.evaluation.loop import (
+    BoxSource,
+    SizeBox,
+    check_arguments,
+    face_size,
+    fallbacks,
+    given_box,
+    matching_face,
+    measure_each,
+    size_box,
+)
+from occlumark.evaluation.result import Evaluation
 from occlumark.face import Face
 from occlumark.markup import N_LANDMARKS
 from occlumark.metrics import landmarks as metrics
-from occlumark.metrics.finder import MIN_OVERLAP
 from occlumark.metrics.landmarks import Normaliser
 
 #: What published errors on a data set are divided by.
@@ -34,7 +41,7 @@ PUBLISHED: dict[str, Normaliser] = {
 def evaluate(
     roots: Sequence[Path],
     detector: Detector,
-    box: BoxSource = "tight",
+    box: BoxSource = "official",
     normaliser: Normaliser = "inter_ocular",
     limit: int | None = None,
 ) -> Evaluation:
@@ -43,8 +50,8 @@ def evaluate(
     Args:
         roots: folders in the 300W layout (data.w300.read_w300).
         detector: what is measured.
-        box: tight, the smallest box around the true landmarks, which tells the detector the face's size; official, the
-            data set's own detector's; finder, the detector's own face finder's.
+        box: official, the data set's own detector's; tight, the smallest box around the annotated landmarks, which
+            tells the detector the face's size; finder, the detector's own face finder's.
         normaliser: what an error is divided by.
         limit: this many faces alone, evenly spaced over all of them.
 
@@ -62,7 +69,7 @@ def evaluate(
         '1 face, NME below 10 %: True'
     """
     check_markup(detector, N_LANDMARKS, "300W")
-    whole = _evaluate(*annotated_faces(roots, box, limit), detector, box, normaliser, "tight")
+    whole = evaluate_samples(*annotated_faces(roots, box, limit), detector, box, normaliser, "tight")
     if len(roots) == 1:
         return whole
     parts = zip(roots, name_prefixes(roots), strict=True)
@@ -96,8 +103,10 @@ def evaluate_data_set(
         ValueError: as in evaluate.
     """
     check_markup(detector, DATA_SETS[name].n_landmarks, name)
-    samples, skipped = faces_for_testing(name, folder)
-    whole = _evaluate(_evenly(samples, limit), skipped, detector, box, normaliser or PUBLISHED[name], "official")
+    samples, problems = faces_for_testing(name, folder)
+    _check_official_boxes(samples, box, f"{folder}; {name} as published has one for each")
+    chosen = evenly_spaced(samples, limit)
+    whole = evaluate_samples(chosen, problems, detector, box, normaliser or PUBLISHED[name])
     subsets = {sample.name: sample.subsets for sample in samples}
     sets = {
         part: whole.of(lambda face, part=part: part in subsets.get(face, ()))  # type: ignore[misc]
@@ -119,38 +128,53 @@ def check_markup(detector: Detector, n_landmarks: int, name: str) -> None:
         )
 
 
-def _evaluate(
+def evaluate_samples(
     samples: Sequence[Sample],
-    skipped: list[Problem],
+    problems: Sequence[Problem],
     detector: Detector,
-    box: BoxSource,
-    normaliser: Normaliser,
-    size_of: Literal["tight", "official"],
+    box: BoxSource = "official",
+    normaliser: Normaliser = "inter_ocular",
+    size_of: SizeBox = "official",
 ) -> Evaluation:
-    """Measure faces; arguments and errors as in evaluate, size_of as _measure's."""
-    if box not in BOX_SOURCES or normaliser not in metrics.NORMALISERS:
-        raise ValueError(f"box is one of {BOX_SOURCES}, normaliser of {metrics.NORMALISERS}; not {box}, {normaliser}")
-    measured: list[tuple[str, _Measured]] = []
-    missed: list[str] = []
-    for sample in tqdm(samples, "evaluating", unit="face", disable=None):
-        try:
-            measured.append((sample.name, _measure(sample, detector, box, normaliser, size_of)))
-        except (PhotoError, BoxError, AnnotationError) as error:
-            skipped.append(Problem(sample.name, str(error)))
-        except MissedFaceError as error:
-            skipped.append(Problem(sample.name, str(error)))
-            missed.append(sample.name)
-    if not measured:
-        raise AnnotationError(f"none of {len(skipped)} faces could be evaluated; the first: {skipped[0].reason}")
+    """Detect annotated faces and measure the errors over their annotated landmarks, those of no data set included.
+
+    Args:
+        samples: the faces, at least one.
+        problems: what could not be read; it is among the skipped.
+        detector: what is measured, of the samples' markup.
+        box: as in evaluate; a face without an official box is detected from its tight one.
+        normaliser: what an error is divided by.
+        size_of: whose size a box's normaliser takes.
+
+    Raises:
+        AnnotationError: no face can be evaluated.
+        OcclumarkError: the detector is of another markup.
+        ValueError: an unknown box or normaliser.
+    """
+    check_arguments(box, normaliser)
+    if samples:
+        check_markup(detector, samples[0].markup.n, samples[0].name)
+
+    def measure(sample: Sample) -> tuple[float, float, np.ndarray]:
+        """NME, size and box of a face."""
+        size = face_size(sample, normaliser, size_of)
+        face = _detected(sample, detector, box)
+        over = size_box(sample, normaliser, size_of)
+        (error,) = metrics.nme(face.landmarks[None], sample.landmarks[None], normaliser, over)
+        return float(error), size, face.box
+
+    measured = measure_each(samples, problems, measure)
+    errors, sizes, boxes = zip(*measured.results, strict=True)
     return Evaluation(
         box=box,
         normaliser=normaliser,
-        names=[name for name, _ in measured],
-        errors=np.array([face.error for _, face in measured]),
-        boxes=np.stack([face.box for _, face in measured]),
-        skipped=skipped,
-        missed=missed,
-        fallback=[name for name, face in measured if face.fallback],
+        names=[sample.name for sample in measured.items],
+        errors=np.array(errors),
+        sizes=np.array(sizes),
+        boxes=np.stack(boxes),
+        skipped=measured.skipped,
+        missed={sample.name: face_size(sample, normaliser, size_of) for sample in measured.missed},
+        fallback=fallbacks(measured.items, box),
         sets={},
     )
 
@@ -158,73 +182,21 @@ def _evaluate(
 def annotated_faces(roots: Sequence[Path], box: BoxSource, limit: int | None) -> tuple[list[Sample], list[Problem]]:
     """The faces to measure, and what cannot be used; arguments and errors as in evaluate."""
     samples, problems = read_w300(roots)
+    where = ", ".join(map(str, roots))
+    _check_official_boxes(samples, box, f"{where}; expected a {BOX_FILE} at or above it")
+    return evenly_spaced(samples, limit), problems
+
+
+def _check_official_boxes(samples: Sequence[Sample], box: BoxSource, where: str) -> None:
     if box == "official" and all(sample.official_box is None for sample in samples):
-        where = ", ".join(map(str, roots))
-        raise AnnotationError(f"no official box for any face below {where}; expected a {BOX_FILE} at or above it")
-    return _evenly(samples, limit), problems
+        raise AnnotationError(
+            f"no official box for any face below {where}. To start from the annotated landmarks' own box, --box tight"
+        )
 
 
-class _Measured(NamedTuple):
-    error: float
-    box: np.ndarray
-    fallback: bool
-
-
-class MissedFaceError(Exception):
-    """The face finder did not find the annotated face."""
-
-
-def _measure(
-    sample: Sample,
-    detector: Detector,
-    box: BoxSource,
-    normaliser: Normaliser,
-    size_of: Literal["tight", "official"],
-) -> _Measured:
-    size_box = None
-    if normaliser in metrics.BOX_NORMALISERS:
-        own = sample.tight_box if size_of == "tight" else sample.official_box
-        if own is None:
-            raise AnnotationError(f"no official box, whose size {normaliser} is")
-        size_box = own[None]
-    try:
-        (size,) = metrics.face_sizes(sample.landmarks[None], normaliser, size_box)
-    except ValueError as error:
-        raise AnnotationError(f"the true landmarks give no size: {error}") from error
+def _detected(sample: Sample, detector: Detector, box: BoxSource) -> Face:
     photo = sample.read_photo()
-    fallback = box == "official" and sample.official_box is None
     if box == "finder":
-        face = matching_face(detector.detect(photo), sample.tight_box)
-    elif sample.official_box is not None and box == "official":
-        (face,) = detector.detect(photo, sample.official_box[None])
-    else:
-        (face,) = detector.detect(photo, sample.tight_box[None])
-    distances = np.linalg.norm((face.landmarks - sample.landmarks)[sample.annotated], axis=1)
-    return _Measured(float((distances / size).mean()), face.box, fallback)
-
-
-def matching_face(faces: list[Face], tight: np.ndarray) -> Face:
-    """The found face that overlaps most with the annotated one.
-
-    Args:
-        faces: found in the photo.
-        tight: (4,) the annotated face's tight box, photo pixels.
-
-    Raises:
-        MissedFaceError: none is found, or none overlaps by MIN_OVERLAP.
-    """
-    if not faces:
-        raise MissedFaceError("missed by the face finder: 0 found")
-    shared = box_iou(np.stack([face.box for face in faces]), tight[None])[:, 0]
-    if shared.max() < MIN_OVERLAP:
-        best = f"the best with an overlap of {shared.max():.2f}"
-        raise MissedFaceError(f"missed by the face finder: {len(faces)} found, {best}")
-    return faces[int(shared.argmax())]
-
-
-def _evenly(samples: list[Sample], limit: int | None) -> list[Sample]:
-    if limit is None or limit >= len(samples):
-        return samples
-    if limit < 1:
-        raise ValueError(f"the limit is at least 1, not {limit}")
-    return [samples[i * len(samples) // limit] for i in range(limit)]
+        return matching_face(detector.detect(photo), sample.tight_box)
+    (face,) = detector.detect(photo, given_box(sample, box)[None])
+    return face

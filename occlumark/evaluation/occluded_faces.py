@@ -19,7 +19,7 @@ from occlumark.occluders.occlude import occluded_landmarks
 from occlumark.occluders.occlude_share import occlude_share
 from occlumark.photo import read_photo
 
-#: Shares of the face that are covered in turn.
+#: Shares of the face that are occluded in turn.
 SHARES = (0.10, 0.25, 0.40)
 #: Side of the picture over the longer side of the tight box: more than any network's crop sees, from any honest box.
 EXTENT = 2.0
@@ -42,10 +42,10 @@ class Picture:
     box: np.ndarray
     """(4,) the face box to start from, the picture's pixels."""
     share: float = 0.0
-    """Which share of the face was to be covered; 0: the face as it is."""
+    """Which share of the face was to be occluded; 0: the face as it is."""
     kind: str = ""
-    """What covers it, a name in kinds.BENCHMARK; empty: nothing."""
-    hidden: np.ndarray = field(default_factory=lambda: np.zeros(N_LANDMARKS, bool))
+    """What occludes it, a name in kinds.BENCHMARK; empty: nothing."""
+    occluded: np.ndarray = field(default_factory=lambda: np.zeros(N_LANDMARKS, bool))
     """(68,) bool, the landmarks under the occluder."""
 
 
@@ -53,7 +53,7 @@ def pictures_of(photo: np.ndarray, landmarks: np.ndarray, box: np.ndarray, seed:
     """A face as it is, and under an occluder for each of SHARES.
 
     The square's pixels are the photo's own, moved by whole ones, so that an occluder lies on what the photo holds and a
-    network sees the open face as it would in the photo; a square above MAX_SIDE is reduced to it.
+    network sees the clean face as it would in the photo; a square above MAX_SIDE is reduced to it.
 
     Args:
         photo: (height, width, 3) uint8 RGB.
@@ -65,7 +65,7 @@ def pictures_of(photo: np.ndarray, landmarks: np.ndarray, box: np.ndarray, seed:
 
     Raises:
         BoxError: the box lies beside the face.
-        AnnotationError: no occluder covers so much of this face.
+        AnnotationError: nothing can be drawn that occludes so much of this face.
     """
     tight = tight_box(landmarks)
     side = max(int(np.ceil(EXTENT * (tight[2:] - tight[:2]).max())), 1)
@@ -74,16 +74,16 @@ def pictures_of(photo: np.ndarray, landmarks: np.ndarray, box: np.ndarray, seed:
     square = CropTransform(np.column_stack([zoom * np.eye(2), -zoom * corner]), min(side, MAX_SIDE))
     start = box_in_photo(square.to_crop(box.reshape(2, 2)).ravel(), square.size, square.size)
     clean = Picture(square.cut(photo), square.to_crop(landmarks), start)
-    return [clean, *(_covered(clean, share, generator(seed, share, name)) for share in SHARES)]
+    return [clean, *(_occluded(clean, share, generator(seed, share, name)) for share in SHARES)]
 
 
-def _covered(clean: Picture, share: float, rng: np.random.Generator) -> Picture:
+def _occluded(clean: Picture, share: float, rng: np.random.Generator) -> Picture:
     try:
         drawn = occlude_share(clean.photo, clean.landmarks, share, rng, _source())
     except ValueError as error:
-        raise AnnotationError(f"cannot be covered: {error}") from error
-    hidden = occluded_landmarks(drawn.alpha, clean.landmarks)
-    return replace(clean, photo=drawn.crop, share=share, kind=drawn.kind, hidden=hidden)
+        raise AnnotationError(f"cannot be occluded: {error}") from error
+    occluded = occluded_landmarks(drawn.alpha, clean.landmarks)
+    return replace(clean, photo=drawn.crop, share=share, kind=drawn.kind, occluded=occluded)
 
 
 def generator(seed: int, share: float, name: str) -> np.random.Generator:

@@ -48,7 +48,7 @@ def occlusion_sheet(result: OcclusionEvaluation, model: str, detector: Detector)
             _title(
                 f"{model}: covered faces, seed {result.seed}. Ring: called hidden, dot: shown; green right, red wrong"
             ),
-            *_rows(_covered_cell(result, int(i), model, detector, turn) for turn, i in enumerate(some)),
+            *_rows(_occluded_cell(result, int(i), model, detector, turn) for turn, i in enumerate(some)),
         ]
     )
 
@@ -60,11 +60,11 @@ def _open_cell(result: OcclusionEvaluation, index: int, detector: Detector) -> n
     return _captioned(cell, f"{called} hidden: {name}")
 
 
-def _covered_cell(result: OcclusionEvaluation, index: int, model: str, detector: Detector, turn: int) -> np.ndarray:
+def _occluded_cell(result: OcclusionEvaluation, index: int, model: str, detector: Detector, turn: int) -> np.ndarray:
     share = SHARES[turn % len(SHARES)]
     picture = next(picture for picture in _pictures(result, index) if picture.share == share)
     cell, _ = _drawn(picture, detector)
-    errors = [100 * answers[model].errors[index].mean() for answers in (result.clean, result.covered[share])]
+    errors = [100 * answers[model].errors[index].mean() for answers in (result.clean, result.occluded[share])]
     return _captioned(cell, f"{picture.kind} {share:.0%}: NME {errors[0]:.1f} to {errors[1]:.1f}")
 
 
@@ -82,7 +82,7 @@ def _drawn(picture: Picture, detector: Detector) -> tuple[np.ndarray, int]:
         for a, b in itertools.pairwise([*range(first, last + 1), *([first] if closed else [])]):
             start, end = fixed_point(points[[a, b]]).tolist()
             cv2.line(cell, start, end, _LINE, 1, cv2.LINE_AA, SHIFT)
-    for point, called, truth in zip(points, hidden, picture.hidden, strict=True):
+    for point, called, truth in zip(points, hidden, picture.occluded, strict=True):
         if picture.kind:
             _mark(cell, point, called, 2.0, _RIGHT if called == truth else _WRONG)
         else:

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from occlumark.data.sample import Problem
+from occlumark.evaluation.loop import BoxSource
 from occlumark.metrics import landmarks as metrics
 from occlumark.metrics.landmarks import Normaliser
-
-BoxSource = Literal["tight", "official", "finder"]
-BOX_SOURCES: tuple[BoxSource, ...] = get_args(BoxSource)
 
 #: Where to_json samples the cumulative error distribution; every error is in the table of `--per-photo`.
 CED_THRESHOLDS = tuple(i / 100 for i in range(1, 16))
@@ -30,12 +28,14 @@ class Evaluation:
     """The n faces' names: photo paths below the folders' common parent."""
     errors: np.ndarray
     """(n,) NME of each face."""
+    sizes: np.ndarray
+    """(n,) what each error is divided by, photo pixels."""
     boxes: np.ndarray
     """(n, 4) the box each face was detected from, x0, y0, x1, y1 in photo pixels."""
     skipped: list[Problem]
-    """The annotated faces that are in no number, with the reason: unusable and missed ones."""
-    missed: list[str]
-    """Those of the skipped that the face finder did not find; with other boxes empty."""
+    """The annotated faces excluded from all statistics, with the reason: unusable and missed ones."""
+    missed: dict[str, float]
+    """Those of the skipped that the face finder did not find, with their sizes; with other boxes empty."""
     fallback: list[str]
     """Faces without an official box. They were detected from their tight box, so that the protocol's photos are all
     there (one of iBUG's 135 has none)."""
@@ -100,9 +100,10 @@ class Evaluation:
             self,
             names=[self.names[i] for i in inside],
             errors=self.errors[inside],
+            sizes=self.sizes[inside],
             boxes=self.boxes[inside],
             skipped=[problem for problem in self.skipped if belongs(problem.name)],
-            missed=[name for name in self.missed if belongs(name)],
+            missed={name: size for name, size in self.missed.items() if belongs(name)},
             fallback=[name for name in self.fallback if belongs(name)],
             sets={},
         )

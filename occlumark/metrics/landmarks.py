@@ -21,29 +21,46 @@ NORMALISERS: tuple[Normaliser, ...] = (*get_args(EyeNormaliser), *BOX_NORMALISER
 def point_errors(
     prediction: np.ndarray, truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None = None
 ) -> np.ndarray:
-    """The distance of every predicted landmark from its true place, over the face's size.
+    """The distance of every predicted landmark from its annotated place, over the face's size.
 
     Args:
         prediction: (n, k, 2), pixels.
-        truth: (n, k, 2) in the same pixels; k is that of a markup (68, 29, 19 or 98) unless the normaliser is a box's.
+        truth: (n, k, 2) in the same pixels, NaN where not annotated; k is that of a markup (68, 29, 19 or 98) unless
+            the normaliser is a box's.
         normaliser: what a face's size is: inter_ocular, the distance of the outer eye corners; inter_pupil, of
             the pupils as the markup has them (of 68 points the means of the eyes' six). Of `box`: box_width, its
             width; box_size, the square root of width x height; box_longer, its longer side; box_diagonal.
         box: (n, 4) x0, y0, x1, y1 in the same pixels; for the normalisers of a box, and for no other.
 
     Returns:
-        (n, k) fractions of the size.
+        (n, k) fractions of the size; NaN where not annotated.
 
     Raises:
-        ValueError: shapes that do not fit, a value that is not finite, or a face without size.
+        ValueError: as point_distances, or a face without size.
+    """
+    return point_distances(prediction, truth) / face_sizes(np.asarray(truth, np.float64), normaliser, box)[:, None]
+
+
+def point_distances(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The distance of every predicted landmark from its annotated place; arguments as in point_errors.
+
+    Returns:
+        (n, k) pixels; NaN where not annotated.
+
+    Raises:
+        ValueError: shapes that do not fit, an infinite truth, a prediction that is not finite, or a face without an
+            annotated landmark.
     """
     prediction, truth = np.asarray(prediction, np.float64), np.asarray(truth, np.float64)
     if prediction.shape != truth.shape or truth.ndim != 3 or truth.shape[2] != 2:
         raise ValueError(f"prediction and truth are both (n, k, 2), not {prediction.shape} and {truth.shape}")
+    if not np.isfinite(prediction).all() or np.isinf(truth).any():
+        raise ValueError("prediction and truth are finite numbers, truth NaN where not annotated")
     distances = np.linalg.norm(prediction - truth, axis=2)
-    if not np.isfinite(distances).all():
-        raise ValueError("prediction and truth are finite numbers")
-    return distances / face_sizes(truth, normaliser, box)[:, None]
+    empty = np.isnan(distances).all(axis=1)
+    if empty.any():
+        raise ValueError(f"face {int(np.flatnonzero(empty)[0])} has no annotated landmark")
+    return distances
 
 
 def face_sizes(truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None = None) -> np.ndarray:
@@ -85,7 +102,7 @@ def _box_sizes(box: np.ndarray, normaliser: Normaliser) -> np.ndarray:
 
 
 def nme(prediction: np.ndarray, truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None = None) -> np.ndarray:
-    """Normalised mean error of every face: the mean of its landmarks' point_errors, same arguments.
+    """Normalised mean error of every face: the mean of its annotated landmarks' point_errors, same arguments.
 
     Paper: what its equation (10) calls NRMSE. Taken literally the equation's root would give 1.02 % where HPM's
     published COFW68 result is 6.72 %; this is the formula behind the published numbers.
@@ -93,7 +110,29 @@ def nme(prediction: np.ndarray, truth: np.ndarray, normaliser: Normaliser, box: 
     Returns:
         (n,) fractions.
     """
-    return point_errors(prediction, truth, normaliser, box).mean(axis=1)
+    return mean_over_landmarks(point_errors(prediction, truth, normaliser, box))
+
+
+def nme_over(prediction: np.ndarray, truth: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The same over sizes that are known, where no single normaliser gives them all.
+
+    Args:
+        prediction: as in nme.
+        truth: as in nme.
+        sizes: (n,) pixels, above 0.
+
+    Raises:
+        ValueError: as in nme.
+    """
+    sizes = np.asarray(sizes, np.float64)
+    if sizes.shape != (len(truth),) or not (sizes > 0).all():
+        raise ValueError(f"sizes are one a face and above 0; not {sizes.shape} for {len(truth)} faces")
+    return mean_over_landmarks(point_distances(prediction, truth) / sizes[:, None])
+
+
+def mean_over_landmarks(errors: np.ndarray) -> np.ndarray:
+    """Every face's NME, (n,), from the errors (n, k) of its landmarks, NaN where not annotated."""
+    return np.asarray(np.nanmean(errors, axis=1))
 
 
 def failure_rate(errors: np.ndarray, threshold: float) -> float:
@@ -202,7 +241,7 @@ def precision_recall(flagged: np.ndarray, occluded: np.ndarray) -> tuple[float, 
     """How well occlusion flags meet the annotated ones, over all points together.
 
     Args:
-        flagged: booleans of any shape, the prediction.
+        flagged: booleans of any shape, the landmarks predicted occluded.
         occluded: booleans of the same shape, the truth; at least one is set.
 
     Returns:

@@ -10,6 +10,7 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.pack import Pack
 from occlumark.face import HIDDEN_BELOW
 from occlumark.markup import MARKUPS, N_LANDMARKS
+from occlumark.metrics.landmarks import face_sizes, nme_over, point_distances
 from occlumark.metrics.visibility import average_precision
 from occlumark.model.backbone import Backbone
 from occlumark.model.network import OcclusionAdaptiveNetwork
@@ -55,7 +56,7 @@ class Predictions(NamedTuple):
     @property
     def distances(self) -> np.ndarray:
         """(n, L) crop pixels, of each landmark from its true place; NaN where not annotated."""
-        return np.linalg.norm(self.landmarks - self.truth, axis=2)
+        return point_distances(self.landmarks, self.truth)
 
 
 def scores(
@@ -81,8 +82,8 @@ def scores(
     occluded = predict(network, pack, indices, config, device, occluded=True)
     sizes = validation_sizes(pack, indices, config.crop)
     found = {
-        "validation/nme": float((np.nanmean(clean.distances, axis=1) / sizes).mean()),
-        "validation/nme_occluded": float((np.nanmean(occluded.distances, axis=1) / sizes).mean()),
+        "validation/nme": float(nme_over(clean.landmarks, clean.truth, sizes).mean()),
+        "validation/nme_occluded": float(nme_over(occluded.landmarks, occluded.truth, sizes).mean()),
     }
     if network.refinement is not None:
         predicted = clean.occlusion_probability > 1 - HIDDEN_BELOW
@@ -111,10 +112,10 @@ def validation_sizes(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.nd
     widths = boxes[:, 2] - boxes[:, 0]
     if pack.n_landmarks == _AFLW:
         return widths * zooms
-    right, left = MARKUPS[pack.n_landmarks].outer_eye_corners
     landmarks = pack.landmarks[indices].astype(np.float64)
-    inter_ocular = np.linalg.norm(landmarks[:, right] - landmarks[:, left], axis=1)
-    return np.where(np.isfinite(inter_ocular), inter_ocular, widths) * zooms
+    both = np.isfinite(landmarks[:, list(MARKUPS[pack.n_landmarks].outer_eye_corners)]).all(axis=(1, 2))
+    widths[both] = face_sizes(landmarks[both], "inter_ocular")
+    return widths * zooms
 
 
 def _about_P(clean: Predictions, occluded: Predictions) -> dict[str, float]:

@@ -27,6 +27,8 @@ def photos(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True)
         np.savetxt(path.with_suffix(".pts"), [100.5, 90.5] + 30 * np.stack([np.cos(angles), np.sin(angles)], 1))
         cv2.imwrite(str(path.with_suffix(".png")), photo)
+    rows = ["one,a.png,70.5,60.5,130.5,120.5", "two,b.png,70.5,60.5,130.5,120.5"]
+    (tmp_path / "photos" / "detector_boxes.csv").write_text("\n".join(["set,file,x0,y0,x1,y1", *rows]))
     return tmp_path / "photos"
 
 
@@ -48,7 +50,7 @@ def test_the_table_has_a_row_per_set_and_its_units(
     assert "NME x10^-2" in head and "FR.08 %" in head
     assert one.split()[:3] == [str(photos / "one"), "1", "50.00"] and two.startswith(str(photos / "two"))
     assert everything.split() == ["all", "2", "50.00", "50.00", "to", "50.00", "100.00", "100.00", "0.00", "0.00", "0"]
-    assert note == "boxes: tight; errors over inter_ocular"
+    assert note == "boxes: official; errors over inter_ocular"
 
 
 def test_the_per_photo_table_is_exact(

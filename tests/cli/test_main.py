@@ -18,7 +18,18 @@ from occlumark.cli.options import network_options
 from occlumark.errors import OcclumarkError
 from occlumark.finder import SCORE
 
-COMMANDS = ["detect", "train", "evaluate", "evaluate-finder", "export", "pack", "demo", "occluders", "check-data"]
+COMMANDS = [
+    "detect",
+    "train",
+    "evaluate",
+    "evaluate-finder",
+    "evaluate-occlusion",
+    "export",
+    "pack",
+    "demo",
+    "occluders",
+    "check-data",
+]
 
 
 def test_exactly_these_commands():
@@ -261,7 +272,7 @@ print([name for name in heavy if name in sys.modules])
 def test_choices_and_defaults_are_the_librarys():
     """They are written out on the command line, because importing them would slow `occlumark --help`."""
     from occlumark.data.pack import PackConfig
-    from occlumark.evaluation.landmarks import BOX_SOURCES
+    from occlumark.evaluation.loop import BOX_SOURCES
     from occlumark.metrics.landmarks import NORMALISERS
     from occlumark.photo import MAX_PIXELS
 

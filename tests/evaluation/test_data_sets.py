@@ -63,12 +63,13 @@ def test_a_network_of_another_markup_is_refused(wflw: Path, dot_network: Path, w
 
 @pytest.mark.parametrize("more", [["--occlude", "0"], ["more"]])
 def test_what_goes_not_with_another_data_set(wflw: Path, more: list[str], capsys) -> None:
-    assert main(["evaluate", str(wflw), *more, "--dataset", "wflw"]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        main(["evaluate", str(wflw), *more, "--dataset", "wflw"])
     assert "--dataset wflw takes one DIR, the data set's own, and no --occlude" in capsys.readouterr().err
 
 
 def test_the_occlusion_benchmark_is_of_68_points(tmp_path: Path, write_dot_network: Callable, capsys) -> None:
-    words = ["evaluate", str(tmp_path), "--occlude", "0", "--weights", str(write_dot_network(29))]
+    words = ["evaluate-occlusion", str(tmp_path), "--weights", str(write_dot_network(29))]
     assert main(words) == 1
     assert "finds 29 landmarks, faces of the benchmark have 68" in capsys.readouterr().err
 

@@ -50,7 +50,7 @@ def test_errors_by_hand(tmp_path: Path, add_face: AddFace, detector: Detector) -
     truth = add_face(tmp_path / "a.pts")
     np.savetxt(tmp_path / "b.pts", truth + 0.5 + RIGHT)  # the truth 12 to the right of the dot's surroundings
     cv2.imwrite(str(tmp_path / "b.png"), cv2.imread(str(tmp_path / "a.png")))
-    result = evaluate([tmp_path], detector)
+    result = evaluate([tmp_path], detector, "tight")
     assert result.names == ["a.png", "b.png"] and result.n == 2 and not result.skipped and result.sets == {}
     by_hand = [0.5, np.linalg.norm(truth + RIGHT - DOT, axis=1).mean() / 60]
     np.testing.assert_allclose(result.errors, by_hand, atol=1e-4)
@@ -66,7 +66,7 @@ def test_the_normaliser_is_named_and_used(
     truth = add_face(tmp_path / "a.pts")
     if size is None:
         size = float(np.linalg.norm(truth[36:42].mean(axis=0) - truth[42:48].mean(axis=0)))
-    result = evaluate([tmp_path], detector, normaliser=normaliser)  # type: ignore[arg-type]
+    result = evaluate([tmp_path], detector, "tight", normaliser)  # type: ignore[arg-type]
     assert result.normaliser == normaliser and result.nme == pytest.approx(30 / size, abs=1e-4)
 
 
@@ -81,10 +81,12 @@ def test_official_boxes_and_the_fallback(tmp_path: Path, add_face: AddFace, dete
     assert evaluate([tmp_path], detector, box="tight").fallback == []
 
 
-def test_official_boxes_asked_for_and_none_there(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
+def test_official_boxes_are_the_default_and_none_is_there(
+    tmp_path: Path, add_face: AddFace, detector: Detector
+) -> None:
     add_face(tmp_path / "a.pts")
-    with pytest.raises(AnnotationError, match=r"no official box .* expected a detector_boxes\.csv"):
-        evaluate([tmp_path], detector, box="official")
+    with pytest.raises(AnnotationError, match=r"no official box .* expected a detector_boxes\.csv .* --box tight$"):
+        evaluate([tmp_path], detector)
 
 
 def test_the_finder_must_find_the_annotated_face(tmp_path: Path, add_face: AddFace, dot_network: Path) -> None:
@@ -94,7 +96,7 @@ def test_the_finder_must_find_the_annotated_face(tmp_path: Path, add_face: AddFa
     answers = iter([[(other, 0.9), (right, 0.6)], [(other, 0.9)], []])
     detector = Detector(weights=dot_network, face_finder=lambda _: next(answers), threads=1)
     result = evaluate([tmp_path], detector, box="finder")
-    assert result.names == ["both.png"] and result.missed == ["far.png", "none.png"]
+    assert result.names == ["both.png"] and list(result.missed) == ["far.png", "none.png"]
     np.testing.assert_array_equal(result.boxes, [right])
     assert result.nme == pytest.approx(0.5, abs=1e-4)
     reasons = [problem.reason for problem in result.skipped]
@@ -115,7 +117,7 @@ def test_an_overlap_of_four_tenths_is_needed(
     first, second = box_around(DOT, 30), box_around(DOT + shift * np.array([1, 0]), 30)
     answers = iter([[(first, 1.0)], [(second, 1.0)]])
     detector = Detector(weights=dot_network, face_finder=lambda _: next(answers), threads=1)
-    assert evaluate([tmp_path], detector, box="finder").missed == ([] if found else ["b.png"])
+    assert evaluate([tmp_path], detector, box="finder").missed == ({} if found else {"b.png": 60})
 
 
 def test_nothing_is_skipped_in_silence(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
@@ -129,8 +131,8 @@ def test_nothing_is_skipped_in_silence(tmp_path: Path, add_face: AddFace, detect
     flat = np.loadtxt(tmp_path / "flat.pts")
     flat[36] = flat[45]
     np.savetxt(tmp_path / "flat.pts", flat)
-    result = evaluate([tmp_path], detector)
-    assert result.names == ["good.png"] and result.missed == []
+    result = evaluate([tmp_path], detector, "tight")
+    assert result.names == ["good.png"] and result.missed == {}
     reasons = {problem.name: problem.reason for problem in result.skipped}
     assert len(result.skipped) == 5
     for name, word in [
@@ -147,7 +149,7 @@ def test_nothing_left_is_an_error(tmp_path: Path, add_face: AddFace, detector: D
     add_face(tmp_path / "a.pts")
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(AnnotationError, match=r"none of 1 faces could be evaluated; the first: .*empty"):
-        evaluate([tmp_path], detector)
+        evaluate([tmp_path], detector, "tight")
 
 
 def test_sets_and_all_of_them(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
@@ -156,27 +158,27 @@ def test_sets_and_all_of_them(tmp_path: Path, add_face: AddFace, detector: Detec
     (tmp_path / "one" / "b.png").unlink()
     np.savetxt(tmp_path / "two/x/a.pts", np.loadtxt(tmp_path / "two/x/a.pts") + RIGHT)
     roots = [tmp_path / "one", tmp_path / "one_more", tmp_path / "two"]
-    result = evaluate(roots, detector)
+    result = evaluate(roots, detector, "tight")
     assert list(result.sets) == [str(root) for root in roots]
     assert [part.n for part in result.sets.values()] == [1, 1, 1] and result.n == 3
     assert [len(part.skipped) for part in result.sets.values()] == [1, 0, 0]
     assert result.nme == pytest.approx(np.mean([part.nme for part in result.sets.values()]))
     for root, part in zip(roots, result.sets.values(), strict=True):
-        assert part.nme == pytest.approx(evaluate([root], detector).nme)
+        assert part.nme == pytest.approx(evaluate([root], detector, "tight").nme)
 
 
 def test_a_limit_takes_faces_evenly_spaced(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
     for number in range(7):
         add_face(tmp_path / f"{number}.pts")
-    assert evaluate([tmp_path], detector, limit=3).names == ["0.png", "2.png", "4.png"]
-    assert evaluate([tmp_path], detector, limit=100).n == 7
+    assert evaluate([tmp_path], detector, "tight", limit=3).names == ["0.png", "2.png", "4.png"]
+    assert evaluate([tmp_path], detector, "tight", limit=100).n == 7
 
 
 def test_json_has_the_summaries_as_fractions(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
     add_face(tmp_path / "a.pts")
     add_face(tmp_path / "b.pts")
     (tmp_path / "b.png").unlink()
-    values = evaluate([tmp_path], detector).to_json()
+    values = evaluate([tmp_path], detector, "tight").to_json()
     assert (values["n"], values["skipped"], values["missed"], values["fallback"]) == (1, 1, 0, [])
     assert values["nme"] == pytest.approx(0.5, abs=1e-4) and values["nme_interval"] == [values["nme"]] * 2
     assert [values[key] for key in ("failure_rate_08", "failure_rate_10", "auc_08", "auc_10")] == [1, 1, 0, 0]
@@ -187,21 +189,23 @@ def test_a_set_without_a_measured_face_has_nulls(tmp_path: Path, add_face: AddFa
     add_face(tmp_path / "one" / "a.pts")
     add_face(tmp_path / "two" / "a.pts")
     (tmp_path / "two" / "a.png").unlink()
-    part = evaluate([tmp_path / "one", tmp_path / "two"], detector).to_json()["sets"][str(tmp_path / "two")]
+    part = evaluate([tmp_path / "one", tmp_path / "two"], detector, "tight").to_json()["sets"][str(tmp_path / "two")]
     assert (part["n"], part["nme"], part["auc_08"], part["nme_interval"]) == (0, None, None, [None, None])
 
 
 def test_bad_arguments(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
     add_face(tmp_path / "a.pts")
     add_face(tmp_path / "b.pts")
-    for arguments in ({"box": "best"}, {"normaliser": "diagonal"}, {"limit": 0}):
-        with pytest.raises(ValueError, match=r"box is one of|limit is at least 1"):
+    for arguments in ({"box": "best"}, {"box": "tight", "normaliser": "diagonal"}, {"box": "tight", "limit": 0}):
+        with pytest.raises(ValueError, match=r"box is one of|number of items to choose is at least 1, not 0"):
             evaluate([tmp_path], detector, **arguments)  # type: ignore[arg-type]
 
 
 def test_json_samples_the_cumulative_error_distribution(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
     add_face(tmp_path / "a.pts")
-    result = replace(evaluate([tmp_path], detector), errors=np.array([0.02, 0.05, 0.12, 0.3]), names=list("abcd"))
+    result = replace(
+        evaluate([tmp_path], detector, "tight"), errors=np.array([0.02, 0.05, 0.12, 0.3]), names=list("abcd")
+    )
     curve = result.to_json()["ced"]
     assert list(curve) == [f"0.{i:02d}" for i in range(1, 16)]
     assert [curve[t] for t in ("0.01", "0.02", "0.05", "0.11", "0.12", "0.15")] == [0, 0.25, 0.5, 0.5, 0.75, 0.75]

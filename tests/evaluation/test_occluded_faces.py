@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from occlumark.errors import AnnotationError, BoxError
-from occlumark.evaluation import occluded_faces as covered_faces
+from occlumark.evaluation import occluded_faces
 from occlumark.evaluation.occluded_faces import EXTENT, MAX_SIDE, SHARES, Picture, generator, pictures_of
 from occlumark.markup import tight_box
 from occlumark.occluders.drawing import Source
@@ -21,7 +21,7 @@ def made(
     return pictures_of(photo_of(*shape), landmarks, tight_box(landmarks) + 2.5, seed, name)
 
 
-def test_the_open_picture_holds_the_photos_own_pixels(symmetric_face: np.ndarray) -> None:
+def test_the_clean_picture_holds_the_photos_own_pixels(symmetric_face: np.ndarray) -> None:
     landmarks = 0.5 * symmetric_face + [90.25, 20.5]
     clean = made(landmarks)[0]
     size = clean.photo.shape[0]
@@ -35,7 +35,7 @@ def test_the_open_picture_holds_the_photos_own_pixels(symmetric_face: np.ndarray
     x, y = (shift + 500).astype(int)
     assert y < 500, "the square leaves the photo above"
     np.testing.assert_array_equal(clean.photo, around[y : y + size, x : x + size])
-    assert clean.share == 0 and clean.kind == "" and not clean.hidden.any()
+    assert clean.share == 0 and clean.kind == "" and not clean.occluded.any()
 
 
 def test_a_large_face_is_reduced(symmetric_face: np.ndarray) -> None:
@@ -47,23 +47,23 @@ def test_a_large_face_is_reduced(symmetric_face: np.ndarray) -> None:
     np.testing.assert_allclose(middle, MAX_SIDE / 2, atol=1)
 
 
-def test_each_share_is_covered_and_the_truth_is_the_drawn_one(symmetric_face: np.ndarray) -> None:
-    clean, *covered = made(0.6 * symmetric_face + 60)
-    assert tuple(picture.share for picture in covered) == SHARES
-    texture = Source(textures=[covered_faces.read_photo(covered_faces._TEXTURE)])
-    for picture in covered:
+def test_each_share_is_occluded_and_the_truth_is_the_drawn_one(symmetric_face: np.ndarray) -> None:
+    clean, *occluded = made(0.6 * symmetric_face + 60)
+    assert tuple(picture.share for picture in occluded) == SHARES
+    texture = Source(textures=[occluded_faces.read_photo(occluded_faces._TEXTURE)])
+    for picture in occluded:
         again = occlude_share(
             clean.photo, clean.landmarks, picture.share, generator(0, picture.share, "a.jpg"), texture
         )
         assert picture.kind == again.kind and picture.kind in BENCHMARK
         np.testing.assert_array_equal(picture.photo, again.crop)
-        np.testing.assert_array_equal(picture.hidden, occluded_landmarks(again.alpha, clean.landmarks))
+        np.testing.assert_array_equal(picture.occluded, occluded_landmarks(again.alpha, clean.landmarks))
         area = face_area(clean.landmarks, len(clean.photo)) > 0
         assert again.alpha[area].mean() == pytest.approx(picture.share, abs=TOLERANCE)
         np.testing.assert_array_equal(picture.landmarks, clean.landmarks)
         np.testing.assert_array_equal(picture.box, clean.box)
         assert (picture.photo != clean.photo).any()
-    assert covered[-1].hidden.any()
+    assert occluded[-1].occluded.any()
 
 
 def test_the_occluder_depends_on_seed_share_and_file_name_alone() -> None:
@@ -89,10 +89,10 @@ def test_a_box_beside_the_face(symmetric_face: np.ndarray) -> None:
         pictures_of(photo_of(400, 400), landmarks, tight_box(landmarks) + 300, 0, "a.jpg")
 
 
-def test_a_face_that_nothing_covers(symmetric_face: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_face_that_nothing_occludes(symmetric_face: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise ValueError("no occluder covers 10% of this face")
 
-    monkeypatch.setattr(covered_faces, "occlude_share", refuse)
-    with pytest.raises(AnnotationError, match="cannot be covered: no occluder covers 10%"):
+    monkeypatch.setattr(occluded_faces, "occlude_share", refuse)
+    with pytest.raises(AnnotationError, match="cannot be occluded: no occluder covers 10%"):
         made(symmetric_face)

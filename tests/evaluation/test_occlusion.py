@@ -7,7 +7,7 @@ import pytest
 
 from occlumark.detect import Detector
 from occlumark.errors import AnnotationError
-from occlumark.evaluation import occluded_faces as covered_faces
+from occlumark.evaluation import occluded_faces
 from occlumark.evaluation.landmarks import evaluate
 from occlumark.evaluation.occlusion import evaluate_occlusion
 from occlumark.evaluation.occlusion_summary import Answers
@@ -36,11 +36,13 @@ def detector(dot_network: Path) -> Detector:
 
 
 def same(first: Answers, second: Answers) -> bool:
-    equal = [np.array_equal(getattr(first, name), getattr(second, name)) for name in ("errors", "visibility", "hidden")]
+    equal = [
+        np.array_equal(getattr(first, name), getattr(second, name)) for name in ("errors", "visibility", "occluded")
+    ]
     return all(equal) and first.kinds == second.kinds
 
 
-def test_open_faces_are_those_of_the_plain_evaluation(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
+def test_clean_faces_are_those_of_the_plain_evaluation(tmp_path: Path, add_face: AddFace, detector: Detector) -> None:
     """What is cut out for the occluders changes nothing that the network sees."""
     add_face(tmp_path / "a.pts")
     add_face(tmp_path / "b.pts", (15.25, -40.5))
@@ -49,7 +51,7 @@ def test_open_faces_are_those_of_the_plain_evaluation(tmp_path: Path, add_face: 
     np.testing.assert_allclose(result.clean["dot"].errors.mean(axis=1), plain.errors, atol=1e-6)
     np.testing.assert_allclose(result.boxes, plain.boxes)
     assert [sample.name for sample in result.samples] == plain.names == ["a.png", "b.png"]
-    assert not result.clean["dot"].hidden.any() and result.clean["dot"].kinds == ["", ""]
+    assert not result.clean["dot"].occluded.any() and result.clean["dot"].kinds == ["", ""]
 
 
 def test_every_model_gets_the_same_pictures(
@@ -58,12 +60,12 @@ def test_every_model_gets_the_same_pictures(
     add_face(tmp_path / "a.pts")
     other = Detector(weights=error_network, threads=1)  # the same landmarks, and an expected error
     result = evaluate_occlusion([tmp_path], {"dot": detector, "error": other}, 3, box="tight")
-    assert result.models == ["dot", "error"] and list(result.covered) == list(covered_faces.SHARES)
-    for by_model in [result.clean, *result.covered.values()]:
+    assert result.models == ["dot", "error"] and list(result.occluded) == list(occluded_faces.SHARES)
+    for by_model in [result.clean, *result.occluded.values()]:
         np.testing.assert_array_equal(by_model["dot"].errors, by_model["error"].errors)
-        np.testing.assert_array_equal(by_model["dot"].hidden, by_model["error"].hidden)
+        np.testing.assert_array_equal(by_model["dot"].occluded, by_model["error"].occluded)
         assert np.isnan(by_model["dot"].expected).all() and np.isfinite(by_model["error"].expected).all()
-    assert all(by_model["dot"].hidden.any() for by_model in result.covered.values())
+    assert all(by_model["dot"].occluded.any() for by_model in result.occluded.values())
     told = result.to_json()["models"]
     assert told["dot"]["all"]["expected_error"] is None and told["error"]["all"]["expected_error"]["top_share"] > 0
 
@@ -77,11 +79,11 @@ def test_a_faces_occluders_depend_on_no_other_face(tmp_path: Path, add_face: Add
     turned = evaluate_occlusion([two, one], models, 0, box="tight")
     first = evaluate_occlusion([one], models, 0, box="tight", limit=1)
     another_seed = evaluate_occlusion([one], models, 1, box="tight", limit=1)
-    for share in covered_faces.SHARES:
-        a = whole.covered[share]["dot"].of(np.array([True, False, False]))
-        assert same(a, turned.covered[share]["dot"].of(np.array([False, True, False])))
-        assert same(a, first.covered[share]["dot"])
-        assert not same(a, another_seed.covered[share]["dot"])
+    for share in occluded_faces.SHARES:
+        a = whole.occluded[share]["dot"].of(np.array([True, False, False]))
+        assert same(a, turned.occluded[share]["dot"].of(np.array([False, True, False])))
+        assert same(a, first.occluded[share]["dot"])
+        assert not same(a, another_seed.occluded[share]["dot"])
 
 
 def test_boxes_of_the_finder_and_official_ones(tmp_path: Path, add_face: AddFace, dot_network: Path) -> None:
@@ -102,7 +104,7 @@ def test_boxes_of_the_finder_and_official_ones(tmp_path: Path, add_face: AddFace
 def test_nothing_is_skipped_in_silence(
     tmp_path: Path, add_face: AddFace, detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("good", "no_photo", "broken", "flat", "uncoverable"):
+    for name in ("good", "no_photo", "broken", "flat", "unoccludable"):
         add_face(tmp_path / f"{name}.pts")
     (tmp_path / "no_photo.png").unlink()
     (tmp_path / "broken.png").write_text("no photo")
@@ -110,14 +112,14 @@ def test_nothing_is_skipped_in_silence(
     flat[36] = flat[45]
     np.savetxt(tmp_path / "flat.pts", flat)
     add_face(tmp_path / "outside.pts", (500, 0))
-    draw = covered_faces.generator
+    draw = occluded_faces.generator
 
     def refuse(seed: int, share: float, name: str) -> np.random.Generator:
-        if name == "uncoverable.png":
-            raise AnnotationError("cannot be covered")
+        if name == "unoccludable.png":
+            raise AnnotationError("cannot be occluded")
         return draw(seed, share, name)
 
-    monkeypatch.setattr(covered_faces, "generator", refuse)
+    monkeypatch.setattr(occluded_faces, "generator", refuse)
     result = evaluate_occlusion([tmp_path], {"dot": detector}, 0, box="tight")
     assert [sample.name for sample in result.samples] == ["good.png"]
     reasons = {problem.name: problem.reason for problem in result.skipped}
@@ -126,7 +128,7 @@ def test_nothing_is_skipped_in_silence(
         ("broken.png", "not a photo"),
         ("flat.png", "no inter_ocular size"),
         ("outside.png", "outside the photo"),
-        ("uncoverable.png", "cannot be covered"),
+        ("unoccludable.png", "cannot be occluded"),
     ]:
         assert word in reasons.pop(name)
     assert reasons == {} and result.to_json()["skipped"] == 5
@@ -139,8 +141,8 @@ def test_rows_for_each_face_model_and_share(tmp_path: Path, add_face: AddFace, d
     add_face(tmp_path / "a.pts")
     result = evaluate_occlusion([tmp_path], {"dot": detector}, 0, box="tight")
     rows = list(result.per_photo())
-    assert [row[:3] for row in rows] == [("a.png", "dot", share) for share in (0.0, *covered_faces.SHARES)]
-    assert rows[0][3] == "" and rows[2][3] == result.covered[0.25]["dot"].kinds[0]
+    assert [row[:3] for row in rows] == [("a.png", "dot", share) for share in (0.0, *occluded_faces.SHARES)]
+    assert rows[0][3] == "" and rows[2][3] == result.occluded[0.25]["dot"].kinds[0]
     values = result.summary("dot")
     assert rows[0][4] == pytest.approx(values["clean"]["nme"])
     assert rows[3][4] == pytest.approx(values["shares"]["0.40"]["nme"])
@@ -168,4 +170,4 @@ def test_the_packaged_paper_network_on_real_faces(shared: Path) -> None:
     values = result.summary("odn")
     assert values["clean"]["nme"] < 0.05
     assert 1 < values["shares"]["0.10"]["ratio"] < values["shares"]["0.40"]["ratio"] < 3
-    assert values["all"]["nme_hidden"] > values["all"]["nme_shown"]
+    assert values["all"]["nme_occluded"] > values["all"]["nme_visible"]

@@ -256,3 +256,32 @@ def test_summaries_of_nothing_are_refused(errors: list) -> None:
             summary()
     with pytest.raises(ValueError, match="above 0"):
         metrics.auc(np.array([0.1]), 0)
+
+
+def test_landmarks_that_are_not_annotated_count_for_nothing() -> None:
+    """By hand, over a box 10 wide: 3-4-5 off at one point, 6-8-10 at the other; the second face has the first alone."""
+    truth = np.array([[[0, 0], [10, 0]], [[0, 0], [np.nan, np.nan]]], float)
+    prediction = np.array([[[3, 4], [16, 8]], [[3, 4], [99, 99]]], float)
+    box = np.array([[0, 0, 10, 20]] * 2, float)
+    np.testing.assert_array_equal(metrics.point_errors(prediction, truth, "box_width", box), [[0.5, 1], [0.5, np.nan]])
+    np.testing.assert_allclose(metrics.nme(prediction, truth, "box_width", box), [0.75, 0.5])
+    np.testing.assert_allclose(metrics.nme_over(prediction, truth, np.array([10.0, 5.0])), [0.75, 1])
+
+
+def test_a_face_without_an_annotated_landmark_or_with_an_unknown_prediction_is_refused() -> None:
+    truth, box = np.zeros((2, 3, 2)), np.array([[0, 0, 1, 1]] * 2)
+    prediction = np.full_like(truth, np.nan)
+    with pytest.raises(ValueError, match="finite"):
+        metrics.nme(prediction, truth, "box_width", box)
+    truth[1] = np.nan
+    with pytest.raises(ValueError, match="face 1 has no annotated landmark"):
+        metrics.nme(np.zeros_like(truth), truth, "box_width", box)
+    with pytest.raises(ValueError, match="one a face and above 0"):
+        metrics.nme_over(np.zeros((2, 3, 2)), np.zeros((2, 3, 2)), np.array([1.0, 0.0]))
+
+
+def test_a_face_without_its_eye_corners_has_no_inter_ocular_size() -> None:
+    truth = np.zeros((1, 68, 2))
+    truth[0, 36] = np.nan
+    with pytest.raises(ValueError, match="face 0 has no inter_ocular size"):
+        metrics.nme(np.zeros((1, 68, 2)), truth, "inter_ocular")

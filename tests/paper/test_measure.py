@@ -2,12 +2,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
 from occlumark.detect import Detector
 from occlumark.errors import AnnotationError, OcclumarkError
-from paper import measured, table3
+from occlumark.markup import MARKUPS
+from paper import measure, table3
 from paper.inputs import Inputs
 from paper.measure import errors_on_300w, errors_on_aflw, errors_on_cofw68
 from paper.photo_errors import PhotoErrors
@@ -20,11 +22,13 @@ class FiveOff:
     """Answers the generated faces' landmarks, whose number the box tells, each 3 and 4 pixels off."""
 
     def __init__(self, n: int, number: Callable[[np.ndarray], float], shift: float) -> None:
+        self.model, self.markup = "five-off", MARKUPS[n]
         self.n, self.number, self.shift = n, number, shift
 
     def detect(self, photo: np.ndarray, boxes: np.ndarray) -> list[SimpleNamespace]:
         assert photo.shape == (120, 100, 3) and boxes.shape == (1, 4)
-        return [SimpleNamespace(landmarks=mean_face(self.n) + self.number(boxes[0]) + self.shift + (3, 4))]
+        landmarks = mean_face(self.n) + self.number(boxes[0]) + self.shift + (3, 4)
+        return [SimpleNamespace(landmarks=landmarks, box=boxes[0])]
 
 
 def test_aflws_test_faces_over_the_lists_boxes(
@@ -51,7 +55,7 @@ def test_a_network_of_other_points_is_refused(
     tmp_path: Path,
 ) -> None:
     write_aflw(tmp_path, order=[0, 1])
-    with pytest.raises(AnnotationError, match=r"the network has 68 points, .* 19"):
+    with pytest.raises(OcclumarkError, match=r"'five-off' finds 68 landmarks, .* have 19"):
         errors_on_aflw(tmp_path, FiveOff(68, lambda box: 0, 0), n_train=1)
 
 
@@ -96,9 +100,41 @@ def test_the_committed_errors_are_of_every_photo(box: str) -> None:
 def test_a_table_needs_a_name_that_table_4_knows(inputs: Inputs) -> None:
     (inputs.shared / "data" / "300w").mkdir(parents=True)
     with pytest.raises(AnnotationError, match="expected ablation-ROW-seedN"):
-        measured.write_errors(inputs, "odn", None, None, "mine")
+        measure.write_errors(inputs, "odn", None, None, "mine")
 
 
 def test_aflw_needs_a_network_of_its_own(inputs: Inputs) -> None:
     with pytest.raises(OcclumarkError, match="--weights FILE"):
-        measured.write_aflw(inputs, inputs.shared, None)
+        measure.write_aflw(inputs, inputs.shared, None)
+
+
+def test_300ws_sizes_and_missed_faces_come_from_the_evaluation(
+    tmp_path: Path, symmetric_face: np.ndarray, dot_network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outer eye corners are 116 apart in the generated face, 58 at half its size; no .pts is read again."""
+    for name in ("lfpw/testset/a", "helen/testset/b", "ibug/c"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        np.savetxt(path.with_suffix(".pts"), 0.5 * symmetric_face + 20.5)
+        cv2.imwrite(str(path.with_suffix(".png")), np.full((160, 160, 3), 90, np.uint8))
+    box = [20.0, 60, 130, 130]
+    answers = iter([[(box, 0.9)], [], [(box, 0.8)]])
+    detector = Detector(weights=dot_network, face_finder=lambda _: next(answers), threads=1, recrop="never")
+    found = errors_on_300w(tmp_path, detector, "finder")
+    assert found.names == ["helen/testset/b.png", "ibug/c.png", "lfpw/testset/a.png"]
+    assert [sorted(each) for each in found.subsets] == [["common"], ["challenging"], ["common"]]
+    np.testing.assert_allclose(found.sizes, 58)
+    (missed,) = np.flatnonzero(np.isnan(found.errors)).tolist()
+    assert found.names[missed] == "helen/testset/b.png" and found.boxes == ["none", "finder", "finder"]
+    np.testing.assert_array_equal(np.isnan(found.sides[:, 0]), [True, False, False])
+
+
+def test_an_unusable_face_stops_a_published_set(tmp_path: Path, symmetric_face: np.ndarray, dot_network: Path) -> None:
+    for name in ("lfpw/testset/a", "helen/testset/b", "ibug/c"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        np.savetxt(path.with_suffix(".pts"), 0.5 * symmetric_face + 20.5)
+        cv2.imwrite(str(path.with_suffix(".png")), np.full((160, 160, 3), 90, np.uint8))
+    (tmp_path / "ibug" / "c.png").write_bytes(b"")
+    with pytest.raises(AnnotationError, match=r"1 faces cannot be used; .* first ibug/c\.png: .*empty"):
+        errors_on_300w(tmp_path, Detector(weights=dot_network, threads=1), "tight")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from occlumark.cli.main import build_parser
-from occlumark.errors import CheckpointError
+from occlumark.errors import AnnotationError, CheckpointError
 
 
 def occlumark(*words: str | Path) -> int:
@@ -28,7 +28,7 @@ def photos(tmp_path: Path, symmetric_face: np.ndarray) -> Path:
 def test_models_side_by_side(
     photos: Path, dot_network: Path, error_network: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert occlumark("evaluate", photos, "--occlude", 0, "--models", dot_network, error_network) == 0
+    assert occlumark("evaluate-occlusion", photos, "--models", dot_network, error_network) == 0
     first, clean, kinds, expected, notes = capsys.readouterr().out.split("\n\n")
     rows = [line.split() for line in first.splitlines()[1:]]
     assert [row[:3] for row in rows] == [
@@ -47,8 +47,8 @@ def test_json_and_the_per_photo_table(
     photos: Path, dot_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "x.csv"
-    words = ("--occlude", 7, "--weights", dot_network, "--box", "tight", "--json", "--per-photo", table)
-    assert occlumark("evaluate", photos, *words) == 0
+    words = ("--seed", 7, "--weights", dot_network, "--box", "tight", "--json", "--per-photo", table)
+    assert occlumark("evaluate-occlusion", photos, *words) == 0
     values = json.loads(capsys.readouterr().out)
     assert (values["n"], values["seed"], values["box"], values["skipped"]) == (1, 7, "tight", 0)
     (numbers,) = values["models"].values()
@@ -64,38 +64,37 @@ def test_models_of_one_name_keep_their_paths(
 ) -> None:
     twin = tmp_path / dot_network.name
     twin.write_bytes(dot_network.read_bytes())
-    occlumark("evaluate", photos, "--occlude", 0, "--json", "--models", dot_network, twin)
+    occlumark("evaluate-occlusion", photos, "--json", "--models", dot_network, twin)
     assert list(json.loads(capsys.readouterr().out)["models"]) == [str(dot_network), str(twin)]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--models", "odn"], "--models goes with --occlude"),
-        (["--occlude", "0", "--models", "odn", "odn"], "one network twice"),
-        (["--occlude", "0", "--models", "odn", "--model", "odn"], "in place of --model"),
+        (["--models", "odn", "odn"], "one network twice"),
+        (["--models", "odn", "--model", "odn"], "in place of --model"),
     ],
 )
 def test_options_that_do_not_go_together(
     photos: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        occlumark("evaluate", photos, *words)
+        occlumark("evaluate-occlusion", photos, *words)
     assert message in capsys.readouterr().err
 
 
 def test_an_unknown_model_and_a_negative_seed(photos: Path) -> None:
     with pytest.raises(CheckpointError, match="nonesuch"):
-        occlumark("evaluate", photos, "--occlude", "0", "--models", "nonesuch")
+        occlumark("evaluate-occlusion", photos, "--models", "nonesuch")
     with pytest.raises(SystemExit, match="2"):
-        occlumark("evaluate", photos, "--occlude", "-1")
+        occlumark("evaluate-occlusion", photos, "--seed", "-1")
 
 
 def test_a_face_that_is_skipped_is_listed(photos: Path, dot_network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (photos / "b.pts").write_bytes((photos / "a.pts").read_bytes())
-    assert occlumark("evaluate", photos, "--occlude", "0", "--weights", dot_network) == 1
+    assert occlumark("evaluate-occlusion", photos, "--weights", dot_network) == 1
     captured = capsys.readouterr()
-    assert "skipped, in no number above: 1" in captured.out
+    assert "skipped, excluded from all statistics: 1" in captured.out
     assert "occlumark: skipped b.pts" in captured.err
 
 
@@ -103,11 +102,35 @@ def test_a_sheet_of_the_first_model(
     photos: Path, dot_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = tmp_path / "new" / "sheet.png"
-    assert occlumark("evaluate", photos, "--occlude", 0, "--weights", dot_network, "--sheet", sheet) == 0
+    assert occlumark("evaluate-occlusion", photos, "--weights", dot_network, "--sheet", sheet) == 0
     assert cv2.imread(str(sheet)).shape[1] == 6 * 256
     with pytest.raises(SystemExit, match="2"):
-        occlumark("evaluate", photos, "--occlude", 0, "--weights", dot_network, "--sheet", tmp_path / "sheet.txt")
+        occlumark("evaluate-occlusion", photos, "--weights", dot_network, "--sheet", tmp_path / "sheet.txt")
     assert "--sheet is a picture, .jpg" in capsys.readouterr().err
+
+
+def test_the_old_form_is_taken_with_one_line(
+    photos: Path, dot_network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert occlumark("evaluate-occlusion", photos, "--seed", 7, "--weights", dot_network, "--json") == 0
+    new = capsys.readouterr()
+    assert occlumark("evaluate", photos, "--occlude", 7, "--models", dot_network, "--json") == 0
+    old = capsys.readouterr()
+    assert json.loads(old.out)["seed"] == 7
+    assert list(json.loads(old.out)["models"].values()) == list(json.loads(new.out)["models"].values())
+    assert [line for line in old.err.splitlines() if line.startswith("occlumark:")] == [
+        "occlumark: evaluate --occlude 7 is called evaluate-occlusion --seed 7 now"
+    ]
+
+
+@pytest.mark.parametrize("option", ["--models", "--sheet"])
+def test_what_the_plain_command_no_longer_takes(photos: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        occlumark("evaluate", photos, "--weights", dot_network, "--sheet", sheet)
-    assert "--sheet goes with --occlude" in capsys.readouterr().err
+        occlumark("evaluate", photos, option, "x")
+    assert f"{option} goes with `occlumark evaluate-occlusion`" in capsys.readouterr().err
+
+
+def test_no_official_box_names_the_tight_one(photos: Path, dot_network: Path) -> None:
+    (photos / "detector_boxes.csv").unlink()
+    with pytest.raises(AnnotationError, match=r"no official box .* --box tight"):
+        occlumark("evaluate-occlusion", photos, "--weights", dot_network)
