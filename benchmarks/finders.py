@@ -1,12 +1,12 @@
-"""Our face finder beside OpenCV's cascade and dlib's HOG finder: faces found, faces made up, speed, in one run.
+"""Our face finder beside OpenCV's cascade and dlib's HOG finder: faces found, false positives, speed, in one run.
 
     make bench-finders
     python benchmarks/finders.py ../shared/data/scenes --photos300 ../shared/data/300w [--weights finder.onnx]
 
 Quality is on the held-out scenes, in percent of the faces. The exact boxes are those of annotated landmarks; the auto
 ones are another finder's, open to more doubt. Each finder is measured at two scores: the lowest one with at most 0.1
-false faces a photo on the part "other", and its own default. Its boxes are moved to where the landmarks' tight box is
-(rival_finders.py, TIGHT_IN_BOX); beside that stands what its boxes as they are would find.
+false positives per image on the part "other", and its own default. Its boxes are moved to where the landmarks' tight
+box is (rival_finders.py, TIGHT_IN_BOX); beside that stands what its boxes as they are would find.
 """
 
 import argparse
@@ -92,8 +92,11 @@ def quality(scenes: list[Scene], candidates: list[Candidate]) -> dict[str, Finde
     as_they_are = {
         c.name: evaluate_finder(scenes, c.everything, c.default_score) for c in candidates if c.tight is not None
     }
-    for name, title in [("few_false", "at most 0.1 false faces a photo of `other`"), ("default", "default score")]:
-        head = [title, "score", *(f"{part} {kind}" for part, kind in COLUMNS), "false/photo", "IoU"]
+    for name, title in [
+        ("few_false", "at most 0.1 FPPI on `other`"),
+        ("default", "default score"),
+    ]:
+        head = [title, "score", *(f"{part} {kind}" for part, kind in COLUMNS), "FPPI", "IoU"]
         rows = [row for c in candidates for row in _rows(c.name, results[c.name], as_they_are.get(c.name), name)]
         print_table([head, *rows])
     first = next(iter(results.values())).to_json()

@@ -36,7 +36,7 @@ def main() -> None:
         lines = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.count(b"\n")
         elapsed_s = time.perf_counter() - began
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{lines} photos: peak {peak_mb:.0f} MB, {elapsed_s:.0f} s, {1000 * elapsed_s / lines:.1f} ms a photo")
+    print(f"{lines} photos: peak {peak_mb:.0f} MB, {elapsed_s:.0f} s, {1000 * elapsed_s / lines:.1f} ms per photo")
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ def cascade(doublings: int) -> Callable[[np.ndarray, bool], Found]:
 
     A score is the last stage's margin of the best of four raw finds or more, which make a face by default. Smaller
     groups, raw finds thinned out by their scores, and the size of a group as its score were tried undoubled: on the
-    held-out scenes each finds fewer faces in all at 0.1 false ones a photo, though the last finds two more of w300's
-    exact ones. So everything is no more than usual.
+    held-out scenes each finds fewer faces in all at 0.1 false positives per image, though the last finds two more of
+    w300's exact ones. So everything is no more than usual.
     """
     import cv2
     import cv2.data

@@ -21,7 +21,7 @@ from occlumark.detect import Detector
 from occlumark.markup import tight_box
 from occlumark.photo import read_photo
 
-#: Photos of open faces: below a mask the landmarks are themselves a guess.
+#: Photos of clean faces: below a mask the landmarks are themselves a guess.
 OPEN_FACES = ("w300_", "wflw_")
 MIN_SIDE = 30
 #: Pixels that a box keeps from the photo's edge, for the whole face to be seen.
@@ -62,7 +62,7 @@ def fit_auto(folder: Path) -> None:
 
 
 def auto_boxes(folder: Path) -> dict[Path, list[np.ndarray]]:
-    """The large auto boxes of photos of open faces, as they stand in the table."""
+    """The large auto boxes of photos of clean faces, as they stand in the table."""
     boxes: dict[Path, list[np.ndarray]] = {}
     with (folder / SCENE_TABLE).open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):

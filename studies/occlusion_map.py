@@ -1,11 +1,11 @@
-"""How much of the covered pixels an occlusion map tells, and what its grid is worth.
+"""How much of the occluded pixels an occlusion map predicts, and what its grid is worth.
 
     python studies/occlusion_map.py train.pack odn occlumark
 
 Each validation face of the pack, cut from its tight box, gets one of training's occluders, the same for every network.
 Every fourth pixel of the crop each way counts. Per network: the map as it is, and averaged to coarser grids, read
-bilinearly at the pixel; average precision of "covered", and intersection over union of what is above 0.5. The rows
-"truth" are the true cover averaged to a grid, read the same way: no map on that grid can do better.
+bilinearly at the pixel; average precision of "occluded", and intersection over union of what is above 0.5. The rows
+"truth" are the true mask averaged to a grid, read the same way: no map on that grid can do better.
 """
 
 import argparse
@@ -29,15 +29,15 @@ STEP = 4
 GRIDS = (7, 14, 28)
 
 
-def covered_faces(pack: Pack, crop: CropConfig) -> tuple[np.ndarray, np.ndarray]:
-    """(n, S, S, 3) covered crops of the validation part and (n, S, S) how much of each pixel is covered."""
+def occluded_faces(pack: Pack, crop: CropConfig) -> tuple[np.ndarray, np.ndarray]:
+    """(n, S, S, 3) occluded crops of the validation part and (n, S, S) how much of each pixel is occluded."""
     run = LandmarkConfig()
     _, chosen = split_validation(pack.names, run.validation_share, run.validation_seed)
     crops, alphas = [], []
     for index in chosen:
         plain, landmarks = plain_crop(pack.crops[index], pack.landmarks[index], pack.tight_boxes[index], crop)
-        covered, alpha = occlude(plain, landmarks, VALIDATION_OCCLUDERS, np.random.default_rng((0, int(index))))
-        crops.append(covered)
+        occluded, alpha = occlude(plain, landmarks, VALIDATION_OCCLUDERS, np.random.default_rng((0, int(index))))
+        crops.append(occluded)
         alphas.append(alpha)
     return np.stack(crops), np.stack(alphas)
 
@@ -61,15 +61,15 @@ def report(name: str, maps: np.ndarray, truth: np.ndarray, size: int) -> None:
 
 
 def main() -> None:
-    """Cover, predict, print."""
+    """Occlude, predict, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pack", type=Path)
     parser.add_argument("models", nargs="+", help="packaged networks or ONNX files, of one size of crop")
     args = parser.parse_args()
     networks = [Landmarker(Path(m) if m.endswith(".onnx") else packaged_weights(m)[0]) for m in args.models]
-    crops, alphas = covered_faces(Pack.open(args.pack), networks[0].crop)
+    crops, alphas = occluded_faces(Pack.open(args.pack), networks[0].crop)
     size, truth = networks[0].crop.size, alphas[:, ::STEP, ::STEP] > 0.5
-    print(f"{len(crops)} faces, {truth.mean():.1%} of the pixels covered")
+    print(f"{len(crops)} faces, {truth.mean():.1%} of the pixels occluded")
     print(f"{'map':30}{'AP':>8}{'IoU':>8}")
     for grid in GRIDS:
         report(f"truth, {grid} x {grid}", coarsened(alphas, grid), truth, size)

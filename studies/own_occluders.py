@@ -3,9 +3,9 @@
     python studies/own_occluders.py train.pack runs/all.onnx runs/near.onnx runs/trusted.onnx
 
 Of the training faces whose eyes are darkest beside their cheeks, 120 were looked at: 26 wear glasses that no eye is
-seen through, 25 of the others are open faces in hard light. A network that learnt that whatever no drawn occluder
-covers is shown has learnt these glasses as shown. Per network: the share of the eyes' landmarks that it calls hidden
-behind the glasses and on the open faces, and the average precision between the two.
+seen through, 25 of the others are clean faces in hard light. A network trained to take every position without a drawn
+occluder as visible was trained to see these eyes. Per network: the share of the eyes' landmarks that it predicts to be
+occluded, behind the glasses and on the clean faces, and the average precision between the two.
 """
 
 import argparse
@@ -25,7 +25,7 @@ lfpw/trainset/image_ 0014 0330 0681 0696 0803 0781 0095 0652 0568 0472 0578 0720
 afw/ 255360810_1 4538917191_8 4538917191_5 2805422179_3 2451065225_1 4538917191_11 2353849_1 111076519_2 3464901851_1
 afw/ 5204730083_3 3893740955_1 170817766_1 170817766_2
 """
-OPEN = """
+CLEAN = """
 lfpw/trainset/image_ 0495 0015 0210 0838
 afw/ 4584451140_2 4538917191_3 2417212918_1 2417212918_3 4520272436_1
 helen/trainset/ 2211065399_2 248255433_1 2169268854_1 2212956363_1 1404860998_1 275326542_1 1799534916_1 181839385_1
@@ -40,8 +40,8 @@ def names(table: str) -> list[str]:
     return [f"{beginning}{rest}.jpg" for beginning, *each in lines for rest in each]
 
 
-def hidden_eyes(network: Landmarker, pack: Pack, photos: list[str]) -> np.ndarray:
-    """(n, 12) how sure the network is that each landmark of the eyes is hidden; cut from tight boxes."""
+def occluded_eyes(network: Landmarker, pack: Pack, photos: list[str]) -> np.ndarray:
+    """(n, 12) how sure the network is that each landmark of the eyes is occluded; cut from tight boxes."""
     rows = [pack.names.index(photo) for photo in photos]
     crops = [plain_crop(pack.crops[i], pack.landmarks[i], pack.tight_boxes[i], network.crop)[0] for i in rows]
     return 1 - network.predict(np.stack(crops)).visibility[:, EYES]
@@ -54,13 +54,11 @@ def main() -> None:
     parser.add_argument("networks", nargs="+", type=Path)
     args = parser.parse_args()
     pack = Pack.open(args.pack)
-    glasses, open_faces = names(GLASSES), names(OPEN)
-    print(
-        f"eyes called hidden, %: behind {len(glasses)} glasses, on {len(open_faces)} open faces; average precision, %"
-    )
+    glasses, clean_faces = names(GLASSES), names(CLEAN)
+    print(f"eyes predicted occluded, %: behind {len(glasses)} glasses, on {len(clean_faces)} clean faces; AP, %")
     for path in args.networks:
         network = Landmarker(path)
-        behind, opened = (hidden_eyes(network, pack, photos) for photos in (glasses, open_faces))
+        behind, opened = (occluded_eyes(network, pack, photos) for photos in (glasses, clean_faces))
         called = [100 * float((part > 1 - HIDDEN_BELOW).mean()) for part in (behind, opened)]
         truth = np.arange(behind.size + opened.size) < behind.size
         precision = average_precision(np.concatenate([behind.ravel(), opened.ravel()]), truth)

@@ -1,16 +1,16 @@
-"""How much visibility knows of real masks: faces behind them beside open ones, at the same landmarks.
+"""How much visibility knows of real masks: faces behind them beside clean ones, at the same landmarks.
 
     python studies/real_masks.py scenes 300w odn runs/a.onnx runs/b.onnx
 
 `scenes` is the face finder's folder of photos with boxes.csv, of which the mask_* portraits are taken; `300w` holds the
 training folders afw, lfpw/trainset and helen/trainset, of which the validation part is taken: neither is trained on.
 Nobody has labelled these portraits' landmarks, so the truth is what a worn mask is bound to do: chin, mouth and the
-nose's tip and base are hidden, the eyes and the top of the nose bridge show. On the open faces all of these count as
-shown, though a few are not. The edge of the jaw and the brows are listed, but in no precision: masks end at the one,
-fringes and hats hide the other.
+nose's tip and base are occluded, the eyes and the top of the nose bridge visible. On the clean faces all of these count
+as visible, though a few are not. The edge of the jaw and the brows are listed, but excluded from the precision: masks
+end at the one, fringes and hats occlude the other.
 
-In the precision, as many masked faces (evenly spaced) as open ones are pooled. Without the open ones a
-network would be perfect that only knew that mouths are hidden more often than eyes; this is what "order" shows.
+In the precision, as many masked faces (evenly spaced) as clean ones are pooled. Without the clean ones a
+network would be perfect that only knew that mouths are occluded more often than eyes; this is what "order" shows.
 """
 
 import argparse
@@ -32,7 +32,7 @@ SMALLEST = 64
 #: Looked at one by one, and left out.
 LEFT_OUT = {
     "the nose shows": "00072 00282 00304 00431 01090 01132 01302 01584 02138 03079 03280",
-    "the eyes are covered, or dark": "00392 00471 00639 01482 01666 01914 02461 03219 03246 03323 03471",
+    "the eyes are occluded, or dark": "00392 00471 00639 01482 01666 01914 02461 03219 03246 03323 03471",
     "seen from the side, one eye is not there": "00042 00576 00625 00965 01807 01876 02029 02778 03380",
     "no mask that leaves the eyes, or no person": "01067 01244 03360",
     "writing over the face": "02636",
@@ -46,8 +46,8 @@ GROUPS = {
     "eyes": range(36, 48),
     "brows": range(17, 27),
 }
-HIDDEN = [i for name in ("chin", "nose tip", "mouth") for i in GROUPS[name]]
-SHOWN = [i for name in ("bridge top", "eyes") for i in GROUPS[name]]
+OCCLUDED = [i for name in ("chin", "nose tip", "mouth") for i in GROUPS[name]]
+VISIBLE = [i for name in ("bridge top", "eyes") for i in GROUPS[name]]
 Faces = list[tuple[Path, np.ndarray]]
 
 
@@ -59,7 +59,7 @@ def masked_faces(folder: Path) -> Faces:
     return [(photo, box) for photo, box in faces if max(box[2:] - box[:2]) >= SMALLEST]
 
 
-def open_faces(w300: Path) -> Faces:
+def clean_faces(w300: Path) -> Faces:
     """The validation photos with their official boxes."""
     samples, _ = read_w300([w300 / name for name in ("afw", "lfpw/trainset", "helen/trainset")])
     run = LandmarkConfig()
@@ -68,7 +68,7 @@ def open_faces(w300: Path) -> Faces:
     return [(s.photo, s.tight_box if s.official_box is None else s.official_box) for s in chosen]
 
 
-def hidden_scores(detector: Detector, faces: Faces) -> np.ndarray:
+def occlusion_scores(detector: Detector, faces: Faces) -> np.ndarray:
     """(n, 68) 1 - visibility."""
     found = [detector.detect(read_photo(photo), box[None])[0] for photo, box in faces]
     return 1 - np.stack([face.visibility for face in found])
@@ -79,13 +79,13 @@ def evenly(faces: list, count: int) -> list:
     return [faces[i * len(faces) // count] for i in range(count)] if count < len(faces) else faces
 
 
-def precisions(masked: np.ndarray, opened: np.ndarray) -> tuple[float, float, float]:
-    """Average precision and recall at 80 % precision, masked faces against open ones, and the first of masked alone."""
-    some = np.stack(evenly(list(masked), len(opened)))
-    scores = np.concatenate([some[:, HIDDEN].ravel(), some[:, SHOWN].ravel(), opened[:, HIDDEN + SHOWN].ravel()])
-    truth = np.arange(len(scores)) < some[:, HIDDEN].size
-    own = np.concatenate([masked[:, HIDDEN].ravel(), masked[:, SHOWN].ravel()])
-    order = average_precision(own, np.arange(len(own)) < masked[:, HIDDEN].size)
+def precisions(masked: np.ndarray, clean: np.ndarray) -> tuple[float, float, float]:
+    """AP and recall at 80 % precision, masked faces against clean ones, and the AP of masked alone."""
+    some = np.stack(evenly(list(masked), len(clean)))
+    scores = np.concatenate([some[:, OCCLUDED].ravel(), some[:, VISIBLE].ravel(), clean[:, OCCLUDED + VISIBLE].ravel()])
+    truth = np.arange(len(scores)) < some[:, OCCLUDED].size
+    own = np.concatenate([masked[:, OCCLUDED].ravel(), masked[:, VISIBLE].ravel()])
+    order = average_precision(own, np.arange(len(own)) < masked[:, OCCLUDED].size)
     return average_precision(scores, truth), recall_at_precision(scores, truth, 0.8), order
 
 
@@ -95,22 +95,22 @@ def main() -> None:
     parser.add_argument("scenes", type=Path)
     parser.add_argument("w300", type=Path)
     parser.add_argument("models", nargs="+", help="packaged networks or ONNX files")
-    parser.add_argument("--limit", type=int, help="so many masked and open faces alone, evenly spaced")
+    parser.add_argument("--limit", type=int, help="so many masked and clean faces alone, evenly spaced")
     args = parser.parse_args()
-    masked, opened = masked_faces(args.scenes), open_faces(args.w300)
+    masked, clean = masked_faces(args.scenes), clean_faces(args.w300)
     if args.limit:
-        masked, opened = evenly(masked, args.limit), evenly(opened, args.limit)
-    print(f"{len(masked)} masked, {len(opened)} open faces; points called hidden, masked / open, %")
+        masked, clean = evenly(masked, args.limit), evenly(clean, args.limit)
+    print(f"{len(masked)} masked, {len(clean)} clean faces; points predicted occluded, masked / clean, %")
     heads = "".join(f"{name:>13}" for name in GROUPS)
     print(f"{'':24}{'AP %':>6}{'recall at 80':>14}{'order %':>9}{heads}")
     for name in args.models:
         detector = Detector(threads=1, **({"weights": name} if name.endswith(".onnx") else {"model": name}))
-        masked_scores, open_scores = hidden_scores(detector, masked), hidden_scores(detector, opened)
-        ap, recall, order = precisions(masked_scores, open_scores)
+        masked_scores, clean_scores = occlusion_scores(detector, masked), occlusion_scores(detector, clean)
+        ap, recall, order = precisions(masked_scores, clean_scores)
         called = [
             " / ".join(f"{(scores[:, list(points)] > 1 - HIDDEN_BELOW).mean():.0%}" for scores in each)
             for points in GROUPS.values()
-            for each in [(masked_scores, open_scores)]
+            for each in [(masked_scores, clean_scores)]
         ]
         print(f"{Path(name).stem:24}{100 * ap:6.1f}{100 * recall:14.1f}{100 * order:9.1f}", end="")
         print("".join(f"{text:>13}" for text in called).replace("%", ""), flush=True)

@@ -1,6 +1,6 @@
 """What a second crop, made around the landmarks of the first, is worth on the validation photos.
 
-    python studies/recrop.py 300w/afw 300w/lfpw/trainset 300w/helen/trainset [--model odn] [--cover]
+    python studies/recrop.py 300w/afw 300w/lfpw/trainset 300w/helen/trainset [--model odn] [--occlude]
 
 The photos are those that `occlumark train` keeps out of training (validation_share and seed of the configuration's
 defaults). Boxes: the official ones; the tight ones moved and resized as training does it, and 1.75 times as far.
@@ -54,18 +54,18 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL, help="a packaged network (default %(default)s)")
     parser.add_argument("--weights", type=Path, help="an ONNX file instead")
-    parser.add_argument("--cover", action="store_true", help="cover every face by one of training's occluders")
-    parser.add_argument("--draws", type=int, default=1, help="boxes and covers a face (default %(default)s)")
+    parser.add_argument("--occlude", action="store_true", help="draw over every face one of training's occluders")
+    parser.add_argument("--draws", type=int, default=1, help="boxes and occluders a face (default %(default)s)")
     args = parser.parse_args()
     samples, _ = read_w300(args.folders)
     run = LandmarkConfig()
     _, held_out = split_validation([sample.name for sample in samples], run.validation_share, run.validation_seed)
-    print(f"{len(held_out)} validation faces{', covered' * args.cover}, inter-ocular NME x 10^-2")
+    print(f"{len(held_out)} validation faces{', occluded' * args.occlude}, inter-ocular NME x 10^-2")
     detectors = [Detector(args.model, weights=args.weights, recrop=when, threads=1) for when in ("never", "auto", 1)]
     for source in (official, jittered, wild):
         found = np.array(
             [
-                _errors(samples[i], detectors, source, (draw, int(i)), args.cover)
+                _errors(samples[i], detectors, source, (draw, int(i)), args.occlude)
                 for i in held_out
                 for draw in range(args.draws)
             ]
@@ -82,15 +82,15 @@ def main() -> None:
 
 
 def _errors(
-    sample: Sample, detectors: list[Detector], source: BoxSource, seed: tuple[int, int], cover: bool
+    sample: Sample, detectors: list[Detector], source: BoxSource, seed: tuple[int, int], occluded: bool
 ) -> list[float]:
     """The error with each detector, then 1 where the second one cropped again."""
     rng = np.random.default_rng(seed)
-    # a square around the face, as packs hold it: what covers are drawn on
+    # a square around the face, as packs hold it: what occluders are drawn on
     square = CropTransform.from_box(sample.tight_box, CropConfig(size=448, scale=2.4))
     picture, landmarks = square.cut(sample.read_photo()), square.to_crop(sample.landmarks)
     box = square.to_crop(source(sample, rng).reshape(2, 2)).ravel()
-    if cover:
+    if occluded:
         picture, _ = occlude(picture, landmarks, VALIDATION_OCCLUDERS, rng)
     faces = [detector.detect(picture, [box])[0] for detector in detectors]
     errors = [float(nme(face.landmarks[None], landmarks[None], "inter_ocular")[0]) for face in faces]
