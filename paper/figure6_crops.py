@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from occlumark.crop import CropTransform
+from occlumark.data.sample import evenly_spaced
 from occlumark.data.w300 import read_w300
 from occlumark.demo import SAMPLES
 from occlumark.detect import Detector
@@ -78,9 +79,9 @@ def folder_crops(folder: Path, network: Landmarker) -> list[Crop]:
     """
     samples, _problems = read_w300([folder])
     crops = []
-    for i in np.unique(np.linspace(0, len(samples) - 1, len(SHOWN)).round().astype(int)):
-        pixels = CropTransform.from_box(samples[i].tight_box, network.crop).cut(samples[i].read_photo())
-        crops.append(Crop(Path(samples[i].name).stem, pixels, np.zeros(pixels.shape[:2], np.uint8)))
+    for sample in evenly_spaced(samples, len(SHOWN)):
+        pixels = CropTransform.from_box(sample.tight_box, network.crop).cut(sample.read_photo())
+        crops.append(Crop(Path(sample.name).stem, pixels, np.zeros(pixels.shape[:2], np.uint8)))
     return crops
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from occlumark.data.sample import evenly_spaced
 from occlumark.data.scenes import read_scenes
 from occlumark.data.split import split_validation
 from occlumark.data.w300 import read_w300
@@ -74,14 +75,9 @@ def occlusion_scores(detector: Detector, faces: Faces) -> np.ndarray:
     return 1 - np.stack([face.visibility for face in found])
 
 
-def evenly(faces: list, count: int) -> list:
-    """So many of them, evenly spaced; all where there are fewer."""
-    return [faces[i * len(faces) // count] for i in range(count)] if count < len(faces) else faces
-
-
 def precisions(masked: np.ndarray, clean: np.ndarray) -> tuple[float, float, float]:
     """AP and recall at 80 % precision, masked faces against clean ones, and the AP of masked alone."""
-    some = np.stack(evenly(list(masked), len(clean)))
+    some = np.stack(evenly_spaced(list(masked), len(clean)))
     scores = np.concatenate([some[:, OCCLUDED].ravel(), some[:, VISIBLE].ravel(), clean[:, OCCLUDED + VISIBLE].ravel()])
     truth = np.arange(len(scores)) < some[:, OCCLUDED].size
     own = np.concatenate([masked[:, OCCLUDED].ravel(), masked[:, VISIBLE].ravel()])
@@ -99,7 +95,7 @@ def main() -> None:
     args = parser.parse_args()
     masked, clean = masked_faces(args.scenes), clean_faces(args.w300)
     if args.limit:
-        masked, clean = evenly(masked, args.limit), evenly(clean, args.limit)
+        masked, clean = evenly_spaced(masked, args.limit), evenly_spaced(clean, args.limit)
     print(f"{len(masked)} masked, {len(clean)} clean faces; points predicted occluded, masked / clean, %")
     heads = "".join(f"{name:>13}" for name in GROUPS)
     print(f"{'':24}{'AP %':>6}{'recall at 80':>14}{'order %':>9}{heads}")

@@ -35,14 +35,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     from occlumark.data.face_sheet import faces_of_folder
-    from occlumark.occluders.sheet import KINDS, contact_sheet
+    from occlumark.data.occluder_sheet import KINDS, occluder_sheet
     from occlumark.photo import write_photo
 
     kinds = [kind.strip() for kind in args.kinds.split(",")] if args.kinds is not None else list(KINDS)
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         args.usage_error(f"no occluder is called {unknown[0]!r}; there are {', '.join(KINDS)}")
     faces = faces_of_folder(args.faces, args.columns, _SIZE) if args.faces else [_sample_face()] * args.columns
-    write_photo(args.out, contact_sheet(faces, kinds, args.seed, alpha=args.alpha))
+    write_photo(args.out, occluder_sheet(faces, kinds, args.seed, alpha=args.alpha))
     print(args.out)
     return 0
 

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.data.sample import Problem, Sample
+from occlumark.data.contact_sheet import cell_rows
+from occlumark.data.sample import Problem, Sample, evenly_spaced
 from occlumark.data.w300 import read_w300
 from occlumark.draw import SHIFT, fixed_length, fixed_point
 from occlumark.errors import OcclumarkError, PhotoError
@@ -33,21 +34,16 @@ def face_sheet(samples: Sequence[Sample], count: int = 24) -> tuple[np.ndarray, 
     Raises:
         OcclumarkError: no chosen face has a photo.
     """
-    if count < 1:
-        raise ValueError(f"a sheet shows at least 1 face, not {count}")
     cells, problems = [], []
-    for i in np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int)) if samples else []:
+    for sample in evenly_spaced(samples, count):
         try:
-            cells.append(_cell(samples[i]))
+            cells.append(_cell(sample))
         except PhotoError as error:
-            problems.append(Problem(samples[i].name, str(error)))
+            problems.append(Problem(sample.name, str(error)))
     if not cells:
         reason = f": {problems[0].reason}" if problems else ""
         raise OcclumarkError(f"no face to show on a sheet{reason}")
-    columns = min(len(cells), _COLUMNS)
-    cells += [np.full((_SIZE, _SIZE, 3), 255, np.uint8)] * (-len(cells) % columns)
-    rows = [np.hstack(cells[first : first + columns]) for first in range(0, len(cells), columns)]
-    return np.vstack(rows), problems
+    return cell_rows(cells, min(len(cells), _COLUMNS)), problems
 
 
 def faces_of_folder(folder: Path, count: int, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -66,8 +62,8 @@ def faces_of_folder(folder: Path, count: int, size: int) -> list[tuple[np.ndarra
         PhotoError: a photo cannot be read.
     """
     samples, _problems = read_w300([folder])
-    chosen = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
-    return [cropped(samples[i].read_photo(), samples[i].landmarks, samples[i].tight_box, size) for i in chosen]
+    chosen = evenly_spaced(samples, count)
+    return [cropped(sample.read_photo(), sample.landmarks, sample.tight_box, size) for sample in chosen]
 
 
 def cropped(photo: np.ndarray, landmarks: np.ndarray, box: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

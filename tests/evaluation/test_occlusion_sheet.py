@@ -30,19 +30,19 @@ def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
     return bool((picture == colour).all(axis=2).any())
 
 
-def test_faces_with_points_called_hidden_come_first(
+def test_faces_with_points_predicted_occluded_come_first(
     tmp_path: Path, symmetric_face: np.ndarray, detector: Detector
 ) -> None:
     result = measured(tmp_path, symmetric_face, detector, red=60)
     assert (result.clean["dot"].visibility < 0.5).all()
     sheet = occlusion_sheet(result, "dot", detector)
     assert sheet.shape == (2 * (TITLE + ROW), WIDTH, 3)
-    opened, covered = sheet[: TITLE + ROW], sheet[TITLE + ROW :]
-    assert has(opened, (255, 190, 0)) and not has(opened, (255, 60, 60))
-    assert has(covered, (255, 60, 60)), "shown points that it calls hidden are wrong"
+    clean, occluded = sheet[: TITLE + ROW], sheet[TITLE + ROW :]
+    assert has(clean, (255, 190, 0)) and not has(clean, (255, 60, 60))
+    assert has(occluded, (255, 60, 60)), "visible points that it predicts occluded are wrong"
 
 
-def test_no_point_called_hidden(tmp_path: Path, symmetric_face: np.ndarray, detector: Detector) -> None:
+def test_no_point_predicted_occluded(tmp_path: Path, symmetric_face: np.ndarray, detector: Detector) -> None:
     result = measured(tmp_path, symmetric_face, detector, red=255)
     assert (result.clean["dot"].visibility > 0.5).all()
     sheet = occlusion_sheet(result, "dot", detector)
@@ -58,5 +58,5 @@ def test_the_worst_face_is_the_first(
     captions: list[str] = []
     monkeypatch.setattr(cv2, "putText", lambda _, text, *rest: captions.append(text))
     occlusion_sheet(result, "dot", detector)
-    assert captions[0] == "dot: open faces with most points called hidden; 2 of 2 have any"
-    assert captions[1] == "68 hidden: b.png" and captions[2].endswith("hidden: a.png")
+    assert captions[0] == "dot: clean faces with most points predicted occluded; 2 of 2 have any"
+    assert captions[1] == "68 occluded: b.png" and captions[2].endswith("occluded: a.png")

@@ -1,10 +1,11 @@
-"""Contact sheets: every kind of occluder over some faces, for looking at."""
+"""A contact sheet of every kind of occluder over some faces."""
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from occlumark.data.contact_sheet import cell_rows, strip
 from occlumark.occluders.compose import compose
 from occlumark.occluders.drawing import Source
 from occlumark.occluders.kinds import BENCHMARK, TRAINING
@@ -14,7 +15,7 @@ _LABEL = 108  # pixels beside each row
 _EDGE = (255, 40, 160)
 
 
-def contact_sheet(
+def occluder_sheet(
     faces: Sequence[tuple[np.ndarray, np.ndarray]], kinds: Sequence[str], seed: int, *, alpha: bool = False
 ) -> np.ndarray:
     """A picture with a row for each kind and a column for each face.
@@ -33,9 +34,8 @@ def contact_sheet(
         raise ValueError(f"occluder kinds are some of {', '.join(KINDS)}, not {', '.join(unknown)}")
     if not faces or not kinds:
         raise ValueError("a sheet shows at least one kind over at least one face")
-    rows = []
+    cells = []
     for kind in kinds:
-        cells = [_label(kind, faces[0][0].shape[0])]
         for column, (crop, landmarks) in enumerate(faces):
             others = [face for face in faces if face[0] is not crop]
             rng = np.random.default_rng((seed, KINDS.index(kind), column))
@@ -46,14 +46,17 @@ def contact_sheet(
                 lines, _ = cv2.findContours((alpha_map > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
                 cv2.drawContours(composed, lines, -1, _EDGE, 1)
             cells.append(composed)
-        rows.append(np.hstack(cells))
-    return np.vstack(rows)
+    labels = [_label(kind, faces[0][0].shape[0]) for kind in kinds]
+    return np.hstack([cell_rows(labels, 1), cell_rows(cells, len(faces))])
 
 
 def _label(kind: str, height: int) -> np.ndarray:
-    """A kind's name on white, (height, _LABEL, 3) uint8."""
-    cell = np.full((height, _LABEL, 3), 255, np.uint8)
-    cv2.putText(cell, kind, (4, height // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+    """A kind's name and its list in the middle of a white cell, (height, _LABEL, 3) uint8."""
+    above = height // 2 + 6
     part = "training" if kind in TRAINING else "benchmark"
-    cv2.putText(cell, part, (4, height // 2 + 16), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (120, 120, 120), 1, cv2.LINE_AA)
-    return cell
+    lines = [
+        strip(kind, _LABEL, above, 0.4),
+        strip(part, _LABEL, 16, 0.35),
+        strip("", _LABEL, height - above - 16, 0.35),
+    ]
+    return np.vstack(lines)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from occlumark.data.face_sheet import faces_of_folder
+from occlumark.data.occluder_sheet import KINDS, occluder_sheet
 from occlumark.occluders.kinds import BENCHMARK, TRAINING
-from occlumark.occluders.sheet import KINDS, contact_sheet
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def faces(symmetric_face) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def test_every_kind_of_both_lists_is_a_row_and_changes_every_face(faces) -> None:
     assert {*TRAINING, *BENCHMARK} == set(KINDS)
-    sheet = contact_sheet(faces, KINDS, seed=0)
+    sheet = occluder_sheet(faces, KINDS, seed=0)
     assert sheet.shape[0] == 64 * len(KINDS)
     cells = sheet[:, -3 * 64 :].reshape(len(KINDS), 64, 3, 64, 3)
     for column, (crop, _) in enumerate(faces):
@@ -25,22 +25,22 @@ def test_every_kind_of_both_lists_is_a_row_and_changes_every_face(faces) -> None
 
 
 def test_a_row_does_not_depend_on_the_others_and_the_seed_changes_it(faces) -> None:
-    both, alone = contact_sheet(faces, ["leaves", "cup"], 1), contact_sheet(faces, ["cup"], 1)
+    both, alone = occluder_sheet(faces, ["leaves", "cup"], 1), occluder_sheet(faces, ["cup"], 1)
     np.testing.assert_array_equal(both[64:], alone)
-    assert (alone != contact_sheet(faces, ["cup"], 2)).any()
+    assert (alone != occluder_sheet(faces, ["cup"], 2)).any()
 
 
 def test_the_outline_of_what_is_hidden(faces) -> None:
-    plain, outlined = (contact_sheet(faces, ["scarf", "shadow"], 0, alpha=alpha) for alpha in (False, True))
+    plain, outlined = (occluder_sheet(faces, ["scarf", "shadow"], 0, alpha=alpha) for alpha in (False, True))
     changed = (plain != outlined).any(axis=2)
     assert changed[:64].any() and not changed[64:].any()  # a shadow hides nothing
 
 
 def test_unknown_kinds_and_no_faces(faces) -> None:
     with pytest.raises(ValueError, match="not beard"):
-        contact_sheet(faces, ["cup", "beard"], 0)
+        occluder_sheet(faces, ["cup", "beard"], 0)
     with pytest.raises(ValueError, match="at least one"):
-        contact_sheet([], ["cup"], 0)
+        occluder_sheet([], ["cup"], 0)
 
 
 def test_faces_of_a_folder(tmp_path, symmetric_face) -> None:
@@ -49,7 +49,7 @@ def test_faces_of_a_folder(tmp_path, symmetric_face) -> None:
         rows = "\n".join(f"{x + 0.5} {y + 0.5}" for x, y in symmetric_face)
         (tmp_path / f"{name}.pts").write_text(f"version: 1\nn_points: 68\n{{\n{rows}\n}}\n")
     faces = faces_of_folder(tmp_path, 3, 96)
-    assert [int(crop[48, 48, 0]) for crop, _ in faces] == [ord(name) for name in "ace"]
+    assert [int(crop[48, 48, 0]) for crop, _ in faces] == [ord(name) for name in "abd"]
     # the crop is 1.3 times the tight box's longer side
     tall = np.ptp(faces[0][1], axis=0).max()
     assert faces[0][0].shape == (96, 96, 3) and tall == pytest.approx(96 / 1.3)
