@@ -1,17 +1,14 @@
 """occlumark detect: photos in, every face's landmarks with their visibility out."""
 
 import argparse
-import itertools
 import json
 import math
-import os
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from occlumark.cli.options import add_network_options, network_options
+from occlumark.cli.options import add_network_options, network_options, positive
+from occlumark.cli.pictures import STDIN, picture_paths
 from occlumark.errors import OcclumarkError, PhotoError, one_line
 
 if TYPE_CHECKING:
@@ -35,7 +32,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a file, a folder (with its subfolders) or a glob")
+    parser.add_argument(
+        "photos",
+        nargs="+",
+        metavar="PHOTO",
+        help="a file, a folder (with its subfolders), a glob, or - for standard input",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a photo, a line each")
     parser.add_argument(
         "--out", type=Path, metavar="PATH", help="draw: a folder, or for one photo a .jpg, .png or .webp"
@@ -60,6 +62,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="N",
         help="refuse larger photos before they are decoded (default 100)",
     )
+    parser.add_argument(
+        "--max-seconds",
+        type=positive,
+        metavar="S",
+        help="give up reading a photo after so long (default: no limit); for photos of strangers",
+    )
     add_network_options(parser)
     parser.set_defaults(run=run)
 
@@ -80,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.photo import find_photos
 
     photos = find_photos(args.photos)
-    pictures = _picture_paths(args, photos)
+    pictures = picture_paths(args, photos)
     detector = Detector(**network_options(args))
     if args.errors and not detector.has_expected_error:
         raise OcclumarkError(
@@ -97,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         for line in lines:
             tqdm.write(line, file=sys.stdout)
         for note in notes:
-            tqdm.write(note, file=sys.stderr)
+            tqdm.write(f"occlumark: {one_line(note)}", file=sys.stderr)
     for failure in failures:
         print(f"occlumark: {failure}", file=sys.stderr)
     if failures and len(photos) > 1:
@@ -112,16 +120,25 @@ def _detect(
     from occlumark.draw import draw_faces
     from occlumark.photo import read_photo, write_photo
 
-    pixels = read_photo(photo, args.max_pixels)
+    notes: list[str] = []
+    pixels = read_photo(_source(photo), args.max_pixels, max_seconds=args.max_seconds, notes=notes)
     faces = detector.detect(pixels, args.box)
     if picture is not None:
         write_photo(picture, draw_faces(pixels, faces, overlay=args.overlay, errors=args.errors))
-    notes = [] if faces else [f"occlumark: no face found in {one_line(str(photo))}"]
+    notes += [] if faces else [f"no face found in {photo}"]
     if args.json:
         height, width = pixels.shape[:2]
         faces_json = [face.to_json() for face in faces]
         return [json.dumps({"photo": str(photo), "width": width, "height": height, "faces": faces_json})], notes
     return [_describe(photo, number, face) for number, face in enumerate(faces, 1)], notes
+
+
+def _source(photo: Path) -> Path | BinaryIO:
+    if photo != STDIN:
+        return photo
+    if sys.stdin is None:
+        raise PhotoError("cannot read standard input: it is closed")
+    return sys.stdin.buffer
 
 
 def _describe(photo: Path, number: int, face: "Face") -> str:
@@ -130,52 +147,3 @@ def _describe(photo: Path, number: int, face: "Face") -> str:
     name = one_line(str(photo))
     n = len(face.landmarks)
     return f"{name}: face {number}, box {box}, score {face.score:.2f}, {hidden} of {n} landmarks hidden"
-
-
-def _picture_paths(args: argparse.Namespace, photos: list[Path]) -> Iterator[Path | None]:
-    """Where each photo's picture goes, checked before anything is detected."""
-    from occlumark.photo import PHOTO_SUFFIXES, WRITTEN_SUFFIXES
-
-    if args.box and len(photos) != 1:
-        args.usage_error(f"--box goes with one photo, not {len(photos)}")
-    if args.out is None:
-        for option in ("overlay", "errors"):
-            if getattr(args, option):
-                args.usage_error(f"--{option} draws: it goes with --out")
-        return itertools.repeat(None)
-    suffix = args.out.suffix.lower()
-    if args.out.is_dir() or suffix not in PHOTO_SUFFIXES:
-        return iter(_not_among(photos, _names_in_folder(args.out, photos)))
-    if suffix not in WRITTEN_SUFFIXES:
-        args.usage_error(f"--out writes {', '.join(WRITTEN_SUFFIXES)}, not {suffix}")
-    if len(photos) != 1:
-        args.usage_error(f"--out {args.out} is one picture, but there are {len(photos)} photos; name a folder")
-    return iter(_not_among(photos, [args.out]))
-
-
-def _names_in_folder(folder: Path, photos: list[Path]) -> list[Path]:
-    """`name-faces.jpg` for each photo, numbered where photos of several folders share a name."""
-    seen: Counter[str] = Counter()
-    names = []
-    for photo in photos:
-        seen[photo.stem] += 1
-        number = f"-{seen[photo.stem]}" if seen[photo.stem] > 1 else ""
-        names.append(folder / f"{photo.stem}-faces{number}.jpg")
-    return names
-
-
-def _not_among(photos: list[Path], pictures: list[Path]) -> list[Path]:
-    """The pictures; an error where one would overwrite a photo, by whatever name."""
-    files = {(status.st_dev, status.st_ino) for photo in photos if (status := _status(photo))}
-    for picture in pictures:
-        status = _status(picture)
-        if status and (status.st_dev, status.st_ino) in files:
-            raise PhotoError(f"picture {picture} would overwrite a photo to detect in; name another --out")
-    return pictures
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except (OSError, ValueError):  # reading or writing it will say what is wrong
-        return None

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from occlumark.cli.main import main
 from occlumark.face import Face
 from occlumark.packaged import packaged_weights
 from occlumark.photo import read_photo
+from occlumark.photo.formats import READ_FORMATS
 
 
 @pytest.fixture
@@ -86,7 +89,7 @@ def test_one_bad_photo_does_not_stop_the_rest(run, astronaut, tmp_path):
     assert [json.loads(line)["photo"] for line in lines] == [str(astronaut), str(tmp_path / "z.png")]
     assert notes == [
         f"occlumark: no face found in {tmp_path / 'z.png'}",
-        f"occlumark: cannot read {tmp_path / 'a.jpg'}: not a photo (JPEG, PNG, WEBP, BMP, TIFF, GIF, PPM, JPEG2000)",
+        f"occlumark: cannot read {tmp_path / 'a.jpg'}: not a photo ({READ_FORMATS})",
         f"occlumark: cannot read {tmp_path / 'none.jpg'}: no such file",
         "occlumark: 2 of 4 photos failed",
     ]
@@ -187,6 +190,11 @@ def test_a_missing_photo_and_an_existing_picture(run, tmp_path):
         ["a.jpg", "b.jpg", "--box", "1", "2", "3", "4"],
         ["a.jpg", "b.jpg", "--out", "faces.jpg"],
         ["a.jpg", "--out", "faces.gif"],
+        ["a.jpg", "--out", "pic.heic"],
+        ["a.jpg", "--out", "pic.pdf"],
+        ["a.jpg", "--out", "pic.AVIF"],
+        ["a.jpg", "--max-seconds", "0"],
+        ["a.jpg", "--max-seconds", "nan"],
         ["a.jpg", "--overlay"],
         ["a.jpg", "--errors"],
         ["a.jpg", "--box", "1", "2", "3"],
@@ -231,3 +239,108 @@ def test_broken_weights(astronaut, tmp_path, capsys):
     assert main(["detect", str(astronaut), "--weights", str(tmp_path / "none.onnx")]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and all(line.startswith("occlumark: ") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["pic.heic", "pic.pdf", "pic.avif", "pic.mp4"])
+def test_a_picture_of_a_format_that_is_not_written_names_those_that_are(run, astronaut, tmp_path, capsys, name):
+    with pytest.raises(SystemExit):
+        run(astronaut, "--out", tmp_path / name)
+    assert f"--out writes .jpg, .jpeg, .png, .webp, not {(tmp_path / name).suffix}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [astronaut]
+
+
+def test_a_folder_may_have_a_dot_in_its_name(run, astronaut, tmp_path):
+    assert run(astronaut, "--out", tmp_path / "results.v2")[0] == 0
+    assert (tmp_path / "results.v2" / "astronaut-faces.jpg").is_file()
+
+
+def test_formats_are_taken_by_content_and_no_picture_of_a_folder_is_passed_over(run, astronaut, tmp_path):
+    pixels = np.zeros((60, 80, 3), np.uint8)
+    for name, kind in {"b.jfif": "JPEG", "d.avif": "AVIF", "e.mpo": "MPO", "f": "PNG", "g.pbm": "PPM"}.items():
+        Image.fromarray(pixels).convert("1" if name == "g.pbm" else "RGB").save(tmp_path / name, kind)
+    (tmp_path / "c.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (tmp_path / "h.psd").write_bytes(b"8BPS\0\1" + bytes(30))
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "numbers.bin").write_bytes(bytes(100))
+    code, lines, notes = run(tmp_path, "--json")
+    read = [json.loads(line)["photo"].removeprefix(f"{tmp_path}/") for line in lines]
+    assert read == ["astronaut.jpg", "b.jfif", "d.avif", "e.mpo", "f", "g.pbm"]
+    assert code == 1 and [note.split(":")[1].split("/")[-1] for note in notes[-3:-1]] == ["c.heic", "h.psd"]
+    assert "h.psd: it is a Photoshop picture, and read are JPEG, PNG" in notes[-2]
+    assert notes[-1] == "occlumark: 2 of 8 photos failed"
+
+
+def test_a_folder_that_cannot_be_listed_does_not_stop_the_run(run, astronaut, tmp_path, monkeypatch):
+    import os
+
+    closed, scandir = tmp_path / "closed", os.scandir
+    closed.mkdir()
+
+    def refuse(path):
+        if os.fspath(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # nothing is closed to the superuser
+    code, lines, notes = run(tmp_path)
+    assert code == 1 and len(lines) == 1 and lines[0].startswith(str(astronaut))
+    assert notes == [
+        f"occlumark: cannot read {closed}: Permission denied",
+        "occlumark: 1 of 2 photos failed",
+    ]
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+@pytest.mark.parametrize("seconds", [(), ("--max-seconds", "60")])
+def test_a_photo_from_standard_input(dot_network, astronaut, tmp_path, name, seconds):
+    command = [sys.executable, "-m", "occlumark", "detect", name, "--json", "--weights", str(dot_network), *seconds]
+    with astronaut.open("rb") as file:
+        done = subprocess.run([*command, "--out", str(tmp_path)], stdin=file, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    values = json.loads(done.stdout)
+    assert (values["photo"], values["width"], len(values["faces"])) == (name, 512, 1)
+    assert (tmp_path / "stdin-faces.jpg").is_file()
+    piped = subprocess.run(command, input=astronaut.read_bytes(), capture_output=True)
+    assert json.loads(piped.stdout) == values
+    nothing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert nothing.stderr == f"occlumark: cannot read {name.replace('-', 'standard input')}: it is empty\n"
+
+
+def test_what_is_to_be_said_of_a_photo_is_said_once(run, tmp_path):
+    frames = [Image.fromarray(np.full((60, 80, 3), value, np.uint8)) for value in (0, 50, 100)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "b.jpg")
+    content = (tmp_path / "b.jpg").read_bytes()
+    (tmp_path / "b.jpg").write_bytes(content[:-10])
+    code, _, notes = run(tmp_path, "--json")
+    said = [note for note in notes if "no face" not in note]
+    assert code == 0 and said == [
+        f"occlumark: {tmp_path / 'a.gif'} holds several pictures (an animation, pages or a burst): the first is read",
+        f"occlumark: {tmp_path / 'b.jpg'} ends too early: 0 of its 60 rows are missing",
+    ]
+
+
+def test_photos_of_the_longest_names_get_pictures(run, astronaut, tmp_path):
+    names = ["x" * 251 + ".jpg", "x" * 250 + "y.jpg", "ä" * 125 + ".jpg", "Short.jpg", "sub/short.jpg"]
+    (tmp_path / "sub").mkdir()
+    for name in names:
+        shutil.copy(astronaut, tmp_path / name)
+    out = tmp_path / "out"
+    assert run(*(tmp_path / name for name in names), "--out", out)[0] == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [
+            "x" * 235 + "-faces.jpg",
+            "x" * 235 + "-faces-2.jpg",
+            "ä" * 117 + "-faces.jpg",
+            "Short-faces.jpg",
+            "short-faces-2.jpg",
+        ]
+    )
+
+
+def test_a_users_file_beside_the_picture_is_not_touched(run, astronaut, tmp_path):
+    mine = tmp_path / "y.jpg.partial"
+    mine.write_text("mine")
+    assert run(astronaut, "--out", tmp_path / "y.jpg")[0] == 0
+    assert mine.read_text() == "mine"

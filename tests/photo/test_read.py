@@ -72,9 +72,40 @@ def test_sixteen_bit_colour(tmp_path):
     np.testing.assert_array_equal(photo[0, 0], [255, 128, 1])
 
 
-def test_float_pixels_are_refused(tmp_path):
-    with pytest.raises(PhotoError, match="8 or 16 bits"):
-        read_photo(save(tmp_path / "f.tif", np.ones((4, 4), np.float32)))
+@pytest.mark.parametrize(
+    ("values", "white"),
+    [
+        ([0, 64, 128, 255], 255),
+        ([0, 512, 1024, 4095], 4095),
+        ([0, 5000, 16383, 65535], 65535),
+        ([0, 0, 600, 900], 1023),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_values_are_scaled_by_the_files_own_range(tmp_path, values, white, dtype):
+    """8, 10, 12 or 16 bits in a wider file, as cameras and microscopes write them."""
+    photo = read_photo(save(tmp_path / "deep.tif", np.array([values], dtype)))
+    np.testing.assert_array_equal(photo[0, :, 1], [round(value * 255 / white) for value in values])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.0, 0.25, 0.5, 1.0], [0, 64, 128, 255]),
+        ([-100.0, 0.0, 50.0, 100.0], [0, 128, 191, 255]),
+        ([0.0, 1e6, 5e5, 2e6], [0, 128, 64, 255]),
+        ([np.nan, np.inf, -np.inf, 1.0], [0, 255, 0, 255]),
+        ([3.0e38, -3.0e38, 0.0, 0.0], [255, 0, 128, 128]),
+    ],
+)
+def test_float_values_are_scaled_by_the_files_own_range(tmp_path, values, expected):
+    photo = read_photo(save(tmp_path / "f.tif", np.array([values], np.float32)))
+    np.testing.assert_array_equal(photo[0, :, 0], expected)
+
+
+def test_float_values_that_are_none_are_refused(tmp_path):
+    with pytest.raises(PhotoError, match="none of its values is finite"):
+        read_photo(save(tmp_path / "f.tif", np.full((4, 4), np.nan, np.float32)))
 
 
 def test_transparent_is_laid_on_white(tmp_path):

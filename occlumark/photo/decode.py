@@ -1,0 +1,261 @@
+"""A photo's bytes to its pixels, within bounds of time and memory, whatever thread does it."""
+
+import io
+import os
+import re
+import stat
+import struct
+import sys
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+
+import numpy as np
+
+from occlumark.errors import PhotoError
+from occlumark.photo.bounds import MAX_RLE_PIXELS, check_size, check_structure
+from occlumark.photo.formats import HEAD, READ_FORMATS, open_picture, picture_format
+from occlumark.photo.pixels import deep_colour, grey_range, orientation, upright
+from occlumark.photo.pnm import read_pnm
+from occlumark.photo.tone import to_bytes, value_range
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+#: Pixels above which a photo is refused before it is decoded. 100 megapixels are 300 MB as RGB; what reading them needs
+#: stands in docs/robustness.md, by format.
+MAX_PIXELS = 100_000_000
+
+#: Bytes that are read of what has no end known beforehand, as standard input.
+MAX_STREAM = 1 << 30
+
+#: Of a JPEG that ends too early, up to this share of its rows may be missing.
+MAX_MISSING = 0.25
+
+#: Where a photo comes from: a file's name, its bytes, or an open file.
+Source = str | os.PathLike[str] | bytes | BinaryIO
+
+#: Names of what is open already: reading them waits for nobody but whom the user has put before us.
+OPEN_ALREADY = re.compile(r"/dev/(stdin|fd/\d+)|/proc/self/fd/\d+")
+
+# What Pillow's decoders raise for bytes that are not what they promise.
+_BROKEN = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    Warning,  # where another thread has put a filter of its own before ours meanwhile
+)
+
+
+class Decoded(NamedTuple):
+    """A photo and what is to be said of it."""
+
+    pixels: np.ndarray
+    """(height, width, 3) uint8, RGB, upright."""
+    notes: list[str]
+    """A line each, that begins with the photo's name."""
+
+
+def decode(source: Source, max_pixels: int = MAX_PIXELS, name: str = "") -> Decoded:
+    """Read a photo, as read.read_photo says it.
+
+    Args:
+        source: the photo.
+        max_pixels: more are refused.
+        name: what messages call it; empty: source_name(source).
+
+    Raises:
+        PhotoError: no such file, not a photo, truncated, or too large.
+    """
+    from PIL.Image import DecompressionBombError
+
+    name = name or source_name(source)
+    try:
+        with _open(source) as file, _no_warnings_of_pillow():
+            kind = picture_format(file.read(HEAD))
+            file.seek(0)
+            if kind is None:
+                raise ValueError(f"not a photo ({READ_FORMATS})")
+            if kind == "PNM":
+                return _decode_pnm(file, name, max_pixels)
+            check_structure(kind, file, max_pixels)
+            file.seek(0)
+            return _decode(kind, file, name, max_pixels)
+    except MemoryError as error:
+        raise PhotoError(f"cannot read {name}: it does not fit into memory") from error
+    except (*_BROKEN, DecompressionBombError) as error:
+        raise PhotoError(f"cannot read {name}: {_one_line(error)}") from error
+
+
+def source_name(source: Source) -> str:
+    """What a photo is called in messages."""
+    if isinstance(source, bytes):
+        return f"a photo of {len(source)} bytes"
+    if isinstance(source, str | os.PathLike):
+        return str(Path(source))
+    if source is getattr(sys.stdin, "buffer", None):
+        return "standard input"
+    return str(getattr(source, "name", "a stream"))
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[BinaryIO]:
+    """The photo, open for reading and seeking."""
+    if isinstance(source, bytes):
+        if not source:
+            raise ValueError("it is empty")
+        yield io.BytesIO(source)
+    elif isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if OPEN_ALREADY.fullmatch(os.fspath(source)):
+            with path.open("rb") as stream:
+                yield _all_of(stream)
+        else:
+            _check_file(path)
+            with path.open("rb") as file:
+                yield file
+    else:
+        yield _all_of(source)
+
+
+def _all_of(stream: BinaryIO) -> BinaryIO:
+    data = stream.read(MAX_STREAM + 1)
+    if len(data) > MAX_STREAM:
+        raise ValueError(f"more than {MAX_STREAM >> 20} MB; name a file instead")
+    if not data:
+        raise ValueError("it is empty")
+    return io.BytesIO(data)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise ValueError("no such file") from error
+    if stat.S_ISDIR(status.st_mode):
+        os.scandir(path).close()  # find_photos names folders that cannot be listed: this says why
+        raise ValueError("it is a folder, not a photo")
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no ordinary file")
+    if status.st_size == 0:
+        raise ValueError("the file is empty")
+
+
+def _decode_pnm(file: BinaryIO, name: str, max_pixels: int) -> Decoded:
+    values, top, has_more = read_pnm(file, max_pixels)
+    black, white = (0, top) if 0 < top < 65535 else value_range(values)
+    pixels = np.empty((*values.shape[:2], 3), np.uint8)
+    for start in range(0, len(values), rows := max(1, (1 << 20) // values.shape[1])):
+        pixels[start : start + rows] = to_bytes(values[start : start + rows], black, white)
+    return Decoded(pixels, [_first_of_several(name)] if has_more else [])
+
+
+def _decode(kind: str, file: BinaryIO, name: str, max_pixels: int) -> Decoded:
+    image = open_picture(kind, file)
+    check_size(*image.size, max_pixels)
+    codecs = [tile[0] for tile in image.tile]
+    if "bmp_rle" in codecs and image.width * image.height > MAX_RLE_PIXELS:
+        raise ValueError(f"a run-length coded BMP of more than {MAX_RLE_PIXELS / 1e6:g} megapixels; save it as PNG")
+    deep = any("16" in str(tile[3]) for tile in image.tile) and image.mode in ("RGB", "RGBA")
+    notes = []
+    try:
+        image.load()
+    except OSError as error:
+        if kind != "JPEG" or "truncated" not in str(error):
+            raise
+        image, missing = _load_cut_off(file)
+        notes.append(f"{name} ends too early: {missing} of its {image.height} rows are missing")
+    check_size(*image.size, max_pixels)  # a HEIC may turn out to be of another
+    turn = orientation(image)
+    pixels = deep_colour(file, image, turn) if deep else None
+    if pixels is None:
+        pixels = upright(image, turn, grey_range(image))
+    if _has_several(kind, image):
+        notes.insert(0, _first_of_several(name))
+    return Decoded(pixels, notes)
+
+
+def _first_of_several(name: str) -> str:
+    return f"{name} holds several pictures (an animation, pages or a burst): the first is read"
+
+
+def _has_several(kind: str, image: "ImageFile") -> bool:
+    if kind == "TIFF":  # its own count would read every page's tags
+        return getattr(image, "tag_v2").next != 0  # noqa: B009 - only TIFF's class has it
+    with suppress(*_BROKEN):
+        return bool(getattr(image, "is_animated", False))
+    return False
+
+
+def _load_cut_off(file: BinaryIO) -> tuple["ImageFile", int]:
+    """A JPEG whose end is missing, and how many of its rows are missing, as browsers show it.
+
+    The decoder is given the end that it looks for; what was not coded is then mid-grey.
+    """
+    file.seek(0)
+    # Pillow asks for an end as often as it needs data.
+    image = open_picture("JPEG", io.BytesIO(file.read(MAX_STREAM) + b"\xff\xd9" * 2048))
+    image.load()
+    rows = cast("Image", image).convert("RGB")
+    missing, step = 0, max(1, (1 << 20) // rows.width)
+    for start in range(rows.height, 0, -step):
+        band = np.asarray(rows.crop((0, max(0, start - step), rows.width, start)))
+        coded = np.flatnonzero((band != 128).any(axis=(1, 2)))
+        missing += len(band) - (coded[-1] + 1 if coded.size else 0)
+        if coded.size:
+            break
+    if missing > MAX_MISSING * rows.height:
+        raise ValueError(f"truncated: the lowest {missing / rows.height:.0%} of it is missing")
+    return image, missing
+
+
+# Python keeps its warning filters in a global. Ours stands in it while any photo is read, hides nothing but what the
+# readers of pictures warn of, and is put there and taken away under a lock that is held for no longer.
+_quiet = threading.Lock()
+_reading = 0
+_FILTER: tuple[Any, ...] = ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif|occlumark\.photo)\b"), 0)
+
+
+@contextmanager
+def _no_warnings_of_pillow() -> Iterator[None]:
+    global _reading
+    filters = cast("list[tuple[Any, ...]]", warnings.filters)
+    with _quiet:
+        _reading += 1
+        if _FILTER not in filters:
+            filters.insert(0, _FILTER)
+    try:
+        yield
+    finally:
+        with _quiet:
+            _reading -= 1
+            if not _reading:
+                with suppress(ValueError):  # another thread has put back the filters of an earlier time
+                    cast("list[tuple[Any, ...]]", warnings.filters).remove(_FILTER)
+
+
+def _after_fork() -> None:
+    """In a child nobody else reads, and a lock that was held when it was made would stay so."""
+    global _quiet, _reading
+    _quiet, _reading = threading.Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _one_line(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())

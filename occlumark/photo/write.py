@@ -1,0 +1,44 @@
+"""Pictures written, whole or not at all."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from occlumark.errors import PhotoError
+from occlumark.files import written_whole
+
+_WRITTEN_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+#: What write_photo writes.
+WRITTEN_SUFFIXES = tuple(_WRITTEN_FORMATS)
+
+
+def write_photo(path: str | os.PathLike[str], photo: np.ndarray) -> None:
+    """Write a picture, whole or not at all.
+
+    Args:
+        path: its suffix, one of WRITTEN_SUFFIXES, says the format. Replaced where it exists; its folder is made where
+            it is missing.
+        photo: (height, width, 3) uint8, RGB.
+
+    Raises:
+        OcclumarkError: the file cannot be written, or the format has no room for so many pixels a side.
+        ValueError: another suffix.
+    """
+    from PIL import Image
+
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in WRITTEN_SUFFIXES:
+        raise ValueError(f"a picture's suffix is one of {', '.join(WRITTEN_SUFFIXES)}, not '{path.suffix}'")
+    options = {} if suffix == ".png" else {"quality": 92}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PhotoError(f"cannot write {path}: {error.strerror or error}") from error
+    image = Image.fromarray(photo)
+    with written_whole(path) as file:
+        try:
+            image.save(file, _WRITTEN_FORMATS[suffix], **options)
+        except ValueError as error:  # more pixels a side than the format has room for
+            raise PhotoError(f"cannot write {path}: {' '.join(str(error).split())}") from error
