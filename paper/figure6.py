@@ -142,5 +142,5 @@ def _numbers(name: str, crops: Sequence[Crop], maps: np.ndarray, of_paper: Featu
 
 def _occluded(crop: Crop, grid: np.ndarray) -> np.ndarray:
     """Where on a grid the occluder hides at least half of a place."""
-    # Sums of bytes are exact: a place that is hidden by half to the pixel is on the same side everywhere.
+    # Sums of bytes are exact: a cell that is occluded by half to the pixel is on the same side everywhere.
     return cv2.resize(crop.occlusion.astype(np.float32), grid.shape[::-1], interpolation=cv2.INTER_AREA) >= 127.5

@@ -31,9 +31,9 @@ class Predictions:
     points: np.ndarray
     """(n, 68, 2) in the same pixels."""
     occluded: np.ndarray
-    """(n, 68) bool: which points are hidden, by annotation."""
+    """(n, 68) bool: which points are occluded, by annotation."""
     flagged: np.ndarray | None
-    """(n, 68) bool: which the system calls hidden; None where it does not say."""
+    """(n, 68) bool: which the system predicts occluded; None where it does not say."""
     subsets: np.ndarray
     """(n,) the part of the data set of each face; empty strings where there is only one."""
 

@@ -62,4 +62,4 @@ def missed_note(rows: list[OurRow]) -> str:
         for row in rows
         if row.missed_common or row.missed_challenging
     ]
-    return f"Faces that were not found and are in no error: {'; '.join(left_out)}." if left_out else ""
+    return f"Faces that were not found and are excluded from all statistics: {'; '.join(left_out)}." if left_out else ""

@@ -82,9 +82,9 @@ def make(inputs: Inputs) -> list[Path]:
         "## What became of M and P",
         "From `docs/logs/ablation-*.jsonl`. M is square, 256 x 256 here; its effective rank is the exponential of its"
         " singular values' entropy, after the first and the last epoch. Validation: 98 faces that are not trained on,"
-        " open and each under a drawn occluder, the like of which no row is trained under. P: its mean and the share"
-        " of its places below 0.1 on the open ones; the average precision of 1 - P against the places that the occluder"
-        " covers by more than half, and what chance gets.",
+        " clean and each under a drawn occluder, the like of which no row is trained under. P: its mean and the share"
+        " of its cells below 0.1 on the clean ones; the average precision of 1 - P against the cells that the occluder"
+        " occludes by more than half, and what chance gets.",
         logs.markdown() if logs.rows else "No logs yet.",
     ]
     tables = {"table4": table, "table4-tests": tests, "table4-logs": logs}

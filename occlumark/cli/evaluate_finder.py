@@ -1,4 +1,4 @@
-"""`occlumark evaluate-finder`: the faces found and made up on annotated scenes."""
+"""`occlumark evaluate-finder`: recall and false positives of the face finder on annotated scenes."""
 
 import argparse
 import json
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from occlumark.evaluation.finder import FinderEvaluation
 
 _DESCRIPTION = """\
-Search whole photos for faces and print how many are found, and how many found ones are false.
+Search whole photos for faces and print the recall and the false positives per image (FPPI).
 
 The folder holds the photos and a boxes.csv of file, kind, x0, y0, x1, y1. The kinds are manual, the tight box of
 annotated landmarks (exact here); auto, a face by another finder's box; ignore, neither face nor background; none, a
-photo without a face. A file's name up to the first underscore is the part of the photos that it belongs to; false faces
-are counted on the part `other`. A face is found by a box whose overlap, intersection over union, with it is 0.4 or
-more. Numbers are given at two scores: the lowest one at which the part `other` has at most 0.1 false faces a photo, and
-the finder's default.
+photo without a face. A file's name up to the first underscore is the part of the photos that it belongs to; false
+positives are counted on the part `other`. A face is found by a box whose overlap, intersection over union, with it is
+0.4 or more. Numbers are given at two scores: the lowest one at which the part `other` has at most 0.1 false positives per
+image, and the finder's default.
 
-A photo that cannot be read is in no number, is listed on stderr, and the exit code is then 1.
+A photo that cannot be read is excluded from all statistics, is listed on stderr, and the exit code is then 1.
 """
 _EXAMPLE = """\
 example:
@@ -36,7 +36,7 @@ _RECALL_HEADS = [
     "photos",
     *(f"{kind} {head}" for kind in ("exact", "auto") for head in ("n", "found %", "95 %")),
 ]
-_RECALL_HEADS += ["false a photo", "AP %"]
+_RECALL_HEADS += ["FPPI", "AP %"]
 _SIZE_HEADS = ["longer side, px", "faces", "found %, few false", "found %, default"]
 _BOX_HEADS = ["exact faces found", "n", "IoU", "offset x", "offset y", "log of size"]
 
@@ -111,7 +111,7 @@ def _write_per_face(result: "FinderEvaluation", path: Path) -> None:
 def _report(part: str, values: dict[str, Any]) -> str:
     parts = {**values["parts"], "all": values}
     few, default = values["thresholds"]["few_false"], values["thresholds"]["default"]
-    allowed = f"at most {values['false_per_photo_allowed']:g} false faces a photo of `{values['background']}`"
+    allowed = f"at most {values['false_per_photo_allowed']:g} FPPI on `{values['background']}`"
     titles = {
         "few_false": f"{allowed}: {'any score' if few is None else f'score {few:.3f}'}",
         "default": f"default: score {default:g}",

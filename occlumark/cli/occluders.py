@@ -28,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--kinds", metavar="A,B", help="some kinds alone (default: all)")
     parser.add_argument("--columns", type=positive_count, default=6, metavar="N", help="faces a row (default 6)")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="what differs between sheets (default 0)")
-    parser.add_argument("--alpha", action="store_true", help="outline what counts as hidden")
+    parser.add_argument("--alpha", action="store_true", help="outline what counts as occluded")
     parser.set_defaults(run=run)
 
 

@@ -1,4 +1,4 @@
-"""How well a face finder does on scenes: faces found, faces made up, and how its boxes lie on the true ones."""
+"""How well a face finder does on scenes: faces found, false positives, and how its boxes lie on the true ones."""
 
 import itertools
 import math
@@ -25,7 +25,7 @@ from occlumark.metrics.finder import (
 )
 from occlumark.photo import read_photo
 
-#: The part, by Scene.source, on which false faces set the threshold: mostly photos without faces.
+#: The part, by Scene.source, on which false positives set the threshold: mostly photos without faces.
 BACKGROUND = "other"
 #: A finder that answers with everything from this score on answers with all that matters.
 LOWEST_SCORE = 0.02
@@ -81,12 +81,12 @@ class FinderEvaluation:
     matches: list[Matches]
     """What was found on each."""
     skipped: list[Problem]
-    """The photos that could not be read: they are in no number."""
+    """The photos that could not be read: excluded from all statistics."""
     thresholds: dict[str, float]
-    """Scores from which on a found box counts: few_false, the lowest one with at most `false_per_photo` false faces per
-    photo of the background (minus infinity where every score is), and default, the finder's own."""
+    """Scores from which on a found box counts: few_false, the lowest one with at most `false_per_photo` false positives
+    per photo of the background (minus infinity where every score is), and default, the finder's own."""
     false_per_photo: float
-    """How many false faces few_false allows on average."""
+    """How many false positives few_false allows on average."""
 
     @property
     def parts(self) -> dict[str, "FinderEvaluation"]:
@@ -170,7 +170,7 @@ def evaluate_finder(
     """Search every scene and compare. Holds one photo at a time.
 
     Args:
-        scenes: what is searched; some of the BACKGROUND, on which the false faces are counted.
+        scenes: what is searched; some of the BACKGROUND, on which false positives are counted.
         finder: called with each photo; must answer with everything above a low score, for the thresholds to mean what
             they say.
         default_score: from which on the finder's boxes count when it is used.
@@ -191,7 +191,7 @@ def evaluate_finder(
     background = [photo for scene, photo in zip(searched, matches, strict=True) if scene.source == BACKGROUND]
     if not background:
         raise AnnotationError(
-            f"none of {len(searched)} photos read is named {BACKGROUND}_*; false faces are counted on these"
+            f"none of {len(searched)} photos read is named {BACKGROUND}_*; false positives are counted on these"
         )
     thresholds = {"few_false": threshold_at(background, false_per_photo), "default": default_score}
     return FinderEvaluation(searched, matches, measured.skipped, thresholds, false_per_photo)

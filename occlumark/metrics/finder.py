@@ -1,4 +1,4 @@
-"""How many faces a finder finds, and how many it makes up. Shares are fractions; printing turns them into percent.
+"""Recall and false positives of a face finder. Shares are fractions; printing turns them into percent.
 
 A found box counts at a threshold when its score is at least the threshold.
 """
@@ -13,7 +13,7 @@ from occlumark.boxes import areas, box_iou, common_areas
 
 #: A found box is a true face's when their intersection over union is at least this.
 MIN_OVERLAP = 0.4
-#: A found box with at least this share of itself in a place that is neither face nor background counts neither way.
+#: A found box with at least this share of itself in an area that is neither face nor background counts neither way.
 _MIN_IGNORED = 0.5
 
 
@@ -40,13 +40,13 @@ def match(
 
     The boxes choose in the order of their scores; each takes the true face, not yet taken, that it overlaps with most.
     So what a box is hangs on better boxes alone, and holds at every threshold. A box that lies on a taken face is a
-    false face. One that lies on no face, but on an ignored place or with half of itself in one, counts neither way.
+    false positive. One that lies on no face, but on an ignored area or with half of itself in one, counts neither way.
 
     Args:
         boxes: (n, 4) what was found.
         scores: (n,).
         faces: (k, 4) the true faces.
-        ignored: (m, 4) places that are neither face nor background.
+        ignored: (m, 4) areas that are neither face nor background.
         min_overlap: the least intersection over union of two boxes that lie on one another, above 0, up to 1.
     """
     on_face = box_iou(boxes, faces) if len(boxes) else np.zeros((0, len(faces)))
@@ -68,14 +68,14 @@ def match(
 
 
 def threshold_at(photos: Sequence[Matches], false_per_photo: float) -> float:
-    """The lowest threshold at which some photos have at most so many false faces on average.
+    """The lowest threshold at which some photos have at most so many false positives on average.
 
     Args:
         photos: at least one.
         false_per_photo: at least 0.
 
     Returns:
-        A score; minus infinity where the false faces of all scores are few enough.
+        A score; minus infinity where the false positives of all scores are few enough.
     """
     false = np.sort(np.concatenate([photo.false_scores for photo in photos]))[::-1]
     allowed = math.floor(false_per_photo * len(photos) + 1e-9)  # 0.29 * 100 is 28.999999999999996
@@ -94,18 +94,18 @@ def recall(face_scores: np.ndarray, threshold: float) -> float:
 
 
 def false_rate(photos: Sequence[Matches], threshold: float) -> float:
-    """False faces per photo at a threshold; nan without a photo."""
+    """False positives per image (FPPI) at a threshold; nan without a photo."""
     false = sum(np.count_nonzero(photo.false_scores >= threshold) for photo in photos)
     return false / len(photos) if photos else math.nan
 
 
 def recall_at(photos: Sequence[Matches], background: Sequence[Matches], false_per_photo: float = 0.1) -> float:
-    """The share of the photos' true faces found at the threshold that leaves few false faces on other photos.
+    """The share of the photos' true faces found at the threshold that leaves few false positives on other photos.
 
     Args:
         photos: whose faces count.
-        background: whose false faces count, at least one photo; may be among the others.
-        false_per_photo: the most false faces per photo of the background.
+        background: whose false positives count, at least one photo; may be among the others.
+        false_per_photo: the most false positives per photo of the background.
     """
     face_scores = np.concatenate([np.zeros(0), *(photo.face_scores for photo in photos)])
     return recall(face_scores, threshold_at(background, false_per_photo))

@@ -1,48 +1,48 @@
-"""How well a visibility tells hidden landmarks, and an expected error the true one. All shares are fractions."""
+"""How well a visibility predicts occluded landmarks, and an expected error the true one. All shares are fractions."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 
-def average_precision(score_hidden: np.ndarray, hidden: np.ndarray) -> float:
+def average_precision(scores: np.ndarray, occluded: np.ndarray) -> float:
     """The area under the curve of precision over recall, as a sum of steps.
 
     At every threshold the precision counts for the recall gained there: sum of (R_n - R_n-1) P_n over the distinct
     scores from the highest down. Points of one score are taken together, so their order does not matter; a score that
-    tells nothing gets about the share of hidden points.
+    knows nothing gets about the share of occluded points.
 
     Args:
-        score_hidden: scores of any shape, higher for points more likely hidden.
-        hidden: booleans of the same shape, the truth; at least one is set.
+        scores: scores of any shape, higher for points more likely occluded.
+        occluded: booleans of the same shape, the truth; at least one is set.
 
     Returns:
-        0..1; 1 where every hidden point scores above every shown one.
+        0..1; 1 where every occluded point scores above every visible one.
 
     Raises:
-        ValueError: other shapes, a score that is not finite, or no hidden point.
+        ValueError: other shapes, a score that is not finite, or no occluded point.
     """
-    precision, recall = _curve(score_hidden, hidden)
+    precision, recall = _curve(scores, occluded)
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 
-def recall_at_precision(score_hidden: np.ndarray, hidden: np.ndarray, precision: float) -> float:
-    """The most hidden points that one threshold finds while so many of the found ones are hidden.
+def recall_at_precision(scores: np.ndarray, occluded: np.ndarray, precision: float) -> float:
+    """The most occluded points that one threshold finds at this precision.
 
     Args:
-        score_hidden: as in average_precision.
-        hidden: as in average_precision.
-        precision: the least share of the found points that are hidden, above 0, at most 1.
+        scores: as in average_precision.
+        occluded: as in average_precision.
+        precision: the least share of the found points that are occluded, above 0, at most 1.
 
     Returns:
-        The share of the hidden points that are found, 0..1; 0 where no threshold is so precise.
+        The share of the occluded points that are found, 0..1; 0 where no threshold is so precise.
 
     Raises:
         ValueError: as average_precision, or a precision out of its range.
     """
     if not 0 < precision <= 1:
         raise ValueError(f"a precision is above 0 and at most 1, not {precision}")
-    precisions, recall = _curve(score_hidden, hidden)
+    precisions, recall = _curve(scores, occluded)
     return float(recall[precisions >= precision].max(initial=0.0))
 
 
@@ -93,7 +93,7 @@ def share_of_error(predicted: np.ndarray, true: np.ndarray, top: float = 0.1) ->
         top: the share of the points to look at, above 0, at most 1.
 
     Returns:
-        0..1; about top where the prediction tells nothing.
+        0..1; about top where the prediction knows nothing.
 
     Raises:
         ValueError: other shapes, a number that is not finite, no error at all, or top out of its range.
@@ -107,12 +107,12 @@ def share_of_error(predicted: np.ndarray, true: np.ndarray, top: float = 0.1) ->
     return float((true[above].sum() + (wanted - above.sum()) * true[tied].mean()) / true.sum())
 
 
-def _curve(score_hidden: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall of "score at least t hides" for every distinct score t, from the highest down."""
-    scores, truth = np.asarray(score_hidden, np.float64), np.asarray(hidden, bool)
+def _curve(scores: np.ndarray, occluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall of "score at least t" for every distinct score t, from the highest down."""
+    scores, truth = np.asarray(scores, np.float64), np.asarray(occluded, bool)
     if scores.shape != truth.shape or not np.isfinite(scores).all() or not truth.any():
         raise ValueError(
-            f"finite scores and flags of one shape, at least one point hidden; not {scores.shape}, {truth.shape}"
+            f"finite scores and flags of one shape, at least one point occluded; not {scores.shape}, {truth.shape}"
         )
     order = np.argsort(-scores, axis=None)
     ordered = scores.ravel()[order]

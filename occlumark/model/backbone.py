@@ -49,7 +49,7 @@ class SqueezeExcitation(nn.Module):
     """
 
     reduction = 16
-    """Channels over hidden units, as published."""
+    """Channels over units of the inner layer, as published."""
     initial_weight = 0.9
     """Ours: at the start ImageNet's weights find the features nearly as they left them, as with P."""
 

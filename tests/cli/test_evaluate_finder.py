@@ -79,8 +79,8 @@ def test_the_report(scenes: Path, finder: dict[str, object], capsys: pytest.Capt
     occlumark(scenes, "--part", "all")
     few, default, sizes, boxes, end = capsys.readouterr().out.split("\n\n")
     title, head, *rows = few.splitlines()
-    assert title == "at most 0.1 false faces a photo of `other`: any score"
-    assert head.split("  ")[0] == "part" and "exact found %" in head and "false a photo" in head
+    assert title == "at most 0.1 FPPI on `other`: any score"
+    assert head.split("  ")[0] == "part" and "exact found %" in head and "FPPI" in head
     assert [row.split()[0] for row in rows] == ["mask", "other", "w300", "all"]
     # Wilson's interval of 20 of 20, 83.9 to 100.
     assert " ".join(rows[2].split()) == "w300 20 20 100.0 83.9 to 100.0 0 - - 0.000 100.0"

@@ -120,5 +120,7 @@ def test_bad_photos_are_listed_and_in_no_number(folder: Folder) -> None:
 
 def test_nowhere_to_count_false_faces(folder: Folder) -> None:
     folder.scenes = folder.scenes[:2]
-    with pytest.raises(AnnotationError, match=r"none of 2 photos read is named other_\*; false faces are counted on"):
+    with pytest.raises(
+        AnnotationError, match=r"none of 2 photos read is named other_\*; false positives are counted on"
+    ):
         folder.evaluate()

@@ -70,7 +70,7 @@ def test_share_of_error_by_hand() -> None:
 @pytest.mark.parametrize("measure", [average_precision, lambda *args: recall_at_precision(*args, 0.8)])
 def test_scores_that_cannot_be_measured(measure) -> None:
     for scores, hidden in [([1.0], [True, False]), ([np.nan, 1], [True, False]), ([1.0, 2], [False, False])]:
-        with pytest.raises(ValueError, match="at least one point hidden"):
+        with pytest.raises(ValueError, match="at least one point occluded"):
             measure(np.array(scores), np.array(hidden))
 
 
