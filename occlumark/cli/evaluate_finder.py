@@ -20,8 +20,8 @@ The folder holds the photos and a boxes.csv of file, kind, x0, y0, x1, y1. The k
 annotated landmarks (exact here); auto, a face by another finder's box; ignore, neither face nor background; none, a
 photo without a face. A file's name up to the first underscore is the part of the photos that it belongs to; false
 positives are counted on the part `other`. A face is found by a box whose overlap, intersection over union, with it is
-0.4 or more. Numbers are given at two scores: the lowest one at which the part `other` has at most 0.1 false positives per
-image, and the finder's default.
+0.4 or more. Numbers are given at two scores: the lowest one at which the part `other` has at most 0.1 false
+positives per image, and the finder's default.
 
 A photo that cannot be read is excluded from all statistics, is listed on stderr, and the exit code is then 1.
 """
