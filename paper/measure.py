@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from occlumark.data.aflw import N_TRAIN, read_aflw
+from occlumark.data.aflw import N_TRAIN
 from occlumark.data.cofw68 import read_cofw68
+from occlumark.data.data_sets import read_aflw_any
 from occlumark.data.sample import Problem, Sample
 from occlumark.detect import Detector, Recrop
 from occlumark.errors import AnnotationError, OcclumarkError
@@ -147,7 +148,7 @@ def errors_on_aflw(folder: Path, detector: Detector, n_train: int = N_TRAIN) -> 
     """Errors over the box width on AFLW's test faces, from the boxes of the published list.
 
     Args:
-        folder: AFLWinfo_release.mat and the photos.
+        folder: AFLWinfo_release.mat and the photos, or a reduced copy, whose landmarks out of sight are in no error.
         detector: of 19 points.
         n_train: as in read_aflw.
 
@@ -155,7 +156,7 @@ def errors_on_aflw(folder: Path, detector: Detector, n_train: int = N_TRAIN) -> 
         AnnotationError: a face cannot be used, or the list cannot be read.
         OcclumarkError: scipy is not installed, or the network is of another markup.
     """
-    samples, problems = read_aflw(folder, n_train)
+    samples, problems = read_aflw_any(folder, n_train)
     return _from_official_boxes([s for s in samples if "full" in s.subsets], problems, detector, "box_width")
 
 

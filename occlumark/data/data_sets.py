@@ -5,7 +5,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from occlumark.data.aflw import DATABASE_FILE, LIST_FILE, N_AFLW, read_aflw, read_aflw_database
+from occlumark.data.aflw import DATABASE_FILE, LIST_FILE, N_AFLW, N_TRAIN, read_aflw, read_aflw_database
+from occlumark.data.aflw_table import TABLE_FILE, read_aflw_table
 from occlumark.data.cofw import N_COFW, read_cofw
 from occlumark.data.cofw68 import read_cofw68
 from occlumark.data.sample import Problem, Sample
@@ -38,15 +39,22 @@ def read_wflw_any(folder: Path) -> Read:
     return read_wflw_points(folder)
 
 
-def read_aflw_any(folder: Path) -> Read:
-    """AFLW by its published list; where that is not there, by its database, whose faces are in no part.
+def read_aflw_any(folder: Path, n_train: int = N_TRAIN) -> Read:
+    """AFLW by its published list; where that is not there, by the table of a reduced copy, else by its database.
+
+    Args:
+        folder: of the data set. The database's faces are in no part.
+        n_train: as in read_aflw.
 
     Raises:
-        AnnotationError: neither is there, or no usable face.
-        OcclumarkError: scipy is not installed.
+        AnnotationError: none of them is there, or no usable face.
+        OcclumarkError: scipy is not installed, for the list.
     """
-    has_database = any((folder / name / DATABASE_FILE).is_file() for name in ("", "data"))
-    if has_database and not (folder / LIST_FILE).is_file():
+    if (folder / LIST_FILE).is_file():
+        return read_aflw(folder, n_train)
+    if (folder / TABLE_FILE).is_file():
+        return read_aflw_table(folder)
+    if any((folder / name / DATABASE_FILE).is_file() for name in ("", "data")):
         return read_aflw_database(folder)
     return read_aflw(folder)
 

@@ -1,8 +1,9 @@
 """Small annotated folders of our own making."""
 
+import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -124,6 +125,43 @@ def write_aflw() -> Callable[..., dict[str, np.ndarray]]:
         }
         io.savemat(folder / "AFLWinfo_release.mat", content)
         return content
+
+    return write
+
+
+@pytest.fixture
+def write_aflw_table() -> Callable[..., list[dict[str, Any]]]:
+    """A function that writes aflw19.csv and its photos, and gives the table's rows, or writes rows given.
+
+    A training face and two test faces; the last is frontal, landmark 3 of the others is not visible.
+    """
+
+    def rows_of_three() -> list[dict[str, Any]]:
+        rows = []
+        for i, (image, split) in enumerate(
+            (("0/image1-40", "train"), ("0/image1-41", "test"), ("2/image7-42", "test"))
+        ):
+            row = {"photo": f"{i}.jpg", "aflw_image": image, "split": split, "frontal": int(i == 2)}
+            row |= {"box_x0": i + 10, "box_y0": 15, "box_x1": 90, "box_y1": 85, "residual_px": 0.5 + 0.25 * i}
+            for point, (x, y) in enumerate(mean_face(19) + i):
+                row |= {f"x{point}": x, f"y{point}": y, f"visible{point}": 1}
+            if i < 2:
+                row["visible3"] = 0
+            if i == 0:
+                row["x3"] = row["y3"] = ""
+            rows.append(row)
+        return rows
+
+    def write(folder: Path, rows: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+        rows = rows or rows_of_three()
+        (folder / "photos").mkdir(parents=True, exist_ok=True)
+        for i in range(3):
+            cv2.imwrite(str(folder / "photos" / f"{i}.jpg"), small_photo(i))
+        with (folder / "aflw19.csv").open("w", newline="") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+        return rows
 
     return write
 

@@ -64,7 +64,7 @@ def test_half_a_copy_serves_the_part_that_is_there(tmp_path: Path, write_cofw: C
 def test_aflw(tmp_path: Path, write_aflw: Callable, monkeypatch) -> None:
     write_aflw(tmp_path, [2, 0, 3, 1])
     whole = data_sets.read_aflw
-    monkeypatch.setattr(data_sets, "read_aflw", lambda folder: whole(folder, 3))
+    monkeypatch.setattr(data_sets, "read_aflw", lambda folder, _n_train: whole(folder, 3))
     pack = packed(tmp_path, "aflw", tmp_path / "x.pack")
     assert pack.n_landmarks == 19 and len(pack) == 3
     (face,), _ = faces_for_testing("aflw", tmp_path)

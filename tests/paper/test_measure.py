@@ -6,14 +6,21 @@ import cv2
 import numpy as np
 import pytest
 
+from occlumark.data.aflw_table import OFFSET
 from occlumark.detect import Detector
 from occlumark.errors import AnnotationError, OcclumarkError
 from occlumark.markup import MARKUPS
-from paper import measure, table3
+from paper import figure5, measure, table3
 from paper.inputs import Inputs
 from paper.measure import errors_on_300w, errors_on_aflw, errors_on_cofw68
 from paper.photo_errors import PhotoErrors
-from tests.data.conftest import mean_face, write_aflw, write_cofw, write_cofw68  # noqa: F401 - fixtures
+from tests.data.conftest import (  # noqa: F401 - fixtures
+    mean_face,
+    write_aflw,
+    write_aflw_table,
+    write_cofw,
+    write_cofw68,
+)
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "results" / "errors"
 
@@ -48,6 +55,31 @@ def test_aflws_test_faces_over_the_lists_boxes(
     text = (inputs.results / "table3.md").read_text(encoding="utf-8")
     assert f"| box_width | {100 * (5 / widths).mean():.2f} |" in text and "3 faces of Full" in text
     assert f"| {100 * 5 / 78:.2f} | {100 * 5 / 78:.2f} to" in text
+
+
+def test_aflws_reduced_copy_without_what_is_out_of_sight(
+    write_aflw_table: Callable[..., list],  # noqa: F811
+    inputs: Inputs,
+) -> None:
+    write_aflw_table(inputs.shared)
+    # Face i has its box's left edge at i + 10 and its right one at 90, all moved by OFFSET.
+    network = FiveOff(19, lambda box: box[0] - 10 - OFFSET[0], np.array(OFFSET))
+    found = errors_on_aflw(inputs.shared, network)
+    np.testing.assert_allclose(found.errors, [5 / 79, 5 / 78])
+    assert [sorted(each) for each in found.subsets] == [["full"], ["frontal", "full"]]
+    found.write(inputs.errors / "aflw-net-official.csv")
+    for page in (table3, figure5):
+        page.make(inputs)
+        text = (inputs.results / f"{page.__name__.rpartition('.')[2]}.md").read_text(encoding="utf-8")
+        assert "reduced copy" in text and "about 0.8 % of the box's width" in text
+
+
+def test_the_whole_of_aflw_has_no_such_remark() -> None:
+    n = table3.N_FULL
+    names, sides = [str(i) for i in range(n)], np.full((n, 2), 50.0)
+    full, official = [frozenset({"full"})] * n, ["official"] * n
+    table = PhotoErrors(names, full, np.full(n, 0.01), "box_width", sides[:, 0], official, sides)
+    assert table3.differences(table) == "" and "4386 faces of Full" in table3._counts("net", table)
 
 
 def test_a_network_of_other_points_is_refused(
