@@ -1,10 +1,11 @@
 """What happens to a training face before the network sees it: one geometric transform, occluders, colour, blur."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from occlumark.config import Checked, Range
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.box_jitter import BoxJitterConfig, jittered_box
 from occlumark.data.colour import BlurConfig, ColourConfig, degrade, recolour
@@ -14,28 +15,22 @@ from occlumark.occluders.occlude import NOTHING_BORROWED, OccludeConfig, occlude
 
 
 @dataclass(frozen=True)
-class SimilarityConfig:
+class SimilarityConfig(Checked):
     """Random similarity and mirroring, on top of the box's own jitter.
 
     Paper: section 5, implementation details: rotation, scale, translation and flip, without their ranges.
     """
 
-    rotation_std_deg: float = 12.0
-    """Standard deviation of the rotation in the picture's plane, degrees, 0 to 90."""
-    rotation_max_deg: float = 35.0
-    """No rotation goes further, degrees, 0 to 180."""
-    zoom: float = 0.06
-    """Largest relative enlargement or reduction of the face, log-uniformly, 0 to 0.5."""
-    shift: float = 0.02
-    """Largest shift of the crop each way, uniformly, in sides of the box, 0 to 0.5."""
-    mirror: float = 0.5
-    """Probability of swapping left and right, 0 to 1."""
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.rotation_std_deg <= 90 and 0 <= self.rotation_max_deg <= 180):
-            raise ValueError("rotation_std_deg is in 0..90, rotation_max_deg in 0..180")
-        if not (0 <= self.zoom <= 0.5 and 0 <= self.shift <= 0.5 and 0 <= self.mirror <= 1):
-            raise ValueError("zoom and shift are in 0..0.5, mirror in 0..1")
+    rotation_std_deg: Annotated[float, Range(0, 90)] = 12.0
+    """Standard deviation of the rotation in the picture's plane, degrees."""
+    rotation_max_deg: Annotated[float, Range(0, 180)] = 35.0
+    """No rotation goes further, degrees."""
+    zoom: Annotated[float, Range(0, 0.5)] = 0.06
+    """Largest relative enlargement or reduction of the face, log-uniformly."""
+    shift: Annotated[float, Range(0, 0.5)] = 0.02
+    """Largest shift of the crop each way, uniformly, in sides of the box."""
+    mirror: Annotated[float, Range(0, 1)] = 0.5
+    """Probability of swapping left and right."""
 
 
 @dataclass(frozen=True)

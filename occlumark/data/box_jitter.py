@@ -1,8 +1,11 @@
 """Face boxes as face detectors give them, for training: never quite where the landmarks say."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+
+from occlumark.config import Checked, Range
 
 #: Official detector box against tight landmark box, over the 2,129 training photos of 300W, in longer sides of the
 #: tight box: mean of the centre's offset (x, y), and mean of the logarithm of the ratio of the longer sides.
@@ -11,7 +14,7 @@ DETECTOR_LOG_RATIO = -0.005
 
 
 @dataclass(frozen=True)
-class BoxJitterConfig:
+class BoxJitterConfig(Checked):
     """How far a training box lies from the tight landmark box.
 
     Not in the paper: it names no box at all. Measured on the 2,129 training photos of 300W, official detector boxes
@@ -21,28 +24,18 @@ class BoxJitterConfig:
     in y, because the detector errs more on photos it has not seen.
     """
 
-    official_share: float = 0.6
-    """Probability of starting from the face's own official box where it has one, 0 to 1. Ours."""
-    tight_centre_std: float = 0.036
-    """Offset of the centre from a tight box, each way, standard deviation in longer sides, 0 to 0.2. Measured."""
-    tight_size_std: float = 0.065
-    """Standard deviation of the log of the size ratio to a tight box, 0 to 0.3. Measured."""
-    official_centre_std: float = 0.025
-    """As tight_centre_std, from an official box, which is off by itself already, 0 to 0.2. Ours."""
-    official_size_std: float = 0.045
-    """As tight_size_std, from an official box, 0 to 0.3. Ours."""
-    cut: float = 2.5
-    """No jitter goes further than this many standard deviations, 1 to 5. Ours."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.official_share <= 1:
-            raise ValueError(f"official_share is in 0..1, not {self.official_share}")
-        if not all(0 <= std <= 0.2 for std in (self.tight_centre_std, self.official_centre_std)):
-            raise ValueError("the centre's standard deviations are in 0..0.2")
-        if not all(0 <= std <= 0.3 for std in (self.tight_size_std, self.official_size_std)):
-            raise ValueError("the size's standard deviations are in 0..0.3")
-        if not 1 <= self.cut <= 5:
-            raise ValueError(f"cut is in 1..5 standard deviations, not {self.cut}")
+    official_share: Annotated[float, Range(0, 1)] = 0.6
+    """Probability of starting from the face's own official box where it has one. Ours."""
+    tight_centre_std: Annotated[float, Range(0, 0.2)] = 0.036
+    """Offset of the centre from a tight box, each way, standard deviation in longer sides. Measured."""
+    tight_size_std: Annotated[float, Range(0, 0.3)] = 0.065
+    """Standard deviation of the log of the size ratio to a tight box. Measured."""
+    official_centre_std: Annotated[float, Range(0, 0.2)] = 0.025
+    """As tight_centre_std, from an official box, which is off by itself already. Ours."""
+    official_size_std: Annotated[float, Range(0, 0.3)] = 0.045
+    """As tight_size_std, from an official box. Ours."""
+    cut: Annotated[float, Range(1, 5)] = 2.5
+    """No jitter goes further than this many standard deviations. Ours."""
 
 
 def jittered_box(

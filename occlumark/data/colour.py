@@ -1,9 +1,12 @@
 """What light, cameras and files do to a crop: colour, grey, blur, lost resolution, noise, JPEG."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
+
+from occlumark.config import Checked, Range
 
 #: Rec. 601 luma, as OpenCV's RGB to grey.
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -12,63 +15,47 @@ _GREY_AXIS = np.full(3, 1 / np.sqrt(3))
 
 
 @dataclass(frozen=True)
-class ColourConfig:
+class ColourConfig(Checked):
     """Random colour. Not in the paper: all of it (docs/paper.md, "Augmentation")."""
 
-    probability: float = 0.8
-    """Of any change of colour at all, 0 to 1."""
-    brightness: float = 0.25
-    """Largest shift of all values, as a share of the full range, 0 to 1."""
-    contrast: float = 0.3
-    """Largest relative change of the contrast, 0 to below 1."""
-    saturation: float = 0.4
-    """Largest relative change of the saturation, 0 to below 1."""
-    hue_deg: float = 8.0
-    """Largest turn of the hue, degrees, 0 to 180."""
-    tint_std: float = 0.04
-    """Standard deviation of each channel's gain, a colour cast, 0 to 0.3."""
-    gamma: float = 0.35
-    """Largest absolute log of the exponent on the values, 0 to 1."""
-    grey: float = 0.15
-    """Probability of a grey photo, 0 to 1, independent of `probability`."""
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.probability <= 1 and 0 <= self.grey <= 1):
-            raise ValueError("the probabilities of colour are in 0..1")
-        if not (0 <= self.contrast < 1 and 0 <= self.saturation < 1 and 0 <= self.brightness <= 1):
-            raise ValueError("brightness is in 0..1, contrast and saturation from 0 to below 1")
-        if not (0 <= self.hue_deg <= 180 and 0 <= self.tint_std <= 0.3 and 0 <= self.gamma <= 1):
-            raise ValueError("hue_deg is in 0..180, tint_std in 0..0.3, gamma in 0..1")
+    probability: Annotated[float, Range(0, 1)] = 0.8
+    """Of any change of colour at all."""
+    brightness: Annotated[float, Range(0, 1)] = 0.25
+    """Largest shift of all values, as a share of the full range."""
+    contrast: Annotated[float, Range(0, below=1)] = 0.3
+    """Largest relative change of the contrast."""
+    saturation: Annotated[float, Range(0, below=1)] = 0.4
+    """Largest relative change of the saturation."""
+    hue_deg: Annotated[float, Range(0, 180)] = 8.0
+    """Largest turn of the hue, degrees."""
+    tint_std: Annotated[float, Range(0, 0.3)] = 0.04
+    """Standard deviation of each channel's gain, a colour cast."""
+    gamma: Annotated[float, Range(0, 1)] = 0.35
+    """Largest absolute log of the exponent on the values."""
+    grey: Annotated[float, Range(0, 1)] = 0.15
+    """Probability of a grey photo, independent of `probability`."""
 
 
 @dataclass(frozen=True)
-class BlurConfig:
+class BlurConfig(Checked):
     """Random loss of sharpness. Not in the paper: all of it (docs/paper.md, "Augmentation")."""
 
-    probability: float = 0.2
+    probability: Annotated[float, Range(0, 1)] = 0.2
     """Of one of: Gaussian blur, motion blur, lost resolution, uniformly; 0 to 1."""
-    sigma: float = 2.2
-    """Largest standard deviation of Gaussian blur, pixels of the crop, 0.5 to 10."""
-    motion: int = 11
-    """Longest motion blur, pixels of the crop, 3 to 31."""
-    resolution: float = 0.25
-    """Smallest share of the crop's side that is left when resolution is lost, 0.1 to 1."""
-    noise: float = 0.1
-    """Probability of luminance noise, 0 to 1."""
-    noise_std: float = 10.0
-    """Largest standard deviation of that noise, in values of 0 to 255, 0 to 50."""
-    jpeg: float = 0.1
-    """Probability of JPEG artefacts, 0 to 1."""
-    jpeg_quality: int = 20
-    """Lowest JPEG quality, 5 to 95."""
-
-    def __post_init__(self) -> None:
-        if not all(0 <= p <= 1 for p in (self.probability, self.noise, self.jpeg)):
-            raise ValueError("the probabilities of blur, noise and JPEG are in 0..1")
-        if not (0.5 <= self.sigma <= 10 and 3 <= self.motion <= 31 and 0.1 <= self.resolution <= 1):
-            raise ValueError("sigma is in 0.5..10, motion in 3..31, resolution in 0.1..1")
-        if not (0 <= self.noise_std <= 50 and 5 <= self.jpeg_quality <= 95):
-            raise ValueError("noise_std is in 0..50, jpeg_quality in 5..95")
+    sigma: Annotated[float, Range(0.5, 10)] = 2.2
+    """Largest standard deviation of Gaussian blur, pixels of the crop."""
+    motion: Annotated[int, Range(3, 31)] = 11
+    """Longest motion blur, pixels of the crop."""
+    resolution: Annotated[float, Range(0.1, 1)] = 0.25
+    """Smallest share of the crop's side that is left when resolution is lost."""
+    noise: Annotated[float, Range(0, 1)] = 0.1
+    """Probability of luminance noise."""
+    noise_std: Annotated[float, Range(0, 50)] = 10.0
+    """Largest standard deviation of that noise, in values of 0 to 255."""
+    jpeg: Annotated[float, Range(0, 1)] = 0.1
+    """Probability of JPEG artefacts."""
+    jpeg_quality: Annotated[int, Range(5, 95)] = 20
+    """Lowest JPEG quality."""
 
 
 def recolour(crop: np.ndarray, rng: np.random.Generator, config: ColourConfig) -> np.ndarray:

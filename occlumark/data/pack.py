@@ -12,11 +12,12 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Annotated, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from occlumark.config import Checked, Range
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import CheckpointError, OcclumarkError, PhotoError
@@ -29,16 +30,13 @@ _DTYPES: dict[str, np.dtype[Any]] = {"U8": np.dtype("u1"), "F32": np.dtype("<f4"
 
 
 @dataclass(frozen=True)
-class PackConfig:
+class PackConfig(Checked):
     """How the crops of a pack are cut: larger and wider than the network's, as augmentation needs room."""
 
-    size: int = 320
-    """Side of a packed crop in pixels, a multiple of 32. Ours."""
-    extent: float = 1.9
-    """Side of a packed crop over the longer side of the face's tight landmark box, 1 to 3. Ours."""
-
-    def __post_init__(self) -> None:
-        self.crop  # noqa: B018 - CropConfig checks the ranges
+    size: Annotated[int, Range(32, 1024, multiple_of=32)] = 320
+    """Side of a packed crop in pixels. Ours."""
+    extent: Annotated[float, Range(1, 3)] = 1.9
+    """Side of a packed crop over the longer side of the face's tight landmark box. Ours."""
 
     @property
     def crop(self) -> CropConfig:

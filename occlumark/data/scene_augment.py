@@ -6,11 +6,12 @@ Not in the paper: all of it (docs/paper.md, "Face boxes").
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import cv2
 import numpy as np
 
+from occlumark.config import Checked, Range
 from occlumark.data.colour import BlurConfig, ColourConfig, degrade, recolour
 from occlumark.data.mean_face import MEAN_FACE
 from occlumark.data.scenes import Scene
@@ -22,36 +23,36 @@ _SMALLEST_OCCLUDED = 28
 
 
 @dataclass(frozen=True)
-class SceneAugmentConfig:
+class SceneAugmentConfig(Checked):
     """What becomes of scenes. All ours."""
 
-    size: int = 320
-    """Side of the square canvas in pixels, a multiple of 32."""
-    mosaic: float = 0.5
-    """Share of canvases made of four scenes, 0 to 1; the others show one."""
-    face_sides: tuple[float, float] = (10.0, 320.0)
+    size: Annotated[int, Range(64, 2048, multiple_of=32)] = 320
+    """Side of the square canvas in pixels."""
+    mosaic: Annotated[float, Range(0, 1)] = 0.5
+    """Share of canvases made of four scenes; the others show one."""
+    face_sides: Annotated[tuple[float, float], Range(above=0, most=10_000, ascending=True)] = (10.0, 320.0)
     """A scene is scaled so that one of its faces gets a longer side between these, log-uniformly, pixels."""
-    smallest_photo: float = 0.4
-    """Longer side of a scene over that of its tile, at least, 0 to 1, even where its face gets larger by that."""
-    largest_zoom: float = 3.0
-    """A scene is enlarged at most so much, at least 1."""
-    smallest_face: float = 7.0
-    """A face with a longer side below is neither face nor background, pixels, above 0."""
-    visible: tuple[float, float] = (0.3, 0.55)
+    smallest_photo: Annotated[float, Range(0, 1)] = 0.4
+    """Longer side of a scene over that of its tile, at least, even where its face gets larger by that."""
+    largest_zoom: Annotated[float, Range(1, 100)] = 3.0
+    """A scene is enlarged at most so much."""
+    smallest_face: Annotated[float, Range(above=0, most=10_000)] = 7.0
+    """A face with a longer side below is neither face nor background, pixels."""
+    visible: Annotated[tuple[float, float], Range(0, 1, ascending=True)] = (0.3, 0.55)
     """A face with a smaller share of its box within its tile is no face, from the second share on it is one; between:
     neither. 0 to 1, the second above 0."""
-    mirror: float = 0.5
-    """Probability of swapping left and right, 0 to 1."""
-    turn_std_deg: float = 10.0
-    """Standard deviation of the turn, degrees, 0 to 45."""
-    quarter_turn: float = 0.05
-    """Probability of a further turn by 90, 180 or 270 degrees, 0 to 1."""
-    stretch: float = 0.1
-    """Largest relative change of width over height, 0 to 0.5."""
-    blank: float = 0.02
-    """Share of canvases with nothing but one colour, noise or a gradient, 0 to 1."""
-    most_occluded: float = 0.6
-    """A face with a larger share of its box under a drawn occluder is neither face nor background, 0 to 1."""
+    mirror: Annotated[float, Range(0, 1)] = 0.5
+    """Probability of swapping left and right."""
+    turn_std_deg: Annotated[float, Range(0, 45)] = 10.0
+    """Standard deviation of the turn, degrees."""
+    quarter_turn: Annotated[float, Range(0, 1)] = 0.05
+    """Probability of a further turn by 90, 180 or 270 degrees."""
+    stretch: Annotated[float, Range(0, 0.5)] = 0.1
+    """Largest relative change of width over height."""
+    blank: Annotated[float, Range(0, 1)] = 0.02
+    """Share of canvases with nothing but one colour, noise or a gradient."""
+    most_occluded: Annotated[float, Range(0, 1)] = 0.6
+    """A face with a larger share of its box under a drawn occluder is neither face nor background."""
     occlude: OccludeConfig = field(default_factory=lambda: OccludeConfig(probability=0.25))
     """Occluders over faces, drawn as if every face were the usual one seen from the front."""
     colour: ColourConfig = field(default_factory=ColourConfig)
@@ -62,18 +63,9 @@ class SceneAugmentConfig:
     RENAMED: ClassVar = {"most_covered": "most_occluded"}
 
     def __post_init__(self) -> None:
-        low, high = self.face_sides
-        if self.size < 64 or self.size % 32:
-            raise ValueError(f"size is a multiple of 32, at least 64, not {self.size}")
-        if not 0 < low <= high or self.largest_zoom < 1 or self.smallest_face <= 0:
-            raise ValueError("face_sides ascend and are above 0, largest_zoom is at least 1, smallest_face above 0")
-        shares = (self.mosaic, self.smallest_photo, self.mirror, self.quarter_turn, self.blank, self.most_occluded)
-        if not all(0 <= share <= 1 for share in shares):
-            raise ValueError("mosaic, smallest_photo, mirror, quarter_turn, blank and most_occluded are in 0..1")
-        if not (0 <= self.visible[0] <= self.visible[1] <= 1 and self.visible[1] > 0):
-            raise ValueError(f"the shares of visible ascend in 0..1, the second above 0, not {self.visible}")
-        if not (0 <= self.turn_std_deg <= 45 and 0 <= self.stretch <= 0.5):
-            raise ValueError("turn_std_deg is in 0..45, stretch in 0..0.5")
+        super().__post_init__()
+        if self.visible[1] == 0:
+            raise ValueError("the second share of visible is above 0")
 
 
 @dataclass(frozen=True, eq=False)

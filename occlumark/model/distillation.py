@@ -5,29 +5,25 @@ Paper: section 3.2.
 
 from dataclasses import dataclass
 from math import log
+from typing import Annotated
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from occlumark.config import Checked, Range
 from occlumark.model.backbone import BasicBlock
 from occlumark.model.layers import one_k_one
 
 
 @dataclass(frozen=True)
-class DistillationConfig:
+class DistillationConfig(Checked):
     """Pathway D. Not in the paper, which only says that it "needs less channels" (docs/paper.md)."""
 
-    width: int = 64
-    """Channels inside Pathway D, at least 1. Ours."""
+    width: Annotated[int, Range(1, 2048)] = 64
+    """Channels inside Pathway D. Ours."""
 
-    initial_visibility: float = 0.9
-    """P at the start of training, above 0 and below 1: features pass until there is a reason to weaken them. Ours."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"a width is at least 1, not {self.width}")
-        if not 0 < self.initial_visibility < 1:
-            raise ValueError(f"initial_visibility is above 0 and below 1, not {self.initial_visibility}")
+    initial_visibility: Annotated[float, Range(above=0, below=1)] = 0.9
+    """P at the start of training: features pass until there is a reason to weaken them. Ours."""
 
 
 class Distillation(nn.Module):

@@ -5,13 +5,14 @@ depthwise convolutions, in the manner of YuNet and SCRFD.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from occlumark.config import Checked, Range
 from occlumark.model.layers import conv_bn_relu
 
 #: Pixels between the anchor points of each grid. A photo's sides are padded to a multiple of the third.
@@ -23,27 +24,25 @@ _PRIOR = 0.01
 
 
 @dataclass(frozen=True)
-class FinderNetworkConfig:
+class FinderNetworkConfig(Checked):
     """Widths and depths. All ours."""
 
-    stem: int = 16
-    """Channels at stride 2, at least 1."""
-    widths: tuple[int, ...] = (32, 64, 128, 160, 160)
+    stem: Annotated[int, Range(1, 2048)] = 16
+    """Channels at stride 2."""
+    widths: Annotated[tuple[int, ...], Range(1, 2048)] = (32, 64, 128, 160, 160)
     """Channels at strides 4, 8, 16, 32 and 64."""
-    blocks: tuple[int, ...] = (2, 4, 4, 4, 2)
+    blocks: Annotated[tuple[int, ...], Range(1, 64)] = (2, 4, 4, 4, 2)
     """Depthwise blocks at these strides, each at least 1."""
-    neck: int = 64
-    """Channels of the merged maps that the head reads, at least 1."""
+    neck: Annotated[int, Range(1, 2048)] = 64
+    """Channels of the merged maps that the head reads."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.widths) != 5 or len(self.blocks) != 5:
             raise ValueError(
                 "widths and blocks are five numbers each, for strides 4, 8, 16, 32 and 64, "
                 f"not {len(self.widths)} and {len(self.blocks)}"
             )
-        smallest = min(self.stem, self.neck, *self.widths, *self.blocks)
-        if smallest < 1:
-            raise ValueError(f"every width and number of blocks is at least 1, not {smallest}")
 
 
 class FinderOutput(NamedTuple):

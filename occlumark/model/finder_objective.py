@@ -6,13 +6,14 @@ et al., CVPR 2021), the boxes' GIoU (Rezatofighi et al., CVPR 2019).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from occlumark.config import Checked, Range
 from occlumark.model.face_finder import STRIDES, FinderOutput
 
 #: Kinds of the boxes a batch carries; 0 fills up.
@@ -20,32 +21,31 @@ FACE, IGNORED = 1, 2
 
 
 @dataclass(frozen=True)
-class FinderObjectiveConfig:
+class FinderObjectiveConfig(Checked):
     """The terms' weights and which anchor points are positive. All ours unless a source is named."""
 
-    box: float = 2.0
-    """Weight of the boxes' term over the scores', above 0."""
-    negative: float = 0.75
-    """Weight of negative anchor points, above 0. Varifocal loss: 0.75."""
-    focus: float = 2.0
-    """Exponent of their scores, which makes sure ones count little, at least 0. Varifocal loss: 2."""
-    sides: tuple[float, float] = (2.0, 4.0)
+    box: Annotated[float, Range(above=0, most=1e6)] = 2.0
+    """Weight of the boxes' term over the scores'."""
+    negative: Annotated[float, Range(above=0, most=1e6)] = 0.75
+    """Weight of negative anchor points. Varifocal loss: 0.75."""
+    focus: Annotated[float, Range(0, 100)] = 2.0
+    """Exponent of their scores, which makes sure ones count little. Varifocal loss: 2."""
+    sides: Annotated[tuple[float, float], Range(above=0, most=1000, ascending=True)] = (2.0, 4.0)
     """A grid's anchor points are positive for faces whose longer side is between these, in its strides; those
     of the finest and the coarsest grid also below and above."""
-    shared: float = 1.25
-    """Factor on both ends of that range within which the next grid has positives as well, at least 1."""
-    core: float = 0.3
-    """Anchor points so near to a face's centre are positive, in its width and height, above 0 to 0.5."""
-    centre_radius: float = 0.75
-    """And those so near in strides, at least 0.5, so that each face has one."""
+    shared: Annotated[float, Range(1, 10)] = 1.25
+    """Factor on both ends of that range within which the next grid has positives as well."""
+    core: Annotated[float, Range(above=0, most=0.5)] = 0.3
+    """Anchor points so near to a face's centre are positive, in its width and height."""
+    centre_radius: Annotated[float, Range(0.5, 100)] = 0.75
+    """And those so near in strides, so that each face has one."""
 
     RENAMED: ClassVar = {"reach": "centre_radius"}
 
     def __post_init__(self) -> None:
-        if self.box <= 0 or self.negative <= 0 or self.focus < 0 or self.shared < 1:
-            raise ValueError("box and negative are above 0, focus is at least 0, shared at least 1")
-        if not (0 < self.sides[0] < self.sides[1] and 0 < self.core <= 0.5 and self.centre_radius >= 0.5):
-            raise ValueError("sides ascend and are above 0, core is above 0 to 0.5, centre_radius at least 0.5")
+        super().__post_init__()
+        if self.sides[0] == self.sides[1]:
+            raise ValueError(f"sides ascend, not {self.sides}")
 
 
 def finder_objective(

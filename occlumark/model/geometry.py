@@ -4,28 +4,25 @@ Paper: section 3.1 and Figure 2.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from occlumark.config import Checked, Range
 from occlumark.model.layers import conv_bn_relu, one_k_one
 
 
 @dataclass(frozen=True)
-class GeometryConfig:
+class GeometryConfig(Checked):
     """Widths and reading of the geometry-aware module. Not in the paper: all of it (docs/paper.md)."""
 
-    width: int = 128
-    """Channels inside both pathways, at least 1. Ours."""
-    channels: int = 256
-    """Channels of A, B and the geometric feature maps, at least 1. Ours."""
+    width: Annotated[int, Range(1, 2048)] = 128
+    """Channels inside both pathways. Ours."""
+    channels: Annotated[int, Range(1, 2048)] = 256
+    """Channels of A, B and the geometric feature maps. Ours."""
     product: Literal["matrix", "transposed"] = "matrix"
     """A_c B_c, or A_c B_c^T: two readings of the paper's "matrix outer product"."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.channels < 1:
-            raise ValueError(f"widths are at least 1, not {self.width} and {self.channels}")
 
 
 def channel_product(

@@ -4,24 +4,22 @@ Paper: section 3.3, S = W_fc^T M^T X. And BRNet's head, which has the global ave
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from occlumark.config import Checked, Range
 from occlumark.model.layers import conv_bn_relu
 
 
 @dataclass(frozen=True)
-class LowRankConfig:
+class LowRankConfig(Checked):
     """How the hybrid features become the vector X. Not in the paper: all of it (docs/paper.md)."""
 
-    channels: int = 64
-    """Channels after the down-sampling convolution, at least 1; X has channels * ceil(n / 2)^2 elements. Ours."""
-
-    def __post_init__(self) -> None:
-        if self.channels < 1:
-            raise ValueError(f"channels are at least 1, not {self.channels}")
+    channels: Annotated[int, Range(1, 512)] = 64
+    """Channels after the down-sampling convolution; X has channels * ceil(n / 2)^2 elements. Ours."""
 
 
 class LowRank(nn.Module):

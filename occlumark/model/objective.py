@@ -3,44 +3,39 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from occlumark.config import Checked, Range
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import nuclear_norm
 
 
 @dataclass(frozen=True)
-class ObjectiveConfig:
+class ObjectiveConfig(Checked):
     """Weights of the terms. A weight is at least 0; 0 leaves the term out."""
 
     data: Literal["l2", "l1", "wing"] = "l2"
     """The regression term. Paper: l2. The others are ours."""
-    beta: float = 1e-6
+    beta: Annotated[float, Range(0, 1e6)] = 1e-6
     """Of the nuclear norm of M. Paper: section 5."""
-    gamma: float = 1e-5
+    gamma: Annotated[float, Range(0, 1e6)] = 1e-5
     """Of ||M||_F^2. Paper: section 5."""
-    alpha: float = 1e-5
+    alpha: Annotated[float, Range(0, 1e6)] = 1e-5
     """Of ||W_c||_F^2, all convolutions. Paper: section 5."""
-    lambda_: float = 1e-5
+    lambda_: Annotated[float, Range(0, 1e6)] = 1e-5
     """Of ||W_fc||_F^2. Paper: section 5."""
-    eta: float = 1e-6
+    eta: Annotated[float, Range(0, 1e6)] = 1e-6
     """Of ||P||_1, mean over the batch. Paper: section 5; 0 is its ablation "without L1"."""
-    wing_width: float = 0.04
-    """Where wing turns linear, in crop sides, above 0. Feng et al. (2018): 10 of 256 px."""
-    wing_curvature: float = 0.008
-    """Wing's epsilon, in crop sides, above 0. Feng et al. (2018): 2 of 256 px."""
-    refresh_every: int = 25
-    """Steps between two decompositions of M for its sub-gradient, at least 1. Ours: see docs/paper.md."""
-
-    def __post_init__(self) -> None:
-        if min(self.beta, self.gamma, self.alpha, self.lambda_, self.eta) < 0:
-            raise ValueError("weights of the objective are at least 0")
-        if min(self.wing_width, self.wing_curvature) <= 0 or self.refresh_every < 1:
-            raise ValueError("wing_width and wing_curvature are above 0, refresh_every at least 1")
+    wing_width: Annotated[float, Range(above=0, most=1)] = 0.04
+    """Where wing turns linear, in crop sides. Feng et al. (2018): 10 of 256 px."""
+    wing_curvature: Annotated[float, Range(above=0, most=1)] = 0.008
+    """Wing's epsilon, in crop sides. Feng et al. (2018): 2 of 256 px."""
+    refresh_every: Annotated[int, Range(1, 1_000_000)] = 25
+    """Steps between two decompositions of M for its sub-gradient. Ours: see docs/paper.md."""
 
 
 def objective(

@@ -4,39 +4,34 @@ Not in the paper: all of it (docs/paper.md, "Beyond the paper"). It starts from 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from occlumark.config import Checked, Range
 from occlumark.markup import N_LANDMARKS
 from occlumark.model.layers import conv_bn_relu
 
 
 @dataclass(frozen=True)
-class RefinementConfig:
+class RefinementConfig(Checked):
     """Widths and depths. All ours."""
 
-    width: int = 96
-    """Channels of the fine map, at least 1."""
-    token: int = 128
-    """Numbers that stand for a landmark, a multiple of 4."""
-    layers: int = 2
-    """Transformer blocks of a stage, self-attention among the landmarks, at least 1."""
-    window_radius: int = 1
-    """Cells around a landmark, to each side, whose features are read, 0 to 3."""
-    stages: int = 1
-    """Refinement stages, each from the landmarks of the one before, at least 1."""
+    width: Annotated[int, Range(1, 2048)] = 96
+    """Channels of the fine map."""
+    token: Annotated[int, Range(4, 2048, multiple_of=4)] = 128
+    """Numbers that stand for a landmark."""
+    layers: Annotated[int, Range(1, 32)] = 2
+    """Transformer blocks of a stage, self-attention among the landmarks."""
+    window_radius: Annotated[int, Range(0, 3)] = 1
+    """Cells around a landmark, to each side, whose features are read."""
+    stages: Annotated[int, Range(1, 16)] = 1
+    """Refinement stages, each from the landmarks of the one before."""
 
     RENAMED: ClassVar = {"looks": "stages", "reach": "window_radius"}
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.token < 4 or self.token % 4 or self.layers < 1 or self.stages < 1:
-            raise ValueError("width, layers and stages are at least 1, token is a multiple of 4")
-        if not 0 <= self.window_radius <= 3:
-            raise ValueError(f"window_radius is in 0..3, not {self.window_radius}")
 
 
 class Refined(NamedTuple):

@@ -4,13 +4,14 @@ Not in the paper: all of it (docs/paper.md, "Beyond the paper").
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from occlumark.config import Checked, Range
 from occlumark.model.network import NetworkOutput
 from occlumark.model.refinement import Refinement
 
@@ -19,25 +20,25 @@ NEAR = 4
 
 
 @dataclass(frozen=True)
-class RefinementObjectiveConfig:
+class RefinementObjectiveConfig(Checked):
     """Weights of the terms, at least 0, and which places are negatives of occlusion. All ours."""
 
-    refined: float = 1.0
+    refined: Annotated[float, Range(0, 1e6)] = 1.0
     """Of the refined landmarks' L1 error, summed over the stages."""
-    occluded: float = 1.0
+    occluded: Annotated[float, Range(0, 1e6)] = 1.0
     """Of the landmarks' cross entropy: occluded or not."""
-    occlusion: float = 1.0
+    occlusion: Annotated[float, Range(0, 1e6)] = 1.0
     """Of the fine map's cross entropy."""
-    P_supervision: float = 0.0
+    P_supervision: Annotated[float, Range(0, 1e6)] = 0.0
     """Of the cross entropy of P, which the paper leaves without supervision."""
-    error: float = 0.1
+    error: Annotated[float, Range(0, 1e6)] = 0.1
     """Of the negative log-likelihood of the refined landmarks' error, which moves only its scale."""
     negatives: Literal["all", "near", "confident"] = "confident"
     """Which places without a drawn occluder are negatives, as the photos' own occluders are not labelled. all: every
     one; near: those within NEAR cells of a drawn occluder; confident: every one, weighted by the network's own
     confidence that it is visible."""
-    confidence_power: float = 1.0
-    """Power of that weight, above 0: the higher, the less a place counts of which the network is not confident."""
+    confidence_power: Annotated[float, Range(above=0, most=100)] = 1.0
+    """Power of that weight: the higher, the less a place counts of which the network is not confident."""
 
     RENAMED: ClassVar = {
         "hidden": "occluded",
@@ -46,12 +47,6 @@ class RefinementObjectiveConfig:
         "negatives=trusted": "negatives=confident",
         "trust": "confidence_power",
     }
-
-    def __post_init__(self) -> None:
-        if min(self.refined, self.occluded, self.occlusion, self.P_supervision, self.error) < 0:
-            raise ValueError("weights of the refinement's objective are at least 0")
-        if self.confidence_power <= 0:
-            raise ValueError(f"confidence_power is above 0, not {self.confidence_power}")
 
 
 class OcclusionTargets(NamedTuple):

@@ -4,11 +4,12 @@ Not in the paper: it augments by rotation, scale, translation and mirroring alon
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import cv2
 import numpy as np
 
+from occlumark.config import Checked, Range
 from occlumark.occluders import cutouts, simple
 from occlumark.occluders.compose import compose
 from occlumark.occluders.drawing import Source
@@ -46,22 +47,21 @@ NOTHING_BORROWED = Source()
 
 
 @dataclass(frozen=True)
-class OccludeConfig:
+class OccludeConfig(Checked):
     """How often a training face gets an occluder, and of which kinds."""
 
-    probability: float = 0.35
-    """Share of faces that get one, 0 to 1. Ours."""
+    probability: Annotated[float, Range(0, 1)] = 0.35
+    """Share of faces that get one. Ours."""
     kinds: tuple[Kind, ...] = ("patch", "sunglasses", "hand", "hair")
     """Kinds to choose from, each as likely as it is often named: the first four and "mask" are older and plainer than
     the rest, which docs/occluders.md describes; "erase" is random erasing. Ours."""
-    second: float = 0.0
-    """Share of the faces with an occluder that get a second one over the first, 0 to 1. Ours."""
+    second: Annotated[float, Range(0, 1)] = 0.0
+    """Share of the faces with an occluder that get a second one over the first. Ours."""
     masks: str = ""
     """Folder of face-mask cut-outs, PNG with alpha; the kind "mask" needs it, nothing else reads it. Ours."""
 
     def __post_init__(self) -> None:
-        if not (0 <= self.probability <= 1 and 0 <= self.second <= 1):
-            raise ValueError(f"occluder probabilities are between 0 and 1, not {self.probability} and {self.second}")
+        super().__post_init__()
         if not self.kinds or set(self.kinds) - set(get_args(Kind)):
             raise ValueError(f"occluder kinds are some of {', '.join(get_args(Kind))}, not {self.kinds}")
         if "mask" in self.kinds and not self.masks:

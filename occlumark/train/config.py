@@ -3,9 +3,11 @@
 What every run has comes first (OptimiserConfig, RunConfig), then one configuration a kind of network, then KINDS.
 """
 
+import math
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from occlumark.config import MOST_SEED, Checked, Range, shown
 from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig
 from occlumark.data.scene_augment import SceneAugmentConfig
@@ -17,68 +19,57 @@ from occlumark.model.objective import ObjectiveConfig
 from occlumark.model.refinement_objective import RefinementObjectiveConfig
 from occlumark.occluders.occlude import WITHOUT_LANDMARKS
 
+#: M is then 1 GB, and training keeps five of that size.
+_MOST_FEATURES = 16_384
+
 
 @dataclass(frozen=True)
-class OptimiserConfig:
+class OptimiserConfig(Checked):
     """How the weights move. Not in the paper: all of it (docs/paper.md, "Optimiser and schedule")."""
 
-    epochs: int = 60
-    """Passes over the training part, at least 1."""
-    batch: int = 32
-    """Samples a step, over all processes, at least 2."""
-    learning_rate: float = 1e-3
-    """AdamW's peak rate, above 0; linear warm-up, then a cosine down to 0."""
-    weight_decay: float = 0.0
-    """AdamW's own decay, at least 0. Landmarks: 0, as equation (3) has it as terms of the objective."""
-    warm_up: float = 0.05
-    """Share of all steps spent warming up, 0 to 1."""
-    ema_decay: float = 0.995
-    """Of the averaged weights that are validated and exported, a step, 0 (no averaging) to below 1."""
+    epochs: Annotated[int, Range(1, 100_000)] = 60
+    """Passes over the training part."""
+    batch: Annotated[int, Range(2, 65_536)] = 32
+    """Samples a step, over all processes."""
+    learning_rate: Annotated[float, Range(above=0, most=10)] = 1e-3
+    """AdamW's peak rate; linear warm-up, then a cosine down to 0."""
+    weight_decay: Annotated[float, Range(0, 1)] = 0.0
+    """AdamW's own decay. Landmarks: 0, as equation (3) has it as terms of the objective."""
+    warm_up: Annotated[float, Range(0, 1)] = 0.05
+    """Share of all steps spent warming up."""
+    ema_decay: Annotated[float, Range(0, below=1)] = 0.995
+    """Of the averaged weights that are validated and exported, a step; 0: no averaging."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """bf16 autocast of the convolutions, or fp32 throughout."""
 
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 2:
-            raise ValueError(f"at least 1 epoch and 2 samples a batch, not {self.epochs} and {self.batch}")
-        if self.learning_rate <= 0 or not 0 <= self.warm_up <= 1 or not 0 <= self.ema_decay < 1:
-            raise ValueError("learning_rate is above 0, warm_up in 0..1, ema_decay in 0..1")
-        if self.weight_decay < 0:
-            raise ValueError(f"weight_decay is at least 0, not {self.weight_decay}")
-
 
 @dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Checked):
     """What every training run has, whatever it trains."""
 
     name: str
     """Name of the model, carried into the exported file."""
-    seed: int = 0
-    """Of the weights' start, the order of samples and augmentation, at least 0."""
-    validation_seed: int = 0
+    seed: Annotated[int, Range(0, MOST_SEED)] = 0
+    """Of the weights' start, the order of samples and augmentation."""
+    validation_seed: Annotated[int, Range(0, MOST_SEED)] = 0
     """Of the choice of the validation photos, which stays the same for any `seed`."""
-    validation_share: float = 0.05
-    """Share of the photos kept out of training for validation, 0 to 0.5."""
-    workers: int = 1
-    """DistributedContext that make samples beside the training; 0: none."""
+    validation_share: Annotated[float, Range(0, 0.5)] = 0.05
+    """Share of the photos kept out of training for validation."""
+    workers: Annotated[int, Range(0, 256)] = 1
+    """Processes that make samples beside the training; 0: none."""
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """AdamW and its schedule."""
-
-    def __post_init__(self) -> None:
-        if self.seed < 0 or self.workers < 0 or not 0 <= self.validation_share <= 0.5:
-            raise ValueError("seed and workers are at least 0, validation_share in 0..0.5")
 
 
 @dataclass(frozen=True)
 class LandmarkOptimiserConfig(OptimiserConfig):
     """How the landmark network's weights move."""
 
-    matrix_rate: float = 0.1
-    """Learning rate of M over that of the other weights, above 0: its thousand inputs to a feature add up."""
+    matrix_rate: Annotated[float, Range(above=0, most=1000)] = 0.1
+    """Learning rate of M over that of the other weights: its thousand inputs to a feature add up."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.matrix_rate <= 0:
-            raise ValueError(f"matrix_rate is above 0, not {self.matrix_rate}")
         if self.weight_decay:
             raise ValueError("weight_decay is 0 for landmarks: the objective's gamma, alpha and lambda_ decay weights")
 
@@ -116,7 +107,11 @@ class LandmarkConfig(RunConfig):
         if self.imagenet and self.start:
             raise ValueError("a run starts from imagenet or from start, not from both")
         if self.n_landmarks not in MARKUPS:
-            raise ValueError(f"n_landmarks is one of {', '.join(map(str, MARKUPS))}, not {self.n_landmarks}")
+            raise ValueError(f"n_landmarks is one of {', '.join(map(str, MARKUPS))}, not {shown(self.n_landmarks)}")
+        features = self.network.lm.channels * math.ceil(self.crop.size / 64) ** 2
+        if features > _MOST_FEATURES:
+            side = "network.lm.channels * ceil(crop.size / 64)^2"
+            raise ValueError(f"{side}, the side of M, is at most {_MOST_FEATURES:_}, not {features:_}")
         occlude = self.augment.occlude
         drawn = sorted(set(occlude.kinds) - set(WITHOUT_LANDMARKS)) if occlude.probability else []
         if drawn and self.n_landmarks != N_LANDMARKS:
@@ -136,8 +131,8 @@ class FinderConfig(RunConfig):
     """Name of the model, carried into the exported file."""
     start: str = ""
     """Checkpoint of an earlier run, whose averaged weights this one starts from; empty: random weights."""
-    canvases: int = 4
-    """Canvases an epoch that begin with the same scene, at least 1."""
+    canvases: Annotated[int, Range(1, 1000)] = 4
+    """Canvases an epoch that begin with the same scene."""
     optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(weight_decay=0.02))
     """AdamW and its schedule."""
     network: FinderNetworkConfig = field(default_factory=FinderNetworkConfig)
@@ -146,11 +141,6 @@ class FinderConfig(RunConfig):
     """The terms' weights and how anchor points are assigned to faces."""
     augment: SceneAugmentConfig = field(default_factory=SceneAugmentConfig)
     """How scenes become canvases."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.canvases < 1:
-            raise ValueError(f"canvases is at least 1, not {self.canvases}")
 
 
 KINDS: dict[str, type[RunConfig]] = {"landmarks": LandmarkConfig, "finder": FinderConfig}

@@ -107,5 +107,5 @@ def test_blur_takes_detail_away_and_noise_adds_some(picture):
     ],
 )
 def test_impossible_ranges_are_refused(kind, wrong):
-    with pytest.raises(ValueError, match=r"in 0|from 0|in 5"):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is (in|at least) "):
         kind(**wrong)

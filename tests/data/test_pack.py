@@ -213,7 +213,11 @@ def test_no_such_pack(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [({"size": 100}, "size is in 32.."), ({"extent": 0.9}, "scale is in 1..3"), ({"extent": 3.5}, "scale is in 1..3")],
+    [
+        ({"size": 100}, "size is in 32.."),
+        ({"extent": 0.9}, "extent is in 1..3"),
+        ({"extent": 3.5}, "extent is in 1..3"),
+    ],
 )
 def test_config_out_of_range(values: dict[str, float], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):

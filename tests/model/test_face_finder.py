@@ -130,9 +130,9 @@ def test_a_shortcut_stands_where_the_shape_stays():
     [
         ({"widths": (8, 8, 8, 8)}, "five numbers each.* not 4 and 5"),
         ({"blocks": (1,) * 6}, "five numbers each.* not 5 and 6"),
-        ({"stem": 0}, "at least 1, not 0"),
-        ({"neck": -2}, "at least 1, not -2"),
-        ({"blocks": (1, 1, 0, 1, 1)}, "at least 1, not 0"),
+        ({"stem": 0}, "stem is in 1..2_048, not 0"),
+        ({"neck": -2}, "neck is in 1..2_048, not -2"),
+        ({"blocks": (1, 1, 0, 1, 1)}, "blocks is in 1..64, not 0"),
     ],
 )
 def test_impossible_networks_are_refused(wrong, message):

@@ -246,13 +246,15 @@ def test_one_batch_overfits():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"box": 0.0}, "box and negative are above 0"),
-        ({"negative": -1.0}, "box and negative are above 0"),
-        ({"focus": -0.1}, "focus is at least 0"),
-        ({"shared": 0.9}, "shared at least 1"),
-        ({"sides": (4.0, 2.0)}, "sides ascend and are above 0"),
-        ({"core": 0.6}, "core is above 0 to 0.5"),
-        ({"centre_radius": 0.4}, "centre_radius at least 0.5"),
+        ({"box": 0.0}, "box is above 0 and at most 1_000_000.0, not 0.0"),
+        ({"negative": -1.0}, "negative is above 0"),
+        ({"focus": -0.1}, "focus is in 0..100, not -0.1"),
+        ({"shared": 0.9}, "shared is in 1..10, not 0.9"),
+        ({"sides": (4.0, 2.0)}, "sides ascends, not"),
+        ({"sides": (2.0, 2.0)}, "sides ascend, not"),
+        ({"sides": (0.0, 2.0)}, "sides is above 0"),
+        ({"core": 0.6}, "core is above 0 and at most 0.5, not 0.6"),
+        ({"centre_radius": 0.4}, "centre_radius is in 0.5..100, not 0.4"),
     ],
 )
 def test_impossible_settings_are_refused(wrong, message):

@@ -41,5 +41,5 @@ def test_module_keeps_the_grid_and_has_the_papers_kernels():
 
 
 def test_width_below_one_is_refused():
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match=r"width is in 1\.\.2_048, not 0"):
         GeometryConfig(width=0)

@@ -86,7 +86,7 @@ def test_a_higher_power_needs_more_confidence():
 
 @pytest.mark.parametrize("weight", ["refined", "occluded", "occlusion", "P_supervision", "error"])
 def test_a_weight_below_zero_is_refused(weight: str):
-    with pytest.raises(ValueError, match="at least 0"):
+    with pytest.raises(ValueError, match=f"{weight} is in 0"):
         RefinementObjectiveConfig(**{weight: -0.1})
 
 

@@ -155,7 +155,7 @@ def test_a_landmark_is_hidden_by_its_own_pixel_and_never_outside_the_crop() -> N
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"probability": 1.5}, "between 0 and 1"),
+        ({"probability": 1.5}, "probability is in 0..1, not 1.5"),
         ({"kinds": []}, "occluder kinds are some of patch, sunglasses"),
         ({"kinds": ["hat"]}, "one of patch, sunglasses"),
         ({"kinds": ["mask"]}, "needs a folder of cut-outs"),
