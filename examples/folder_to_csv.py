@@ -32,6 +32,6 @@ def main(folder: Path, table: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 3 or not Path(sys.argv[1]).is_dir():
         sys.exit("usage: python examples/folder_to_csv.py FOLDER TABLE.csv")
     main(Path(sys.argv[1]), Path(sys.argv[2]))
