@@ -1,6 +1,6 @@
 """68 facial landmarks that survive occlusion, each with its visibility.
 
-Detector finds the faces of a photo, and each is a Face: its landmarks, which are hidden, how far each may be off.
+Detector finds the faces of a photo, and each is a Face: its landmarks, which are occluded, how far each may be off.
 NetworkFinder is the face detector by itself, FaceFinder what a face detector of your own has to be. read_photo and
 write_photo read and write pictures, draw_faces draws faces on them. evaluate measures a Detector on annotated photos.
 MARKUPS holds the schemes of landmarks, Markup is one of them. What a user can cause and mend is an OcclumarkError.

@@ -23,8 +23,8 @@ _PORTRAIT = CropConfig(size=512, scale=2.2)
 def write_demo(out: Path, detector: Detector) -> list[Path]:
     """Detect on every sample photo's portrait, as it is and under each occluder.
 
-    An occluded portrait is detected from the box that the face finder found on the uncovered one, so that the pictures
-    show what occlusion does to the landmarks; the finder itself may miss a covered face.
+    An occluded portrait is detected from the box that the face finder found on the clean one, so that the pictures
+    show what occlusion does to the landmarks; the finder itself may miss an occluded face.
 
     Args:
         out: folder for the pictures, made where it is missing.
@@ -97,7 +97,7 @@ def _sunglasses(portrait: np.ndarray, face: Face) -> np.ndarray:
 
 
 def _hand(portrait: np.ndarray, face: Face) -> np.ndarray:
-    """A gloved hand that comes from below and covers the left cheek up to the eye: palm and four fingers."""
+    """A gloved hand that comes from below and lies over the left cheek up to the eye: palm and four fingers."""
     points, width = face.landmarks, _width(face)
     up, aside = np.array([0, -1]), np.array([1, 0])
     palm = points[8] + 0.28 * width * aside

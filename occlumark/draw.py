@@ -1,4 +1,4 @@
-"""Faces drawn on their photo: hidden landmarks look unlike visible ones, the occlusion map like a veil."""
+"""Faces drawn on their photo: occluded landmarks look unlike visible ones, the occlusion map like a veil."""
 
 import itertools
 from collections.abc import Iterable
@@ -31,13 +31,13 @@ def draw_faces(
 ) -> np.ndarray:
     """Draw boxes, contours and landmarks.
 
-    A visible landmark is a filled green dot, a hidden one a hollow amber ring; a contour is dashed between landmarks of
-    which one is hidden. Sizes follow the face, so that a small face is not covered and a large one is still drawn.
+    A visible landmark is a filled green dot, an occluded one a hollow amber ring; a contour is dashed between landmarks
+    of which one is occluded. Sizes follow the face: a small one stays to be seen, and a large one is still drawn.
 
     Args:
         photo: (height, width, 3) uint8, RGB; left as it is.
         faces: in the photo's pixels.
-        hidden_below: the visibility under which a landmark counts as hidden, 0..1.
+        hidden_below: the visibility under which a landmark counts as occluded, 0..1.
         overlay: lay the occlusion map under the drawing.
         errors: a thin light blue circle around each landmark, as wide as its expected error.
 
@@ -58,13 +58,13 @@ def draw_faces(
         radius = _dot_radius(face)
         if errors:
             _draw_errors(drawing, face, radius)
-            radius *= 0.6  # many errors are about as large as a dot, which would cover their circles
+            radius *= 0.6  # many errors are about as large as a dot, which would hide their circles
         _draw_face(drawing, face, hidden_below, radius)
     return drawing
 
 
 def _draw_veil(drawing: np.ndarray, face: Face) -> None:
-    """Tint the photo where the face is hidden, fully hidden by 70 %, and frame what the network saw."""
+    """Tint the photo where the face is occluded, by at most 70 %, and frame what the network saw."""
     size = face.crop.size
     corners = face.crop.to_photo(np.array([[0, 0], [size, 0], [size, size], [0, size]]))
     # Only the part under the crop: photos may have a hundred megapixels.

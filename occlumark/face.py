@@ -50,7 +50,7 @@ class Face:
     the paper's P there, which was not trained on occlusion and does not show it (docs/experiments/occlusion.md,
     "What P knows of occlusion")."""
     occlusion_map: np.ndarray
-    """(h, w) 0..1, high where the face is hidden. It covers the crop evenly."""
+    """(h, w) 0..1, high where the face is occluded, over the whole crop."""
     crop: CropTransform
     """The crop the network saw; it carries the occlusion map to the photo."""
     expected_error: np.ndarray = field(default_factory=lambda: np.array(np.nan))

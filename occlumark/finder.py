@@ -61,7 +61,7 @@ class FaceFinder(Protocol):
 class NetworkFinder:
     """The face finder that the package carries, or another that `occlumark export` wrote, run by ONNX Runtime.
 
-    Its boxes mean the landmarks' tight boxes, also where a part of the face is covered.
+    Its boxes mean the landmarks' tight boxes, also where a part of the face is occluded.
 
     Args:
         min_face: longer side of the smallest box to find, photo pixels; the smaller, the slower. None: a 32nd of the

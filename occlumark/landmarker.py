@@ -30,7 +30,7 @@ class Prediction(NamedTuple):
     visibility: np.ndarray
     """(n, L) float32, 0..1."""
     occlusion_maps: np.ndarray
-    """(n, h, w) float32, 0..1, high where the face is hidden."""
+    """(n, h, w) float32, 0..1, high where the face is occluded."""
     expected_errors: np.ndarray
     """(n, L) float32, crop pixels, at least 0: each landmark's expected distance from its true place; NaN where the
     network predicts none."""

@@ -70,11 +70,11 @@ def make(inputs: Inputs, model: str | None = None, photos: Path | None = None) -
 
 _WHAT = """\
 Shown: the network's crop of a public-domain portrait with occluders drawn by `occlumark/occluders`; below it the
-map of 7 x 7 places (or what the network has), 1 = the face is visible. For `odn` it is the paper's P, which multiplies
+map of 7 x 7 cells (or what the network has), 1 = the face is visible. For `odn` it is the paper's P, which multiplies
 the features and is learnt without any label of occlusion; for a network with a trained visibility it is 1 -
 `occlusion_map`. Between them the features of `odn`, mean over their 512 channels, before and after they are multiplied
-by P. White outlines: what the occluder hides. "Features kept": the sum after over the sum before, of the places that
-the occluder hides at least by half, and of the others. The crops are kept in [figure6-crops.png](figure6-crops.png),
+by P. White outlines: what the occluder occludes. "Features kept": the sum after over the sum before, of the cells that
+it occludes at least by half, and of the others. The crops are kept in [figure6-crops.png](figure6-crops.png),
 because OpenCV 4 and 5 cut and draw them a little differently; without that file they are drawn again.
 """
 
@@ -141,6 +141,6 @@ def _numbers(name: str, crops: Sequence[Crop], maps: np.ndarray, of_paper: Featu
 
 
 def _occluded(crop: Crop, grid: np.ndarray) -> np.ndarray:
-    """Where on a grid the occluder hides at least half of a place."""
+    """Where on a grid the occluder lies over at least half of a cell."""
     # Sums of bytes are exact: a cell that is occluded by half to the pixel is on the same side everywhere.
     return cv2.resize(crop.occlusion.astype(np.float32), grid.shape[::-1], interpolation=cv2.INTER_AREA) >= 127.5

@@ -148,7 +148,7 @@ def errors_on_aflw(folder: Path, detector: Detector, n_train: int = N_TRAIN) -> 
     """Errors over the box width on AFLW's test faces, from the boxes of the published list.
 
     Args:
-        folder: AFLWinfo_release.mat and the photos, or a reduced copy, whose landmarks out of sight are in no error.
+        folder: AFLWinfo_release.mat and the photos, or a reduced copy, whose landmarks out of sight are excluded.
         detector: of 19 points.
         n_train: as in read_aflw.
 

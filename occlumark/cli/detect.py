@@ -38,7 +38,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="PHOTO",
         help="a file, a folder (with its subfolders), a glob, or - for standard input",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a photo, a line each")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per photo, a line each")
     parser.add_argument(
         "--out", type=Path, metavar="PATH", help="draw: a folder, or for one photo a .jpg, .png or .webp"
     )
