@@ -19,7 +19,7 @@ TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for
 
 #: Files that read configurations, checkpoints and logs of older names.
 READ = {"refinement.py", "refinement_objective.py", "checkpoint.py", "scene_augment.py", "ablation_logs.py"}
-#: What replaced it, the pattern of the old word, and the files where it may stand: for Face.hidden(), or as another word.
+#: What replaced it, the pattern of the old word, and the files where it may stand: of Face.hidden(), or another word.
 OLD_WORDS = [
     (
         "occluded (true), visibility (predicted)",
@@ -59,3 +59,33 @@ def test_the_old_word_is_gone(new, old, allowed):
         for match in re.finditer(old, text)
     ]
     assert found == [], f"say: {new}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "the share of hidden points",
+        "hidden_landmarks(alpha)",
+        "a second look at the face",
+        "faces that a hand covers",
+        "cover_share(crop)",
+        "Detector(passes=1)",
+        "P is taught the occluders",
+        "points of open faces",
+        "0.1 false faces a photo",
+        "they teach nothing",
+        "such faces are in no number",
+        "where it is had",
+        "boxes of another habit",
+        "odn tells no expected error",
+        "one JSON object a photo",
+    ],
+)
+def test_an_old_word_is_seen(line):
+    assert any(re.search(old, line) for _, old, _ in OLD_WORDS)
+
+
+def test_other_words_are_not():
+    """Face.hidden(), its regions and threshold, a discovered cover-up, a look at the disk."""
+    lines = ["face.hidden()", "hidden_regions", "hidden_below=0.5", "discovered", "one look at the disk", "occluded"]
+    assert [line for line in lines if any(re.search(old, line) for _, old, _ in OLD_WORDS)] == []
