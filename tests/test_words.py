@@ -66,7 +66,7 @@ def test_the_old_word_is_gone(new, old, allowed):
     [
         "the share of hidden points",
         "hidden_landmarks(alpha)",
-        "a second look at the face",
+        "two looks in place of one",
         "faces that a hand covers",
         "cover_share(crop)",
         "Detector(passes=1)",
