@@ -21,6 +21,7 @@ import numpy as np
 from rival_finders import DEFAULT_SCORES, RIVALS, TIGHT_IN_BOX, Rival
 
 from occlumark.boxes import box_iou
+from occlumark.cli.text_table import percent, text_table
 from occlumark.data.sample import Sample
 from occlumark.data.scenes import Scene, held_out, read_scenes
 from occlumark.data.w300 import read_w300
@@ -73,16 +74,9 @@ def _inside(box: np.ndarray, place: np.ndarray) -> np.ndarray:
     return np.tile(box[:2], 2) + np.tile(box[2:] - box[:2], 2) * place
 
 
-def percent(value: float | None) -> str:
-    """A share for the table; none where there is no face."""
-    return "-" if value is None else f"{100 * value:.1f}"
-
-
 def print_table(rows: list[list[str]]) -> None:
     """The first row is the head."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]))
+    print(text_table(rows), flush=True)
     print(flush=True)
 
 
@@ -93,7 +87,7 @@ def quality(scenes: list[Scene], candidates: list[Candidate]) -> dict[str, Finde
         c.name: evaluate_finder(scenes, c.everything, c.default_score) for c in candidates if c.tight is not None
     }
     for name, title in [
-        ("few_false", "at most 0.1 FPPI on `other`"),
+        ("low_fppi", "at most 0.1 FPPI on `other`"),
         ("default", "default score"),
     ]:
         head = [title, "score", *(f"{part} {kind}" for part, kind in COLUMNS), "FPPI", "IoU"]
@@ -105,7 +99,7 @@ def quality(scenes: list[Scene], candidates: list[Candidate]) -> dict[str, Finde
     sizes = {c.name: results[c.name].to_json()["sizes"] for c in candidates}
     bands = list(next(iter(sizes.values())))
     head = ["all faces by longer side, px, at most 0.1 false", *bands]
-    print_table([head, *([n, *(percent(of[b]["few_false"]["recall"]) for b in bands)] for n, of in sizes.items())])
+    print_table([head, *([n, *(percent(of[b]["low_fppi"]["recall"]) for b in bands)] for n, of in sizes.items())])
     return results
 
 
@@ -115,7 +109,7 @@ def _rows(name: str, fitted: FinderEvaluation, raw: FinderEvaluation | None, at:
         if result is not None:
             parts = result.to_json()["parts"]
             shares = [percent(parts[part]["at"][at][kind]["recall"]) for part, kind in COLUMNS]
-            false = parts["other"]["at"][at]["false_per_photo"]
+            false = parts["other"]["at"][at]["fppi"]
             overlap = parts["w300"]["at"][at]["exact_overlap"]
             score = "any" if np.isinf(result.thresholds[at]) else f"{result.thresholds[at]:.3f}"
             rows.append([title, score, *shares, f"{false:.3f}", "-" if overlap is None else f"{overlap:.3f}"])

@@ -5,8 +5,6 @@ medians count.
 """
 
 import argparse
-import csv
-import io
 import statistics
 import sys
 import tempfile
@@ -20,9 +18,9 @@ import torch
 from occlumark.config import load
 from occlumark.errors import OcclumarkError
 from occlumark.export.landmarks import to_onnx
+from occlumark.files import write_csv
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.train.config import LandmarkConfig
-from paper.page import write_text
 from paper.table4 import NETWORKS_FILE, ROWS, TRIALS
 
 
@@ -69,11 +67,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         configs = {row: load(LandmarkConfig, args.configs / f"{row}.toml") for row in (*ROWS, *TRIALS)}
         times = milliseconds(configs, args.repetitions)
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(["row", "parameters", "milliseconds"])
-        table.writerows([row, parameters(config), f"{times[row]:.1f}"] for row, config in configs.items())
-        print(write_text(args.out / "errors" / NETWORKS_FILE, text.getvalue()))
+        rows = [[row, parameters(config), f"{times[row]:.1f}"] for row, config in configs.items()]
+        path = args.out / "errors" / NETWORKS_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_csv(path, ["row", "parameters", "milliseconds"], rows)
+        print(path)
     except OcclumarkError as error:
         print(f"paper: {error}", file=sys.stderr)
         return 1

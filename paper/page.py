@@ -1,12 +1,10 @@
 """Result pages: Markdown for reading, CSV for computing, both written whole."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from occlumark.files import written_whole
+from occlumark.files import write_csv, written_whole
 
 #: What stands below every number of ours that has one of the paper beside it.
 DIFFERENCES = """\
@@ -32,13 +30,14 @@ class Table(NamedTuple):
         lines = [self.heads, ["---"] * len(self.heads), *self.rows]
         return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
-    def csv(self) -> str:
-        """The table as CSV, without Markdown's stars."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.heads)
-        writer.writerows([cell.replace("**", "") for cell in row] for row in self.rows)
-        return text.getvalue()
+    def write(self, path: Path) -> Path:
+        """Write the table as CSV, without Markdown's stars.
+
+        Raises:
+            OcclumarkError: it cannot be written.
+        """
+        write_csv(path, self.heads, ([cell.replace("**", "") for cell in row] for row in self.rows))
+        return path
 
 
 def write_page(results: Path, name: str, title: str, parts: Sequence[str], tables: dict[str, Table]) -> list[Path]:
@@ -62,7 +61,7 @@ def write_page(results: Path, name: str, title: str, parts: Sequence[str], table
         made_by += " · " + " · ".join(f"[{table}.csv]({table}.csv)" for table in tables)
     text = "\n".join(f"{part.rstrip()}\n" for part in (f"# {title}", made_by, *parts))
     written = [write_text(results / f"{name}.md", text)]
-    return [*written, *(write_text(results / f"{table}.csv", content.csv()) for table, content in tables.items())]
+    return [*written, *(content.write(results / f"{table}.csv") for table, content in tables.items())]
 
 
 def write_text(path: Path, text: str) -> Path:

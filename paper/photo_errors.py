@@ -1,15 +1,14 @@
 """Per-photo errors: the one form in which a network's results are kept, so that no table needs the network again."""
 
 import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from occlumark.errors import AnnotationError
+from occlumark.files import write_csv
 from occlumark.metrics.landmarks import BOX_NORMALISERS, NORMALISERS, BoxNormaliser, Normaliser, face_sizes
-from paper.page import write_text
 
 HEADS = ["name", "subset", "error", "normaliser", "size", "box", "width", "height"]
 
@@ -67,15 +66,14 @@ class PhotoErrors:
         Raises:
             OcclumarkError: it cannot be written.
         """
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(HEADS)
+        rows = []
         faces = zip(self.names, self.subsets, self.errors, self.sizes, self.boxes, *self.sides.T, strict=True)
         for name, subsets, error, size, box, width, height in faces:
             numbers = ["" if np.isnan(value) else f"{value:.2f}" for value in (size, width, height)]
             written = "" if np.isnan(error) else f"{error:.6f}"
-            table.writerow([name, " ".join(sorted(subsets)), written, self.normaliser, numbers[0], box, *numbers[1:]])
-        write_text(path, text.getvalue())
+            rows.append([name, " ".join(sorted(subsets)), written, self.normaliser, numbers[0], box, *numbers[1:]])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_csv(path, HEADS, rows)
 
     @classmethod
     def read(cls, path: Path) -> "PhotoErrors":

@@ -37,7 +37,7 @@ _RECALL_HEADS = [
     *(f"{kind} {head}" for kind in ("exact", "auto") for head in ("n", "found %", "95 %")),
 ]
 _RECALL_HEADS += ["FPPI", "AP %"]
-_SIZE_HEADS = ["longer side, px", "faces", "found %, few false", "found %, default"]
+_SIZE_HEADS = ["longer side, px", "faces", "found %, low FPPI", "found %, default"]
 _BOX_HEADS = ["exact faces found", "n", "IoU", "offset x", "offset y", "log of size"]
 
 
@@ -110,10 +110,10 @@ def _write_per_face(result: "FinderEvaluation", path: Path) -> None:
 
 def _report(part: str, values: dict[str, Any]) -> str:
     parts = {**values["parts"], "all": values}
-    few, default = values["thresholds"]["few_false"], values["thresholds"]["default"]
-    allowed = f"at most {values['false_per_photo_allowed']:g} FPPI on `{values['background']}`"
+    few, default = values["thresholds"]["low_fppi"], values["thresholds"]["default"]
+    allowed = f"at most {values['max_fppi']:g} FPPI on `{values['background']}`"
     titles = {
-        "few_false": f"{allowed}: {'any score' if few is None else f'score {few:.3f}'}",
+        "low_fppi": f"{allowed}: {'any score' if few is None else f'score {few:.3f}'}",
         "default": f"default: score {default:g}",
     }
     sections = [
@@ -137,11 +137,11 @@ def _recall_row(name: str, part: dict[str, Any], at: str) -> list[str]:
     for kind in ("exact", "auto"):
         share = values[kind]
         row += [str(share["n"]), percent(share["recall"]), _interval(*share["interval"])]
-    return [*row, f"{values['false_per_photo']:.3f}", percent(part["average_precision"])]
+    return [*row, f"{values['fppi']:.3f}", percent(part["average_precision"])]
 
 
 def _size_row(name: str, band: dict[str, Any]) -> list[str]:
-    shares = (band["few_false"], band["default"])
+    shares = (band["low_fppi"], band["default"])
     return [name, str(band["default"]["n"]), *(percent(share["recall"]) for share in shares)]
 
 

@@ -17,11 +17,11 @@ from occlumark.finder import FaceFinder
 from occlumark.metrics.finder import (
     Matches,
     detection_average_precision,
-    false_rate,
+    fppi,
     match,
     recall,
     share_interval,
-    threshold_at,
+    threshold_at_fppi,
 )
 from occlumark.photo import read_photo
 
@@ -83,10 +83,10 @@ class FinderEvaluation:
     skipped: list[Problem]
     """The photos that could not be read: excluded from all statistics."""
     thresholds: dict[str, float]
-    """Scores from which on a found box counts: few_false, the lowest one with at most `false_per_photo` false positives
+    """Scores from which on a found box counts: low_fppi, the lowest one with at most `max_fppi` false positives
     per photo of the background (minus infinity where every score is), and default, the finder's own."""
-    false_per_photo: float
-    """How many false positives few_false allows on average."""
+    max_fppi: float
+    """How many false positives low_fppi allows on average."""
 
     @property
     def parts(self) -> dict[str, "FinderEvaluation"]:
@@ -110,7 +110,7 @@ class FinderEvaluation:
         """The summaries as plain values for `json.dumps`; null where there is nothing to summarise."""
         return {
             **self._summary(),
-            "false_per_photo_allowed": self.false_per_photo,
+            "max_fppi": self.max_fppi,
             "background": BACKGROUND,
             "thresholds": {name: _or_none(threshold) for name, threshold in self.thresholds.items()},
             "skipped_photos": [{"name": name, "reason": reason} for name, reason, _part in self.skipped],
@@ -139,7 +139,7 @@ class FinderEvaluation:
         return {
             "exact": found_share(faces.of(faces.exact), threshold),
             "auto": found_share(faces.of(~faces.exact), threshold),
-            "false_per_photo": _or_none(false_rate(self.matches, threshold)),
+            "fppi": _or_none(fppi(self.matches, threshold)),
             "exact_overlap": float(sure.overlaps.mean()) if sure.names else None,
             "exact_box_error": {
                 name: {"mean": float(values.mean()), "std": float(values.std())} if sure.names else None
@@ -160,12 +160,12 @@ class FinderEvaluation:
             matches=[self.matches[i] for i in inside],
             skipped=[problem for problem in self.skipped if problem.name.partition("_")[0] == source],
             thresholds=self.thresholds,
-            false_per_photo=self.false_per_photo,
+            max_fppi=self.max_fppi,
         )
 
 
 def evaluate_finder(
-    scenes: Sequence[Scene], finder: FaceFinder, default_score: float, false_per_photo: float = 0.1
+    scenes: Sequence[Scene], finder: FaceFinder, default_score: float, max_fppi: float = 0.1
 ) -> FinderEvaluation:
     """Search every scene and compare. Holds one photo at a time.
 
@@ -174,7 +174,7 @@ def evaluate_finder(
         finder: called with each photo; must answer with everything above a low score, for the thresholds to mean what
             they say.
         default_score: from which on the finder's boxes count when it is used.
-        false_per_photo: as in FinderEvaluation.
+        max_fppi: as in FinderEvaluation.
 
     Raises:
         AnnotationError: no scene of the background can be searched.
@@ -193,8 +193,8 @@ def evaluate_finder(
         raise AnnotationError(
             f"none of {len(searched)} photos read is named {BACKGROUND}_*; false positives are counted on these"
         )
-    thresholds = {"few_false": threshold_at(background, false_per_photo), "default": default_score}
-    return FinderEvaluation(searched, matches, measured.skipped, thresholds, false_per_photo)
+    thresholds = {"low_fppi": threshold_at_fppi(background, max_fppi), "default": default_score}
+    return FinderEvaluation(searched, matches, measured.skipped, thresholds, max_fppi)
 
 
 def found_share(faces: FoundFaces, threshold: float) -> dict[str, Any]:

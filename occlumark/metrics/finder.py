@@ -25,7 +25,7 @@ class Matches:
     """(k,) the score of the box that found each true face; nan where none did."""
     face_boxes: np.ndarray
     """(k, 4) that box; nan where there is none."""
-    false_scores: np.ndarray
+    false_positive_scores: np.ndarray
     """(f,) the scores of the boxes where there is no face, or another box has found it."""
 
 
@@ -67,18 +67,18 @@ def match(
     return Matches(face_scores, face_boxes, np.asarray(scores[false], np.float64))
 
 
-def threshold_at(photos: Sequence[Matches], false_per_photo: float) -> float:
+def threshold_at_fppi(photos: Sequence[Matches], max_fppi: float) -> float:
     """The lowest threshold at which some photos have at most so many false positives on average.
 
     Args:
         photos: at least one.
-        false_per_photo: at least 0.
+        max_fppi: at least 0.
 
     Returns:
         A score; minus infinity where the false positives of all scores are few enough.
     """
-    false = np.sort(np.concatenate([photo.false_scores for photo in photos]))[::-1]
-    allowed = math.floor(false_per_photo * len(photos) + 1e-9)  # 0.29 * 100 is 28.999999999999996
+    false = np.sort(np.concatenate([photo.false_positive_scores for photo in photos]))[::-1]
+    allowed = math.floor(max_fppi * len(photos) + 1e-9)  # 0.29 * 100 is 28.999999999999996
     # Of equal scores none may stay when one has to go: the threshold is just above.
     return float(np.nextafter(false[allowed], np.inf)) if len(false) > allowed else -math.inf
 
@@ -93,22 +93,22 @@ def recall(face_scores: np.ndarray, threshold: float) -> float:
     return float(np.mean(face_scores >= threshold)) if len(face_scores) else math.nan
 
 
-def false_rate(photos: Sequence[Matches], threshold: float) -> float:
+def fppi(photos: Sequence[Matches], threshold: float) -> float:
     """False positives per image (FPPI) at a threshold; nan without a photo."""
-    false = sum(np.count_nonzero(photo.false_scores >= threshold) for photo in photos)
+    false = sum(np.count_nonzero(photo.false_positive_scores >= threshold) for photo in photos)
     return false / len(photos) if photos else math.nan
 
 
-def recall_at(photos: Sequence[Matches], background: Sequence[Matches], false_per_photo: float = 0.1) -> float:
+def recall_at_fppi(photos: Sequence[Matches], background: Sequence[Matches], max_fppi: float = 0.1) -> float:
     """The share of the photos' true faces found at the threshold that leaves few false positives on other photos.
 
     Args:
         photos: whose faces count.
         background: whose false positives count, at least one photo; may be among the others.
-        false_per_photo: the most false positives per photo of the background.
+        max_fppi: the most false positives per photo of the background.
     """
     face_scores = np.concatenate([np.zeros(0), *(photo.face_scores for photo in photos)])
-    return recall(face_scores, threshold_at(background, false_per_photo))
+    return recall(face_scores, threshold_at_fppi(background, max_fppi))
 
 
 def detection_average_precision(photos: Sequence[Matches]) -> float:
@@ -117,7 +117,7 @@ def detection_average_precision(photos: Sequence[Matches]) -> float:
     if not len(face_scores):
         return math.nan
     found = np.sort(face_scores[~np.isnan(face_scores)])
-    false = np.sort(np.concatenate([photo.false_scores for photo in photos]))
+    false = np.sort(np.concatenate([photo.false_positive_scores for photo in photos]))
     thresholds = np.unique(found)[::-1]
     true_count = len(found) - np.searchsorted(found, thresholds)
     false_count = len(false) - np.searchsorted(false, thresholds)

@@ -14,7 +14,7 @@ from occlumark.data.scene_augment import TrainingScenes, training_canvas
 from occlumark.data.scenes import Scene, held_out, read_scenes
 from occlumark.data.split import split_validation
 from occlumark.finder import best_faces, padded
-from occlumark.metrics.finder import Matches, detection_average_precision, match, recall_at
+from occlumark.metrics.finder import Matches, detection_average_precision, match, recall_at_fppi
 from occlumark.model.face_finder import FinderNetwork, anchor_points
 from occlumark.model.finder_objective import FACE, IGNORED, finder_objective
 from occlumark.occluders.cutouts import load_cutouts
@@ -127,7 +127,10 @@ class FinderTask:
         if not any(len(scene.faces) for scene in self._validation):
             return {}
         matches = [self._match(network, scene, device) for scene in self._validation]
-        return {"validation/ap": detection_average_precision(matches), "validation/recall": recall_at(matches, matches)}
+        return {
+            "validation/ap": detection_average_precision(matches),
+            "validation/recall": recall_at_fppi(matches, matches),
+        }
 
     def _match(self, network: FinderNetwork, scene: Scene, device: torch.device) -> Matches:
         photo = padded(read_photo(scene.photo))

@@ -51,26 +51,26 @@ def test_shares_and_false_faces_by_hand(folder: Folder) -> None:
     values = folder.evaluate().to_json()
     assert values["photos"] == 12 and values["skipped"] == 0 and values["background"] == "other"
     # One false face on ten photos is allowed: that of 0.3. The second one's 0.25 is just too low.
-    assert 0.25 < values["thresholds"]["few_false"] < 0.25 + 1e-9 and values["thresholds"]["default"] == 0.5
+    assert 0.25 < values["thresholds"]["low_fppi"] < 0.25 + 1e-9 and values["thresholds"]["default"] == 0.5
     wflw, mask, other = (values["parts"][name] for name in ("wflw", "mask", "other"))
     assert list(values["parts"]) == ["mask", "other", "wflw"]
-    at = wflw["at"]["few_false"]
-    assert at["exact"]["n"] == 2 and at["exact"]["recall"] == 0.5 and at["false_per_photo"] == 1
+    at = wflw["at"]["low_fppi"]
+    assert at["exact"]["n"] == 2 and at["exact"]["recall"] == 0.5 and at["fppi"] == 1
     assert at["auto"] == {"n": 0, "found": 0, "recall": None, "interval": [None, None]}
-    assert mask["at"]["few_false"]["auto"]["recall"] == 0.5 and mask["at"]["few_false"]["exact"]["n"] == 0
-    assert mask["at"]["few_false"]["exact_overlap"] is None
-    assert mask["at"]["few_false"]["exact_box_error"]["offset_x"] is None
-    assert other["at"]["few_false"]["false_per_photo"] == 0.1 and other["at"]["default"]["false_per_photo"] == 0
+    assert mask["at"]["low_fppi"]["auto"]["recall"] == 0.5 and mask["at"]["low_fppi"]["exact"]["n"] == 0
+    assert mask["at"]["low_fppi"]["exact_overlap"] is None
+    assert mask["at"]["low_fppi"]["exact_box_error"]["offset_x"] is None
+    assert other["at"]["low_fppi"]["fppi"] == 0.1 and other["at"]["default"]["fppi"] == 0
     assert other["photos"] == 10 and other["average_precision"] is None
     low, high = at["exact"]["interval"]
     assert 0 < low < 0.5 < high < 1 and low + high == pytest.approx(1)
 
 
 def test_another_number_of_false_faces(folder: Folder) -> None:
-    more = folder.evaluate(false_per_photo=0.2)
-    assert more.thresholds["few_false"] == -math.inf and more.to_json()["thresholds"]["few_false"] is None
-    assert more.parts["mask"].to_json()["at"]["few_false"]["auto"]["recall"] == 1
-    assert 0.3 < folder.evaluate(false_per_photo=0).thresholds["few_false"] < 0.3 + 1e-9
+    more = folder.evaluate(max_fppi=0.2)
+    assert more.thresholds["low_fppi"] == -math.inf and more.to_json()["thresholds"]["low_fppi"] is None
+    assert more.parts["mask"].to_json()["at"]["low_fppi"]["auto"]["recall"] == 1
+    assert 0.3 < folder.evaluate(max_fppi=0).thresholds["low_fppi"] < 0.3 + 1e-9
 
 
 def test_how_the_boxes_lie_by_hand(folder: Folder) -> None:
@@ -115,7 +115,7 @@ def test_bad_photos_are_listed_and_in_no_number(folder: Folder) -> None:
     assert {name: part["skipped"] for name, part in result.to_json()["parts"].items()} == {"other": 1, "wflw": 0}
     assert len(result.faces.names) == 2
     # Nine photos allow no false face in full.
-    assert 0.3 < result.thresholds["few_false"] < 0.3 + 1e-9
+    assert 0.3 < result.thresholds["low_fppi"] < 0.3 + 1e-9
 
 
 def test_nowhere_to_count_false_faces(folder: Folder) -> None:

@@ -98,3 +98,16 @@ def test_evenly_spaced_by_hand(count: int | None, chosen: list[int]) -> None:
 def test_no_item_cannot_be_chosen() -> None:
     with pytest.raises(ValueError, match="at least 1, not 0"):
         evenly_spaced([1, 2], 0)
+
+
+def test_one_csv_writer_one_text_table_one_sheet() -> None:
+    """Everything else calls files.write_csv, cli.text_table and data.contact_sheet."""
+    csv_writers = {name for name, tree in TREES.items() if calls(tree, "writerow") or calls(tree, "writerows")}
+    assert csv_writers == {"occlumark/files.py"}
+    aligned = {name for name, tree in TREES.items() if calls(tree, "rjust")}
+    assert aligned == {"occlumark/cli/text_table.py"}
+    stacked = {name for name, tree in TREES.items() if calls(tree, "vstack") and calls(tree, "hstack")}
+    assert {name for name in stacked if "sheet" in name} == {
+        "occlumark/data/contact_sheet.py",
+        "occlumark/data/occluder_sheet.py",  # labels beside the rows
+    }

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_table_4_refuses_what_it_cannot_place(inputs: Inputs, write_errors: Writ
         table4.make(inputs)
 
 
-def test_a_table_is_markdown_and_csv() -> None:
+def test_a_table_is_markdown_and_csv(tmp_path: Path) -> None:
     table = Table(["a", "b"], [["**1**", "x, y"]])
     assert table.markdown() == "| a | b |\n| --- | --- |\n| **1** | x, y |\n"
-    assert table.csv() == 'a,b\n1,"x, y"\n'
+    assert table.write(tmp_path / "t.csv").read_text(encoding="utf-8") == 'a,b\n1,"x, y"\n'
