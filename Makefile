@@ -34,7 +34,7 @@ PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
-.PHONY: help demo test lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
+.PHONY: help demo test quick lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
 
 help: ## say what there is
 	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -46,6 +46,9 @@ demo: $(INSTALLED) ## detect on the sample photos and write the pictures to demo
 
 test: $(INSTALLED_TEST) ## run the tests
 	$(BIN)/python -m pytest
+
+quick: $(INSTALLED_TEST) ## run the tests that take less than two seconds each
+	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(INSTALLED_TEST) ## check style, layout and types
 	$(BIN)/ruff check .

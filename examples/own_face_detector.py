@@ -23,7 +23,10 @@ def my_detector(photo: np.ndarray) -> list[tuple[int, int, int, int, float]]:
     skin = cv2.inRange(cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb), (60, 135, 85), (255, 170, 130))
     skin = cv2.morphologyEx(skin, cv2.MORPH_OPEN, np.ones((9, 9)))
     _, _, regions, _ = cv2.connectedComponentsWithStats(skin)
-    return [(*map(int, max(regions[1:], key=lambda region: region[4])[:4]), 1.0)] if len(regions) > 1 else []
+    if len(regions) < 2:  # the first is what lies around
+        return []
+    x, y, width, height, _ = max(regions[1:].tolist(), key=lambda region: region[4])
+    return [(x, y, width, height, 1.0)]
 
 
 def tight(x: float, y: float, width: float, height: float) -> np.ndarray:
