@@ -162,12 +162,12 @@ def owned_folder(folder: Path) -> Iterator[None]:
     that the file of a killed owner hinders nobody.
 
     Args:
-        folder: made where it is missing.
+        folder: made where it is missing, and then removed again if it is empty at the end.
 
     Raises:
         OcclumarkError: somebody else owns it, or it cannot be made or written.
     """
-    path = folder / LOCK_NAME
+    path, is_new = folder / LOCK_NAME, not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         opened = _locked(path, folder)
@@ -182,6 +182,8 @@ def owned_folder(folder: Path) -> Iterator[None]:
             os.close(opened)
         with suppress(OSError):
             path.unlink()
+            if is_new:
+                folder.rmdir()  # where nothing was written there
         if sys.platform != "win32":
             os.close(opened)
 

@@ -231,7 +231,16 @@ def test_a_folder_has_one_owner_whose_name_is_told(tmp_path: Path) -> None:
             pytest.fail("two owners in one process")
         with pytest.raises(OcclumarkError, match="is in use"), owned_folder(run):
             pytest.fail("the refused one has taken the lock away")
-    assert list(run.iterdir()) == []
+        (run / "written").touch()
+    assert list(run.iterdir()) == [run / "written"]
+
+
+def test_a_folder_that_its_owner_made_and_left_empty_goes(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name, stays in (("new", False), ("mine", True)):
+        with owned_folder(tmp_path / name):
+            assert (tmp_path / name / LOCK_NAME).is_file()
+        assert (tmp_path / name).exists() == stays
 
 
 def test_the_lock_of_a_killed_owner_hinders_nobody(tmp_path: Path) -> None:
@@ -246,7 +255,9 @@ def test_the_lock_of_a_killed_owner_hinders_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
 def test_a_worker_that_outlives_its_owner_does_not_keep_the_folder(tmp_path: Path) -> None:
-    code = OWNING.replace("    print", "    import os, time\n    if not os.fork(): time.sleep(60)\n    print")
+    fork = "    import os, time\n    read, write = os.pipe()\n"
+    fork += "    if not os.fork(): os.write(write, b'x'); time.sleep(60)\n    os.read(read, 1)\n"
+    code = OWNING.replace("    print", f"{fork}    print")
     owner = start(f"import os; os.setpgrp()\n{code}", tmp_path)
     owner.kill()
     owner.wait()

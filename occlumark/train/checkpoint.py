@@ -38,6 +38,8 @@ class Checkpoint:
     """Their moving average: what is validated and exported."""
     optimiser: dict[str, Tensor]
     """AdamW's state as `parameter/field`."""
+    log: tuple[str, ...] = ()
+    """The lines of log.jsonl, up to this epoch; none in checkpoints of older versions."""
 
 
 _PARTS = ("network", "averaged", "optimiser")
@@ -75,6 +77,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "epoch": checkpoint.epoch,
         "data": checkpoint.data_digest,
         "config": asdict(checkpoint.config),
+        "log": list(checkpoint.log),
     }
     if isinstance(checkpoint.config, LandmarkConfig):
         header["n_landmarks"] = checkpoint.config.n_landmarks
@@ -120,8 +123,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"{path} has a damaged header: {n_landmarks} landmarks, its configuration says {config.n_landmarks}"
         )
+    log = header.get("log", [])  # none in older checkpoints
+    if not isinstance(log, list) or not all(isinstance(line, str) and "\n" not in line for line in log):
+        raise CheckpointError(f"{path} has a damaged header: its log is no list of lines")
     return Checkpoint(
-        kind=header["kind"], config=config, epoch=int(header["epoch"]), data_digest=str(header["data"]), **parts
+        kind=header["kind"],
+        config=config,
+        epoch=int(header["epoch"]),
+        data_digest=str(header["data"]),
+        log=tuple(log),
+        **parts,
     )
 
 

@@ -1,5 +1,6 @@
 """The training loop, the same for every kind of network."""
 
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from occlumark.errors import CheckpointError, ConfigError
+from occlumark.files import owned_folder
 from occlumark.train.checkpoint import save_checkpoint
 from occlumark.train.config import OptimiserConfig
 from occlumark.train.distributed import DistributedContext
@@ -34,29 +36,35 @@ def train(task: Task[Network], out: Path, *, resume: bool = False, device: str =
         The path of the last checkpoint.
 
     Raises:
+        OcclumarkError: another run is writing into `out`, or it cannot be written.
         CheckpointError: the weights to start from or the checkpoint to resume cannot be used.
         ConfigError: the configuration does not fit the data or the run that is resumed.
     """
     with DistributedContext.join(device) as context:
         _check_batch(task, context)
-        checkpoint_path = out / "checkpoint.safetensors"
-        state = RunState.start(task, context.device)
-        if resume:
-            state.resume(checkpoint_path)
-        elif checkpoint_path.exists():
-            raise CheckpointError(f"{checkpoint_path} exists: --resume continues it, another --out starts afresh")
-        model: nn.Module = state.network
-        if context.world_size > 1:
-            model = DistributedDataParallel(state.network)
-        with RunLog.open(out, resume_after=state.epoch, write=context.is_main) as log:
-            while state.epoch < task.config.optimiser.epochs:
-                scalars = _train_epoch(task, state, model, context)
-                state.epoch += 1
-                if context.is_main:
-                    scalars |= _validate(task, state, context.device)
-                    save_checkpoint(checkpoint_path, state.checkpoint())
-                    log.write(state.epoch, scalars)
-                context.barrier()
+        with owned_folder(out) if context.is_main else contextlib.nullcontext():
+            return _run(task, out, resume, context)
+
+
+def _run(task: Task[Network], out: Path, resume: bool, context: DistributedContext) -> Path:
+    checkpoint_path = out / "checkpoint.safetensors"
+    state = RunState.start(task, context.device)
+    if resume:
+        state.resume(checkpoint_path)
+    elif checkpoint_path.exists():
+        raise CheckpointError(f"{checkpoint_path} exists: --resume continues it, another --out starts afresh")
+    model: nn.Module = state.network
+    if context.world_size > 1:
+        model = DistributedDataParallel(state.network)
+    with RunLog.open(out, state.epoch, context.is_main, state.log) as log:
+        while state.epoch < task.config.optimiser.epochs:
+            scalars = _train_epoch(task, state, model, context)
+            state.epoch += 1
+            if context.is_main:
+                log.add(state.epoch, scalars | _validate(task, state, context.device))
+                save_checkpoint(checkpoint_path, state.checkpoint(log.lines))
+                log.write()
+            context.barrier()
     return checkpoint_path
 
 

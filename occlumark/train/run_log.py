@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
@@ -12,54 +12,70 @@ from occlumark.files import written_whole
 
 
 class RunLog:
-    """The log of one run."""
+    """The log of one run: a line of JSON an epoch.
 
-    def __init__(self, log: Path | None, board: SummaryWriter | None) -> None:
-        self._log, self._board = log, board
+    The lines travel in the checkpoint as well (Checkpoint.log), so that a run that ends between writing the one file
+    and the other has the same epochs in both when it goes on.
+    """
+
+    def __init__(self, lines: list[str], path: Path | None, board: SummaryWriter | None) -> None:
+        self.lines = lines
+        self._path, self._board = path, board
+        self._scalars: dict[int, Mapping[str, float]] = {}
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, out: Path, resume_after: int, write: bool) -> Iterator["RunLog"]:
+    def open(
+        cls, out: Path, resume_after: int, write: bool, checkpoint_lines: Sequence[str] = ()
+    ) -> Iterator["RunLog"]:
         """Open the log in the folder `out`, made if missing.
 
         Args:
             out: the run's folder.
             resume_after: epochs already finished; what the log says of later ones is dropped.
             write: False makes a log that writes nothing (all processes but the first).
+            checkpoint_lines: of the last epochs finished, from the checkpoint. Where they are fewer, as in checkpoints
+                of older versions, the earlier ones are the file's.
 
         Raises:
-            CheckpointError: the folder cannot be made or written.
+            OcclumarkError: the folder cannot be made or written.
         """
         if not write:
-            yield cls(None, None)
+            yield cls([], None, None)
             return
-        log = out / "log.jsonl"
+        path = out / "log.jsonl"
         try:
             out.mkdir(parents=True, exist_ok=True)
-            lines = log.read_text(encoding="utf-8").splitlines()[:resume_after] if log.exists() else []
-            with written_whole(log) as file:
-                file.write("".join(f"{line}\n" for line in lines).encode())
+            older = path.read_bytes().decode(errors="replace").splitlines() if path.exists() else []
         except OSError as error:
             raise CheckpointError(f"cannot write the run's folder {out}: {error.strerror}") from error
+        kept = list(checkpoint_lines)[:resume_after]
+        lines = [*older[: resume_after - len(kept)], *kept]
         board = SummaryWriter(str(out), purge_step=resume_after + 1)
         try:
-            yield cls(log, board)
+            log = cls(lines, path, board)
+            log.write()
+            yield log
         finally:
             board.close()
 
-    def write(self, epoch: int, scalars: Mapping[str, float]) -> None:
-        """One line for epoch `epoch` (from 1), and each scalar to TensorBoard.
+    def add(self, epoch: int, scalars: Mapping[str, float]) -> None:
+        """A line for epoch `epoch` (from 1), to be written by `write`."""
+        line = {"epoch": epoch} | {name: float(f"{value:.6g}") for name, value in scalars.items()}
+        self.lines.append(json.dumps(line))
+        self._scalars[epoch] = scalars
+
+    def write(self) -> None:
+        """Write all lines to the file, whole or not at all, and what was added to TensorBoard.
 
         Raises:
-            CheckpointError: the disk is full.
+            OcclumarkError: the disk is full, or the folder has gone.
         """
-        if self._log is None or self._board is None:
+        if self._path is None or self._board is None:
             return
-        line = {"epoch": epoch} | {name: float(f"{value:.6g}") for name, value in scalars.items()}
-        try:
-            with self._log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise CheckpointError(f"cannot write {self._log}: {error.strerror}") from error
-        for name, value in scalars.items():
-            self._board.add_scalar(name, value, epoch)
+        with written_whole(self._path) as file:
+            file.write("".join(f"{line}\n" for line in self.lines).encode())
+        for epoch, scalars in self._scalars.items():
+            for name, value in scalars.items():
+                self._board.add_scalar(name, value, epoch)
+        self._scalars.clear()

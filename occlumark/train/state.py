@@ -35,6 +35,8 @@ class RunState(Generic[Network]):
     """Of the network's weights."""
     epoch: int = 0
     """Epochs finished."""
+    log: tuple[str, ...] = ()
+    """Of the checkpoint that was resumed: its lines of log.jsonl."""
 
     @classmethod
     def start(cls, task: Task[Network], device: torch.device) -> "RunState[Network]":
@@ -80,9 +82,14 @@ class RunState(Generic[Network]):
         load_weights(self.averaged, checkpoint.averaged, path)
         restore_optimiser(self.optimiser, self.network, checkpoint.optimiser)
         self.epoch = checkpoint.epoch
+        self.log = checkpoint.log
 
-    def checkpoint(self) -> Checkpoint:
-        """Everything that resume needs, on the CPU."""
+    def checkpoint(self, log: Sequence[str] = ()) -> Checkpoint:
+        """Everything that resume needs, on the CPU.
+
+        Args:
+            log: the run's log, a line an epoch.
+        """
         return Checkpoint(
             kind=self.task.kind,
             config=self.task.config,
@@ -91,6 +98,7 @@ class RunState(Generic[Network]):
             network=_cpu(self.network.state_dict()),
             averaged=_cpu(self.averaged.state_dict()),
             optimiser=_cpu(flat_optimiser(self.optimiser, self.network)),
+            log=tuple(log),
         )
 
 

@@ -72,6 +72,8 @@ def test_missing(tmp_path):
         ({"n_landmarks": 29}, "a damaged header: 29 landmarks, its configuration says 68"),
         ({"format": 9}, "checkpoint format 9, this version reads 1"),
         ({"config": {"sed": 1}}, "nearest known one is 'seed'"),
+        ({"log": ["{}", 5]}, "its log is no list of lines"),
+        ({"log": "{}"}, "its log is no list of lines"),
         ({"kind": "ears"}, "a checkpoint of 'ears', this version knows landmarks"),
         ({"kind": ["landmarks"]}, "a checkpoint of ['landmarks'], this version knows landmarks"),
     ],

@@ -12,7 +12,7 @@ import torch
 
 from occlumark.config import from_mapping
 from occlumark.data.pack import Pack
-from occlumark.errors import CheckpointError, ConfigError
+from occlumark.errors import CheckpointError, ConfigError, OcclumarkError
 from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import load_checkpoint
 from occlumark.train.config import LandmarkConfig
@@ -89,6 +89,50 @@ def test_resuming_ends_where_an_uninterrupted_run_ends(pack_path, finished, tmp_
     logs = [(run / "log.jsonl").read_text().splitlines() for run in (finished, tmp_path / "broken")]
     data = [[json.loads(line)["objective/data"] for line in log] for log in logs]
     assert data[0] == data[1]
+
+
+def test_an_epoch_whose_log_line_was_not_written_is_in_the_log_after_resuming(pack_path, tmp_path, monkeypatch):
+    """The process ends between the checkpoint and the log."""
+    from occlumark.train import run_log
+
+    with monkeypatch.context() as patch:
+        ended = []
+
+        def end(self):
+            if self.lines:
+                ended.append(len(self.lines))
+                raise KeyboardInterrupt
+
+        patch.setattr(run_log.RunLog, "write", end)
+        with pytest.raises(KeyboardInterrupt):
+            train_faces(small(), pack_path, tmp_path, device="cpu")
+    assert ended == [1] and load_checkpoint(tmp_path / "checkpoint.safetensors").epoch == 1
+    assert not (tmp_path / "log.jsonl").exists()
+    train_faces(small(), pack_path, tmp_path, resume=True, device="cpu")
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+    assert load_checkpoint(tmp_path / "checkpoint.safetensors").log == tuple(lines)
+
+
+def test_a_second_run_into_one_folder_is_refused(pack_path, tmp_path, monkeypatch):
+    from occlumark.train import loop
+
+    whole, refused = loop._train_epoch, []
+
+    def with_another(*args):
+        with pytest.raises(OcclumarkError, match=f"{tmp_path / 'run'} is in use by process {os.getpid()} on") as caught:
+            monkeypatch.setattr(loop, "_train_epoch", whole)
+            train_faces(small(), pack_path, tmp_path / "run", device="cpu")
+        refused.append(caught)
+        return whole(*args)
+
+    monkeypatch.setattr(loop, "_train_epoch", with_another)
+    train_faces(small(), pack_path, tmp_path / "run", device="cpu")
+    assert len(refused) == 1
+    assert {path.name for path in (tmp_path / "run").iterdir() if "tfevents" not in path.name} == {
+        "checkpoint.safetensors",
+        "log.jsonl",
+    }
 
 
 def test_a_folder_with_a_run_is_not_overwritten(pack_path, tmp_path):
