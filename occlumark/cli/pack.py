@@ -2,9 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from occlumark.errors import one_line
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _DESCRIPTION = """\
 Cut the faces out of annotated photos and write them to one file, from which training reads.
@@ -46,6 +51,24 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=[],
         help="folder of photos with .pts files of WFLW's 98 points, packed as 68 (docs/paper.md); may be repeated",
     )
+    parser.add_argument(
+        "--visibility",
+        metavar="FILE",
+        type=Path,
+        help="which landmarks something real occludes, by photo: annotations/labels.csv (annotations/README.md)",
+    )
+    parser.add_argument(
+        "--merl-rav",
+        metavar="DIR",
+        type=Path,
+        help="folder of photos with .pts and .vis files, for their visibility alone (docs/datasets.md)",
+    )
+    parser.add_argument(
+        "--celebamask",
+        metavar="DIR",
+        type=Path,
+        help="folder of photos with .mask.png files, for visibility alone; the default network finds the landmarks",
+    )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the pack to write")
     parser.add_argument("--size", type=int, default=320, help="side of a crop in pixels (default: %(default)s)")
     parser.add_argument(
@@ -59,8 +82,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Pack, print the number of faces, list what was left out."""
+    from occlumark.data.celebamask import read_celebamask
     from occlumark.data.data_sets import faces_for_training
+    from occlumark.data.merl_rav import read_merl_rav
     from occlumark.data.pack import PackConfig, write_pack
+    from occlumark.data.visibility_labels import VisibilityLabels
     from occlumark.data.w300 import read_w300
     from occlumark.data.wflw import read_wflw_points
     from occlumark.data.wflw_to_68 import to_68
@@ -79,6 +105,15 @@ def run(args: argparse.Namespace) -> int:
         more, unusable = read_wflw_points(folder)
         samples += map(to_68, more)
         problems += unusable
+    if args.visibility is not None:
+        samples, unusable = VisibilityLabels.read(args.visibility).apply(samples)
+        problems += unusable
+    if args.merl_rav is not None:
+        more, unusable = read_merl_rav(args.merl_rav)
+        samples, problems = [*samples, *more], [*problems, *unusable]
+    if args.celebamask is not None:
+        more, unusable = read_celebamask(args.celebamask, _landmarks_by_the_default_network())
+        samples, problems = [*samples, *more], [*problems, *unusable]
     packed, unreadable = write_pack(samples, args.out, config)
     problems += unreadable
     points = "" if args.dataset == "300w" else f" with {len(samples[0].landmarks)} points"
@@ -86,3 +121,10 @@ def run(args: argparse.Namespace) -> int:
     for problem in problems:
         print(f"occlumark: left out {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
     return 1 if problems else 0
+
+
+def _landmarks_by_the_default_network() -> "Callable[[np.ndarray, np.ndarray], np.ndarray]":
+    from occlumark.detect import Detector
+
+    detector = Detector()
+    return lambda photo, box: detector.detect(photo, box[None])[0].landmarks

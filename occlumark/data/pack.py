@@ -24,8 +24,12 @@ from occlumark.errors import CheckpointError, OcclumarkError, PhotoError
 from occlumark.files import written_whole
 from occlumark.markup import MARKUPS, N_LANDMARKS
 
-FORMAT = 1
+FORMAT = 2
+#: Packs of format 1 know no occlusion and no groups; they are read as if nobody had looked.
+_OLDEST = 1
 _HEADER_ROOM = 4096
+#: What is known of a landmark (Pack.occlusion).
+VISIBLE, OCCLUDED, UNKNOWN = 0, 1, 2
 _DTYPES: dict[str, np.dtype[Any]] = {"U8": np.dtype("u1"), "F32": np.dtype("<f4")}
 
 
@@ -59,8 +63,14 @@ class Pack:
     """(n, 4) float32, as tight_boxes; NaN where the data set has no box."""
     zooms: np.ndarray
     """(n,) float32, packed pixels per photo pixel: above 1 the crop was enlarged."""
+    occlusion: np.ndarray
+    """(n, 68) uint8: VISIBLE, OCCLUDED by something real, or UNKNOWN."""
+    exact: np.ndarray
+    """(n, 68) uint8: 1 where the place is good enough to train landmarks, 0 where it only tells where to look."""
     names: list[str]
     """The samples' names."""
+    groups: list[str]
+    """For each face the name of its group, whose faces are of one photo under several names; empty: of none."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -80,7 +90,7 @@ class Pack:
         path = Path(path)
         try:
             with path.open("rb") as file:
-                config, count, layout = _read_header(path, file, path.stat().st_size)
+                contents, layout = _read_header(path, file, path.stat().st_size)
         except OSError as error:
             raise CheckpointError(f"cannot read pack {path}: {error.strerror or error}") from error
         arrays: dict[str, Any] = {
@@ -89,11 +99,17 @@ class Pack:
         }
         try:
             names = json.loads(bytes(arrays.pop("names")))
-        except ValueError as error:
-            raise CheckpointError(f"pack {path} is altered: its names are no JSON; pack again") from error
-        if not isinstance(names, list) or len(names) != count:
-            raise CheckpointError(f"pack {path} is altered: expected {count} names; pack again")
-        return cls(config=config, names=names, **arrays)
+            groups = [""] * contents.faces
+            if contents.format > _OLDEST:
+                names, groups = names["names"], names["groups"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise CheckpointError(f"pack {path} is altered: its names are no JSON of names; pack again") from error
+        if not all(isinstance(part, list) and len(part) == contents.faces for part in (names, groups)):
+            raise CheckpointError(f"pack {path} is altered: expected {contents.faces} names; pack again")
+        if contents.format == _OLDEST:
+            shape = arrays["landmarks"].shape[:2]
+            arrays |= {"occlusion": np.full(shape, UNKNOWN, np.uint8), "exact": np.ones(shape, np.uint8)}
+        return cls(config=contents.config, names=names, groups=groups, **arrays)
 
 
 def write_pack(
@@ -155,7 +171,10 @@ class _SmallArrays:
         self.tight_boxes = np.empty((most, 4), "<f4")
         self.official_boxes = np.full((most, 4), np.nan, "<f4")
         self.zooms = np.empty(most, "<f4")
+        self.occlusion = np.full((most, n_landmarks), UNKNOWN, "u1")
+        self.exact = np.ones((most, n_landmarks), "u1")
         self.names: list[str] = []
+        self.groups: list[str] = []
 
     def add(self, sample: Sample, transform: CropTransform) -> None:
         row = len(self.names)
@@ -164,13 +183,18 @@ class _SmallArrays:
         if sample.official_box is not None:
             self.official_boxes[row] = transform.to_crop(sample.official_box.reshape(2, 2)).ravel()
         self.zooms[row] = transform.zoom
+        if sample.occluded is not None:
+            known = np.where(sample.occluded, OCCLUDED, VISIBLE)
+            self.occlusion[row] = known if sample.unknown is None else np.where(sample.unknown, UNKNOWN, known)
+        self.exact[row] = True if sample.inexact is None else ~sample.inexact
         self.names.append(sample.name)
+        self.groups.append(sample.group)
 
     def write(self, file: BinaryIO, config: PackConfig) -> None:
         """Append the arrays to the crops, then fill in the header."""
-        count, names = len(self.names), json.dumps(self.names).encode()
-        contents = _Contents(config, count, self.landmarks.shape[1], len(names))
-        for array in (self.landmarks, self.tight_boxes, self.official_boxes, self.zooms):
+        count, names = len(self.names), json.dumps({"names": self.names, "groups": self.groups}).encode()
+        contents = _Contents(config, count, self.landmarks.shape[1], len(names), FORMAT)
+        for array in (self.landmarks, self.tight_boxes, self.official_boxes, self.zooms, self.occlusion, self.exact):
             file.write(array[:count].data)
         file.write(names)
         file.seek(0)
@@ -184,19 +208,24 @@ class _Contents(NamedTuple):
     faces: int
     n_landmarks: int
     names_bytes: int
+    format: int
 
 
 def _layout(contents: _Contents) -> dict[str, dict[str, Any]]:
     """The safetensors entries, in the order of the file."""
-    config, count, n_landmarks, names_bytes = contents
+    config, count, n_landmarks, names_bytes, version = contents
     kinds: list[tuple[str, str, list[int]]] = [
         ("crops", "U8", [count, config.size, config.size, 3]),
         ("landmarks", "F32", [count, n_landmarks, 2]),
         ("tight_boxes", "F32", [count, 4]),
         ("official_boxes", "F32", [count, 4]),
         ("zooms", "F32", [count]),
+        ("occlusion", "U8", [count, n_landmarks]),
+        ("exact", "U8", [count, n_landmarks]),
         ("names", "U8", [names_bytes]),
     ]
+    if version == _OLDEST:
+        kinds = [kind for kind in kinds if kind[0] not in ("occlusion", "exact")]
     layout, start = {}, 0
     for name, dtype, shape in kinds:
         end = start + math.prod(shape) * _DTYPES[dtype].itemsize
@@ -207,8 +236,8 @@ def _layout(contents: _Contents) -> dict[str, dict[str, Any]]:
 
 def _header(contents: _Contents, key: str = "n_landmarks") -> bytes:
     """The first _HEADER_ROOM bytes of a pack. Those of 68 points, as all older ones are, do not name their number."""
-    config, count, n_landmarks, names_bytes = contents
-    about: dict[str, Any] = {"format": FORMAT, "kind": "pack", "faces": count, "names_bytes": names_bytes}
+    config, count, n_landmarks, names_bytes, version = contents
+    about: dict[str, Any] = {"format": version, "kind": "pack", "faces": count, "names_bytes": names_bytes}
     about["config"] = asdict(config)
     if n_landmarks != N_LANDMARKS:
         about[key] = n_landmarks
@@ -222,7 +251,7 @@ def _data_start(entry: dict[str, Any]) -> int:
     return _HEADER_ROOM + int(entry["data_offsets"][0])
 
 
-def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[PackConfig, int, dict[str, dict[str, Any]]]:
+def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[_Contents, dict[str, dict[str, Any]]]:
     """Check a pack's header and size. A header is right when it is the one that we would write ourselves."""
     found = file.read(_HEADER_ROOM)
     try:
@@ -230,7 +259,7 @@ def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[PackConfi
         kind, version = about["kind"], about["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is not a pack; write one with: occlumark pack DIR --out FILE") from error
-    if (kind, version) != ("pack", FORMAT):
+    if kind != "pack" or version not in (_OLDEST, FORMAT):
         raise CheckpointError(
             f"{path}: expected a pack of format {FORMAT}, came {kind} of format {version}; pack again"
         )
@@ -241,6 +270,7 @@ def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[PackConfi
             int(about["faces"]),
             MARKUPS[about.get(key, N_LANDMARKS)].n,
             int(about["names_bytes"]),
+            int(version),
         )
         expected = _header(contents, key)
     except (ValueError, KeyError, TypeError) as error:
@@ -250,10 +280,9 @@ def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[PackConfi
     layout = _layout(contents)
     expected_bytes = _HEADER_ROOM + layout["names"]["data_offsets"][1]
     if file_bytes != expected_bytes:
-        raise CheckpointError(
-            f"pack {path} is not whole: expected {expected_bytes} bytes, came {file_bytes}; pack again"
-        )
-    return contents.config, contents.faces, layout
+        whole = f"expected {expected_bytes} bytes, came {file_bytes}"
+        raise CheckpointError(f"pack {path} is not whole: {whole}; pack again")
+    return contents, layout
 
 
 def _touches(box: np.ndarray, photo: np.ndarray) -> bool:

@@ -59,6 +59,12 @@ class Sample:
     """(n,) bool: which landmarks are occluded; None where the data set does not say."""
     subsets: frozenset[str] = frozenset()
     """Parts of the data set that are measured by themselves and hold this face, as WFLW's "occlusion"."""
+    unknown: np.ndarray | None = None
+    """(n,) bool: of which landmarks nobody can tell whether they are occluded; None: of none."""
+    inexact: np.ndarray | None = None
+    """(n,) bool: whose places are good enough to ask for their visibility, not to train landmarks; None: none."""
+    group: str = ""
+    """Name of a group of samples that are of one photo under several names; empty: of none."""
 
     @property
     def markup(self) -> Markup:

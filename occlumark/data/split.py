@@ -11,7 +11,9 @@ import numpy as np
 _SIBLING = re.compile(r"(.*\d{3} ?)_\d{1,2}")
 
 
-def split_validation(names: Sequence[str], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_validation(
+    names: Sequence[str], share: float, seed: int, groups: Sequence[str] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Divide samples into a training and a validation part, so that no photo has faces in both.
 
     A sample's side depends on its photo's name and the seed alone: adding photos moves no other.
@@ -20,6 +22,8 @@ def split_validation(names: Sequence[str], share: float, seed: int) -> tuple[np.
         names: the samples' names.
         share: of the photos that go to validation, 0 up to, not including, 1; met in expectation.
         seed: another one chooses other photos.
+        groups: for each sample the name of its group, which stays on one side, that of validation where one of its
+            photos is chosen; empty: of none. None: there are no groups.
 
     Returns:
         The indices of the training samples and of the validation samples, each ascending.
@@ -30,6 +34,9 @@ def split_validation(names: Sequence[str], share: float, seed: int) -> tuple[np.
     if not 0 <= share < 1:
         raise ValueError(f"the validation share is at least 0 and below 1, not {share}")
     chosen = np.array([hash_fraction(photo_identity(name), seed) < share for name in names], dtype=bool)
+    if groups is not None:
+        drawn_in = {group for group, is_chosen in zip(groups, chosen, strict=True) if group and is_chosen}
+        chosen |= np.array([group in drawn_in for group in groups], dtype=bool)
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from occlumark.crop import CropTransform
 from occlumark.data import pack as pack_module
 from occlumark.data import sample as sample_module
-from occlumark.data.pack import Pack, PackConfig, write_pack
+from occlumark.data.pack import OCCLUDED, UNKNOWN, VISIBLE, Pack, PackConfig, write_pack
 from occlumark.data.sample import Problem, Sample
 from occlumark.data.w300 import read_w300
 from occlumark.errors import CheckpointError, OcclumarkError
@@ -106,11 +106,11 @@ def test_crops_are_rgb(tmp_path: Path, add_face: AddFace) -> None:
 
 def test_the_file_is_safetensors_and_lies_on_the_disk(packed: Path) -> None:
     pack, tensors = Pack.open(packed), load_file(packed)
-    for name in ("crops", "landmarks", "tight_boxes", "official_boxes", "zooms"):
+    for name in ("crops", "landmarks", "tight_boxes", "official_boxes", "zooms", "occlusion", "exact"):
         array = getattr(pack, name)
         assert isinstance(array, np.memmap) and not array.flags.writeable
         np.testing.assert_array_equal(tensors[name], array)
-    assert json.loads(tensors["names"].tobytes()) == pack.names
+    assert json.loads(tensors["names"].tobytes()) == {"names": pack.names, "groups": pack.groups}
 
 
 def test_a_bad_photo_is_left_out_and_listed(tmp_path: Path, samples: list[Sample]) -> None:
@@ -191,10 +191,10 @@ def _altered(content: bytes, old: bytes, new: bytes) -> bytes:
         (lambda b: _altered(b, b'\\"faces\\": 3', b'\\"faces\\": 4'), "altered header"),
         (lambda b: _altered(b, b'\\"size\\": 64', b'\\"size\\": 65'), "altered header"),
         (lambda b: _altered(b, b"[3, 68, 2]", b"[2, 68, 3]"), "altered header"),
-        (lambda b: _altered(b, b'\\"format\\": 1', b'\\"format\\": 9'), "expected a pack of format 1"),
+        (lambda b: _altered(b, b'\\"format\\": 2', b'\\"format\\": 9'), "expected a pack of format 2"),
         (
             lambda b: _altered(b, b'\\"kind\\": \\"pack\\"', b'\\"kind\\": \\"pick\\"'),
-            "expected a pack of format 1",
+            "expected a pack of format 2",
         ),
         (lambda b: _altered(b, b'["a.png"', b'["a.png '), "names are no JSON"),
     ],
@@ -222,3 +222,31 @@ def test_no_such_pack(tmp_path: Path) -> None:
 def test_config_out_of_range(values: dict[str, float], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         PackConfig(**values)
+
+
+def test_what_is_known_of_occlusion_travels_with_the_faces(tmp_path: Path, samples: list[Sample]) -> None:
+    occluded, unknown, inexact = (np.zeros(68, bool) for _ in range(3))
+    occluded[:10], unknown[8:20], inexact[5] = True, True, True
+    labelled = [replace(samples[0], occluded=occluded, unknown=unknown, inexact=inexact, group="g"), *samples[1:]]
+    write_pack(labelled, tmp_path / "faces.pack", SMALL)
+    pack = Pack.open(tmp_path / "faces.pack")
+    np.testing.assert_array_equal(pack.occlusion[0], [OCCLUDED] * 8 + [UNKNOWN] * 12 + [VISIBLE] * 48)
+    assert (pack.occlusion[1:] == UNKNOWN).all() and pack.groups == ["g", "", ""]
+    assert np.flatnonzero(pack.exact[0] == 0).tolist() == [5] and (pack.exact[1:] == 1).all()
+
+
+def test_a_pack_of_the_first_format_is_read_as_one_that_knows_no_occlusion(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, samples: list[Sample]
+) -> None:
+    """Written by the code of that format: no arrays of occlusion, and the names as a plain list."""
+    write_pack(samples, tmp_path / "new.pack", SMALL)
+    new = Pack.open(tmp_path / "new.pack")
+    names = json.dumps(new.names).encode()
+    contents = pack_module._Contents(SMALL, 3, 68, len(names), 1)
+    arrays = (new.crops, new.landmarks, new.tight_boxes, new.official_boxes, new.zooms)
+    body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+    (tmp_path / "old.pack").write_bytes(pack_module._header(contents) + body + names)
+    old = Pack.open(tmp_path / "old.pack")
+    assert old.names == new.names and old.groups == ["", "", ""]
+    assert (old.occlusion == UNKNOWN).all() and (old.exact == 1).all() and old.occlusion.shape == (3, 68)
+    np.testing.assert_array_equal(old.landmarks, new.landmarks)

@@ -48,3 +48,14 @@ def test_no_share_chooses_none_and_a_bad_one_is_refused() -> None:
     for share in (-0.1, 1, float("nan")):
         with pytest.raises(ValueError, match="validation share"):
             split_validation(NAMES, share, seed=0)
+
+
+def test_a_group_stays_on_one_side_that_of_validation_where_one_of_it_is_chosen():
+    names = [f"photo{i:03d}.jpg" for i in range(200)]
+    _, alone = split_validation(names, 0.2, 0)
+    other = next(i for i in range(200) if i not in alone)
+    groups = [""] * 200
+    groups[alone[0]] = groups[other] = "same"
+    training, validation = split_validation(names, 0.2, 0, groups)
+    assert sorted([*alone, other]) == validation.tolist()
+    assert len(training) + len(validation) == 200
