@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from occlumark.config import Checked, Range
-from occlumark.occluders import cutouts, simple
+from occlumark.occluders import cutouts, photographed, simple
 from occlumark.occluders.compose import compose
 from occlumark.occluders.drawing import Source
 from occlumark.occluders.erase import erase
@@ -40,6 +40,11 @@ Kind = Literal[
     "other_face",
     "shadow",
     "highlight",
+    "cutout_hand",
+    "cutout_glasses",
+    "cutout_hat",
+    "cutout_object",
+    "cutout_hair",
 ]
 #: Kinds that are not drawn from landmarks; all others need the 68.
 WITHOUT_LANDMARKS: tuple[Kind, ...] = ("patch", "erase")
@@ -57,6 +62,8 @@ class OccludeConfig(Checked):
     the rest, which docs/occluders.md describes; "erase" is random erasing. Ours."""
     second: Annotated[float, Range(0, 1)] = 0.0
     """Share of the faces with an occluder that get a second one over the first. Ours."""
+    cutouts: str = ""
+    """Folder of photographed.FOLDERS, PNG with alpha; the kinds "cutout_..." need it, nothing else reads it. Ours."""
     masks: str = ""
     """Folder of face-mask cut-outs, PNG with alpha; the kind "mask" needs it, nothing else reads it. Ours."""
 
@@ -66,6 +73,8 @@ class OccludeConfig(Checked):
             raise ValueError(f"occluder kinds are some of {', '.join(get_args(Kind))}, not {self.kinds}")
         if "mask" in self.kinds and not self.masks:
             raise ValueError("the occluder kind 'mask' needs a folder of cut-outs in 'masks'")
+        if photographed.FOLDERS.keys() & set(self.kinds) and not self.cutouts:
+            raise ValueError("the occluder kinds 'cutout_...' need a folder of cut-outs in 'cutouts'")
 
 
 def occlude(
@@ -107,8 +116,12 @@ def _one(
     kind = config.kinds[rng.integers(len(config.kinds))]
     if kind == "erase":
         return erase(crop, rng)
-    if kind in TRAINING:
-        composed, alpha, _light = compose(crop, landmarks, TRAINING[kind](crop, landmarks, rng, source), rng)
+    if kind in TRAINING or kind in photographed.FOLDERS:
+        if kind in TRAINING:
+            drawing = TRAINING[kind](crop, landmarks, rng, source)
+        else:
+            drawing = photographed.draw(kind, crop, landmarks, config.cutouts, rng)
+        composed, alpha, _light = compose(crop, landmarks, drawing, rng)
         return composed, alpha
     if kind == "mask":
         paint, mask = cutouts.mask(crop, landmarks, config.masks, rng)

@@ -13,6 +13,7 @@ from occlumark.occluders import simple
 from occlumark.occluders.cutouts import load_cutouts
 from occlumark.occluders.erase import erase
 from occlumark.occluders.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, occlude, occluded_landmarks
+from occlumark.occluders.photographed import FOLDERS, LAYER_SIZE
 
 DRAWN = ("patch", "sunglasses", "hand", "hair")
 EYES, MOUTH_AND_CHIN = range(36, 48), [*range(48, 68), 7, 8, 9]
@@ -36,8 +37,22 @@ def masks(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def _one(kind: str, masks: str = "") -> OccludeConfig:
-    return OccludeConfig(probability=1, kinds=(kind,), masks=masks)  # type: ignore[arg-type]
+@pytest.fixture
+def cutouts(tmp_path: Path) -> str:
+    """Folders of photographed things, two each: an upright ellipse of two greys; glasses alike on both sides."""
+    for folder in FOLDERS.values():
+        (tmp_path / folder).mkdir()
+        side = LAYER_SIZE if folder == "hair" else 100
+        for number in range(2):
+            image = np.zeros((side, side, 4), np.uint8)
+            cv2.ellipse(image, (side // 2, side // 2), (side // 3, side // 2 - 2), 0, 0, 360, (90, 60, 30, 255), -1)
+            cv2.rectangle(image, (side // 3, side // 2), (2 * side // 3, side), (200, 150 + number, 90, 255), -1)
+            cv2.imwrite(str(tmp_path / folder / f"{number}.png"), image)
+    return str(tmp_path)
+
+
+def _one(kind: str, masks: str = "", cutouts: str = "") -> OccludeConfig:
+    return OccludeConfig(probability=1, kinds=(kind,), masks=masks, cutouts=cutouts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [*DRAWN, "mask"])
@@ -182,13 +197,15 @@ def test_real_cutouts_hide_mouth_and_chin(shared: Path, crop, symmetric_face) ->
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
-def test_kinds_that_need_no_landmarks_are_named(kind: str, crop, symmetric_face, masks) -> None:
+def test_kinds_that_need_no_landmarks_are_named(kind: str, crop, symmetric_face, masks, cutouts) -> None:
     """They give the same picture whatever the landmarks are; the others do not."""
     nowhere, shifted = np.full((19, 2), np.nan), np.add(symmetric_face, [20, 10])
     same = []
     for seed in range(3):
         faces = (nowhere if kind in WITHOUT_LANDMARKS else shifted, symmetric_face)
-        first, second = (occlude(crop, face, _one(kind, masks), np.random.default_rng(seed))[0] for face in faces)
+        first, second = (
+            occlude(crop, face, _one(kind, masks, cutouts), np.random.default_rng(seed))[0] for face in faces
+        )
         same.append((first == second).all())
     assert all(same) if kind in WITHOUT_LANDMARKS else not all(same)
 
@@ -212,7 +229,7 @@ def test_a_second_occluder_lies_over_the_first(crop, symmetric_face) -> None:
         hidden = [occluded_landmarks(alpha, symmetric_face) for alpha in alphas]
         both.append(np.mean([mask[EYES].all() and mask[8] for mask in hidden]))
     assert both[0] == 0 and 0.25 < both[1] < 0.75  # two kinds, each as likely
-    with pytest.raises(ValueError, match=r"probabilities are between 0 and 1, not 0\.3 and 2"):
+    with pytest.raises(ValueError, match=r"second is in 0..1, not 2"):
         OccludeConfig(probability=0.3, second=2)
 
 
