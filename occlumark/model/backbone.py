@@ -92,9 +92,15 @@ class Backbone(nn.Module):
 
     def forward(
         self, x: Float[Tensor, "B 3 H W"]
-    ) -> tuple[Float[Tensor, "B 128 H/8 W/8"], Float[Tensor, "B 256 H/16 W/16"], Float[Tensor, "B 512 H/32 W/32"]]:
-        """Maps of layer2 and layer3, and Z, from crops normalised by ImageNet's mean and standard deviation."""
+    ) -> tuple[
+        Float[Tensor, "B 64 H/4 W/4"],
+        Float[Tensor, "B 128 H/8 W/8"],
+        Float[Tensor, "B 256 H/16 W/16"],
+        Float[Tensor, "B 512 H/32 W/32"],
+    ]:
+        """Maps of layer1, layer2 and layer3, and Z, from crops normalised by ImageNet's mean and standard deviation."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        middle = self.layer2(self.layer1(x))
+        shallow = self.layer1(x)
+        middle = self.layer2(shallow)
         coarse = self.layer3(middle)
-        return middle, coarse, self.layer4(coarse)
+        return shallow, middle, coarse, self.layer4(coarse)

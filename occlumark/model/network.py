@@ -13,7 +13,9 @@ from occlumark.model.backbone import Backbone
 from occlumark.model.distillation import Distillation, DistillationConfig, PlainUnit
 from occlumark.model.geometry import GeometryAware, GeometryConfig
 from occlumark.model.low_rank import AveragePooledHead, LowRank, LowRankConfig
-from occlumark.model.refinement import Refined, Refinement, RefinementConfig
+from occlumark.model.presence import Presence
+from occlumark.model.refinement import Refinement
+from occlumark.model.refinement_stage import Refined, RefinementConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -44,6 +46,8 @@ class NetworkConfig:
     """Refine each landmark and predict its visibility and expected error. Ours."""
     rf: RefinementConfig = field(default_factory=RefinementConfig)
     """Widths of the refinement."""
+    presence: bool = False
+    """Whether the crop shows a face at all. Ours."""
 
     def __post_init__(self) -> None:
         if self.flattened_head and not self.is_plain:
@@ -73,6 +77,8 @@ class NetworkOutput(NamedTuple):
     """What the three modules predict, before the refinement; the same as the landmarks without one."""
     refined: Refined | None
     """What the refinement predicts; None without one."""
+    presence: Float[Tensor, "B"] | None = None
+    """Logit of the crop showing a face; None where the network does not tell."""
 
 
 class OcclusionAdaptiveNetwork(nn.Module):
@@ -107,7 +113,8 @@ class OcclusionAdaptiveNetwork(nn.Module):
         hybrid = channels + (config.gm.channels if config.geometry_aware else 0)
         self.refinement: Refinement | None = None
         if config.refinement:
-            self.refinement = Refinement((128, 256, hybrid + int(config.distillation)), config.rf, n_landmarks)
+            self.refinement = Refinement((64, 128, 256, hybrid + int(config.distillation)), config.rf, n_landmarks)
+        self.presence = Presence(hybrid) if config.presence else None
         self.head: LowRank | AveragePooledHead
         if config.averages:
             self.head = AveragePooledHead(hybrid, 2 * n_landmarks)
@@ -125,16 +132,17 @@ class OcclusionAdaptiveNetwork(nn.Module):
     def forward(self, crops: UInt8[Tensor, "B H W 3"]) -> NetworkOutput:
         """Landmarks and P of RGB crops, as they come from CropTransform.cut."""
         # NHWC bytes, permuted, are channels_last already: the layout that the CPU's bf16 kernels want.
-        middle, coarse, Z = self.backbone((crops.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+        shallow, middle, coarse, Z = self.backbone((crops.permute(0, 3, 1, 2).float() - self.mean) / self.std)
         clean, P = self.last_unit(Z)
         hybrid = clean if self.geometry is None else torch.cat([self.geometry(Z), clean], 1)
         guess = self.head(hybrid).unflatten(1, (self.n_landmarks, 2)) * self.crop_size
         P = None if P is None else P.float()
+        presence = None if self.presence is None else self.presence(hybrid)
         if self.refinement is None:
-            return NetworkOutput(guess, P, guess, None)
+            return NetworkOutput(guess, P, guess, None, presence)
         known = hybrid if P is None else torch.cat([hybrid, P.to(hybrid.dtype)], 1)
-        refined = self.refinement((middle, coarse, known), guess / Refinement.stride)
-        return NetworkOutput(refined.landmarks[-1] * Refinement.stride, P, guess, refined)
+        refined = self.refinement((shallow, middle, coarse, known), guess / Refinement.stride)
+        return NetworkOutput(refined.landmarks[-1] * Refinement.stride, P, guess, refined, presence)
 
     @property
     def M(self) -> nn.Parameter | None:

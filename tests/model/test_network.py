@@ -75,7 +75,7 @@ def test_a_flattened_head_keeps_the_places_that_the_average_forgets():
         assert network.M is None and isinstance(network.head, LowRank) == flattened
         answers = []
         for features in (Z, swapped):
-            network.backbone.forward = lambda _, features=features: (None, None, features)
+            network.backbone.forward = lambda _, features=features: (None, None, None, features)
             with torch.no_grad():
                 answers.append(network(crops(1, 128)).landmarks)
         moved.append(float((answers[0] - answers[1]).abs().max()))
