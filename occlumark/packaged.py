@@ -20,10 +20,15 @@ def packaged_weights(model: str) -> tuple[Path, str]:
         CheckpointError: the package carries no landmark network of this name, or its table is broken.
     """
     networks = _networks()
-    models = sorted(set(networks) - {_FINDER})
+    models = packaged_names()
     if model not in models:
         raise CheckpointError(f"no packaged model '{model}'; there is {', '.join(models) or 'none'}")
     return networks[model]
+
+
+def packaged_names() -> tuple[str, ...]:
+    """The landmark networks of the package, by name."""
+    return tuple(sorted(set(_networks()) - {_FINDER}))
 
 
 def packaged_finder() -> tuple[Path, str]:

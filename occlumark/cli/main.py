@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 import occlumark
 from occlumark.cli import (
+    background,
     check_data,
     demo,
     detect,
@@ -23,7 +24,7 @@ from occlumark.cli import (
 )
 from occlumark.errors import OcclumarkError, one_line
 
-_COMMANDS = (detect, train, evaluate, evaluate_finder, evaluate_occlusion, export, pack, demo, occluders, check_data)
+_COMMANDS = (detect, train, evaluate, evaluate_finder, evaluate_occlusion, export, pack, background, demo, occluders, check_data)
 _STDOUT = "standard output"
 
 

@@ -31,6 +31,23 @@ class SimilarityConfig(Checked):
     """Largest shift of the crop each way, uniformly, in sides of the box."""
     mirror: Annotated[float, Range(0, 1)] = 0.5
     """Probability of swapping left and right."""
+    any_angle: Annotated[float, Range(0, 1)] = 0.0
+    """Share of faces that are turned by any angle whatever. Ours."""
+
+
+@dataclass(frozen=True)
+class NoFaceConfig(Checked):
+    """Crops that show no face, in place of faces. Ours."""
+
+    share: Annotated[float, Range(0, 0.5)] = 0.0
+    """Of the crops of an epoch."""
+    background: str = ""
+    """File of crops without a face, as `occlumark background` writes it; needed where share is above 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.share and not self.background:
+            raise ValueError("crops that show no face need a file of them in 'background'")
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,8 @@ class AugmentConfig:
     """Light and colour."""
     blur: BlurConfig = field(default_factory=BlurConfig)
     """Loss of sharpness."""
+    no_face: NoFaceConfig = field(default_factory=NoFaceConfig)
+    """What is no face."""
 
 
 class TrainingFace(NamedTuple):
@@ -58,6 +77,8 @@ class TrainingFace(NamedTuple):
     """(n, 2) pixels of that crop, in the markup's order also when mirrored; NaN where not annotated."""
     alpha: np.ndarray
     """(size, size) float32, 0..1: how much of each pixel a drawn occluder occludes."""
+    order: np.ndarray
+    """(n,) which landmark of the packed face each one is: the markup's mirror table where the face is mirrored."""
 
 
 def augment(
@@ -83,17 +104,20 @@ def augment(
         source: pictures and faces that occluders may borrow from.
     """
     box = jittered_box(tight_box, official_box, rng, config.box)
-    transform, mirrored = random_transform(box, crop_config, config.geometry, rng)
-    crop, points = transform.cut(pack_crop), transform.to_crop(landmarks)
-    if mirrored:
-        points = points[MARKUPS[len(points)].mirror]
+    transform, mirrored = random_transform(box, crop_config, config.geometry, rng, landmarks)
+    order = MARKUPS[len(landmarks)].mirror if mirrored else np.arange(len(landmarks))
+    crop, points = transform.cut(pack_crop), transform.to_crop(landmarks[order])
     crop, alpha = occlude(crop, points, config.occlude, rng, source)
     crop = recolour(crop, rng, config.colour)
-    return TrainingFace(degrade(crop, rng, config.blur), points, alpha)
+    return TrainingFace(degrade(crop, rng, config.blur), points, alpha, order)
 
 
 def random_transform(
-    box: np.ndarray, crop_config: CropConfig, config: SimilarityConfig, rng: np.random.Generator
+    box: np.ndarray,
+    crop_config: CropConfig,
+    config: SimilarityConfig,
+    rng: np.random.Generator,
+    landmarks: np.ndarray | None = None,
 ) -> tuple[CropTransform, bool]:
     """A crop transform around a box, turned, zoomed, shifted and perhaps mirrored at random.
 
@@ -102,6 +126,8 @@ def random_transform(
         crop_config: the crop's size and scale.
         config: the ranges.
         rng: the only source of randomness.
+        landmarks: (n, 2), in the same pixels: a box around a face that is turned by any angle is as large as the turned
+            face wants, so that it must be known.
 
     Returns:
         The transform, and whether it mirrors: then the caller reorders the landmarks by their markup's mirror table.
@@ -113,8 +139,29 @@ def random_transform(
     half = (high - low) / 2 * (1 + config.zoom) ** rng.uniform(-1, 1)
     centre = (low + high) / 2 + (high - low).max() * config.shift * rng.uniform(-1, 1, 2)
     mirrored = bool(rng.random() < config.mirror)
+    # no draw where the answer is known: older configurations repeat pixel for pixel
+    if config.any_angle and rng.random() < config.any_angle:
+        angle = float(rng.uniform(-180, 180))
+        if landmarks is not None:
+            shift, growth = _turned_box(landmarks, angle)
+            centre, half = centre + shift, half * growth
     moved = np.concatenate([centre - half, centre + half])
     return CropTransform.from_box(moved, crop_config, angle_deg=angle, mirror=mirrored), mirrored
+
+
+def _turned_box(landmarks: np.ndarray, angle_deg: float) -> tuple[np.ndarray, float]:
+    """How the tight box of a face changes when the face is turned, seen in the unturned photo.
+
+    Returns:
+        (2,) shift of its centre, and its longer side over that of the unturned face.
+    """
+    known = landmarks[np.isfinite(landmarks).all(axis=1)].astype(np.float64)
+    cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    turn = np.array([[cos, -sin], [sin, cos]])
+    turned = known @ turn.T
+    middle = (turned.min(axis=0) + turned.max(axis=0)) / 2 @ turn  # back in the unturned photo
+    growth = np.ptp(turned, axis=0).max() / max(float(np.ptp(known, axis=0).max()), 1e-6)
+    return middle - (known.min(axis=0) + known.max(axis=0)) / 2, float(growth)
 
 
 def plain_crop(

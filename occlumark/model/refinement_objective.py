@@ -33,10 +33,13 @@ class RefinementObjectiveConfig(Checked):
     """Of the cross entropy of P, which the paper leaves without supervision."""
     error: Annotated[float, Range(0, 1e6)] = 0.1
     """Of the negative log-likelihood of the refined landmarks' error, which moves only its scale."""
-    negatives: Literal["all", "near", "confident"] = "confident"
-    """Which places without a drawn occluder are negatives, as the photos' own occluders are not labelled. all: every
+    presence: Annotated[float, Range(0, 1e6)] = 0.5
+    """Of the cross entropy of a face being there, for a network that tells it."""
+    negatives: Literal["all", "near", "confident", "labelled"] = "confident"
+    """Which places without a drawn occluder are negatives, where the photos' own occluders are not labelled. all: every
     one; near: those within NEAR cells of a drawn occluder; confident: every one, weighted by the network's own
-    confidence that it is visible."""
+    confidence that it is visible. labelled: those that are known to be visible, and no other; what is known to be
+    occluded by something real is then positive besides what is drawn."""
     confidence_power: Annotated[float, Range(above=0, most=100)] = 1.0
     """Power of that weight: the higher, the less a place counts of which the network is not confident."""
 
@@ -50,12 +53,14 @@ class RefinementObjectiveConfig(Checked):
 
 
 class OcclusionTargets(NamedTuple):
-    """Ground truth of occlusion, as far as occluders are drawn."""
+    """Ground truth of occlusion, as far as it is known."""
 
     occluded: Float[Tensor, "B L"]
-    """1 where a drawn occluder occludes the landmark, else 0."""
+    """1 where something occludes the landmark, 0 where it is visible, NaN where unknown."""
     occlusion: Float[Tensor, "B h w"]
-    """The occluded share of each cell of the refinement's fine map."""
+    """The occluded share of each cell of the refinement's fine map, NaN where unknown."""
+    presence: Float[Tensor, "B"] | None = None
+    """1 where the crop shows a face, 0 where it shows none; None: all do."""
 
 
 def refinement_objective(
@@ -72,7 +77,7 @@ def refinement_objective(
         crop_size: side of the crop, pixels.
         prediction: of a network with a refinement.
         landmarks: ground truth in crop pixels; NaN where not annotated, which is ignored in the loss.
-        targets: what the drawn occluders occlude.
+        targets: what is occluded.
     """
     refined = prediction.refined
     assert refined is not None  # the caller has one
@@ -82,7 +87,9 @@ def refinement_objective(
     distance = shifts[-1].detach().norm(dim=-1)
     stages = [(shift / cells).abs().flatten(1).sum(1).mean() for shift in shifts]
     spread = refined.log_scale.clamp(-6, 4)
-    near = functional.max_pool2d((targets.occlusion > 0).float().unsqueeze(1), 2 * NEAR + 1, 1, NEAR).squeeze(1)
+    near = functional.max_pool2d(
+        (targets.occlusion.nan_to_num() > 0).float().unsqueeze(1), 2 * NEAR + 1, 1, NEAR
+    ).squeeze(1)
     terms = {
         "refined": config.refined * torch.stack(stages).sum(),
         "occluded": config.occluded
@@ -93,12 +100,21 @@ def refinement_objective(
     }
     if config.P_supervision and prediction.P is not None:
         P = prediction.P.squeeze(1).clamp(1e-4, 1 - 1e-4)
-        coarse, near = (
-            functional.adaptive_avg_pool2d(part.unsqueeze(1), P.shape[-1]).squeeze(1)
-            for part in (targets.occlusion, near)
-        )
+        near = functional.adaptive_avg_pool2d(near.unsqueeze(1), P.shape[-1]).squeeze(1)
+        coarse = _coarser(targets.occlusion, P.shape[-1])
         terms["P_supervision"] = config.P_supervision * _occlusion_loss(-torch.logit(P), coarse, near, config)
+    if config.presence and prediction.presence is not None and targets.presence is not None:
+        missed = functional.binary_cross_entropy_with_logits(prediction.presence, targets.presence)
+        terms["presence"] = config.presence * missed
     return terms
+
+
+def _coarser(occlusion: Float[Tensor, "B h w"], size: int) -> Float[Tensor, "B n n"]:
+    """Means over larger cells of what is known in them; NaN where nothing is."""
+    known = occlusion.isfinite().float()
+    parts = torch.stack([occlusion.nan_to_num(), known], 1)
+    total, count = functional.adaptive_avg_pool2d(parts, size).unbind(1)
+    return torch.where(count > 0, total / count.clamp_min(1e-6), torch.nan)
 
 
 def _at(cells: Float[Tensor, "B h w"], landmarks: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L"]:
@@ -117,11 +133,15 @@ def _occlusion_loss(
 ) -> Tensor:
     """Mean cross entropy over what counts.
 
-    near: 1 where a drawn occluder is near; known: which targets are known, None: all.
+    target: NaN where unknown, which counts as not occluded but where negatives are labelled; near: 1 where a drawn
+    occluder is near; known: what is asked of at all, None: everything.
     """
     if known is None:
         known = torch.ones_like(target)
+    labelled, target = target.isfinite(), target.nan_to_num()
     losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    if config.negatives == "labelled":
+        return _mean(losses, labelled)
     if config.negatives == "all":
         return _mean(losses, known)
     if config.negatives == "near":

@@ -113,7 +113,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         part, _, inner = name.partition(":")
         if part not in parts:
             raise CheckpointError(f"{path} holds an unknown tensor {name}")
-        parts[part][_today(inner) if header["kind"] == "landmarks" else inner] = tensor
+        parts[part][todays_name(inner) if header["kind"] == "landmarks" else inner] = tensor
     try:
         config = from_mapping(KINDS[header["kind"]], header["config"])
     except ConfigError as error:
@@ -201,7 +201,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, flat
         optimiser.state[parameters[name]][entry] = place
 
 
-def _today(name: str) -> str:
+def todays_name(name: str) -> str:
     """A weight's name in this version."""
     for old, new in _RENAMED_WEIGHTS.items():
         name = re.sub(rf"^((?:module\.)?){old}", rf"\g<1>{new}", name)

@@ -39,6 +39,8 @@ class OptimiserConfig(Checked):
     """Share of all steps spent warming up."""
     ema_decay: Annotated[float, Range(0, below=1)] = 0.995
     """Of the averaged weights that are validated and exported, a step; 0: no averaging."""
+    validate_every: Annotated[int, Range(1, 100_000)] = 1
+    """Epochs from one validation to the next; the last epoch is always validated."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """bf16 autocast of the convolutions, or fp32 throughout."""
 
@@ -85,8 +87,12 @@ class LandmarkConfig(RunConfig):
     imagenet: str = ""
     """safetensors file of ImageNet's ResNet-18 by torchvision's names; empty: random weights. Paper: section 5."""
     start: str = ""
-    """Checkpoint of an earlier run, whose averaged weights this one starts from instead of ImageNet's. That network
-    may lack the refinement, which then starts at random. Ours."""
+    """Where this run's weights come from instead of ImageNet's: a checkpoint of an earlier run (its averaged weights),
+    an exported .onnx file, or the name of a packaged network. It may lack modules of the refinement, which then start
+    at random. Ours."""
+    visibility_only: Annotated[float, Range(0, 1)] = 0.33
+    """Of the training faces whose places are too rough to train landmarks, the share that an epoch takes for their
+    visibility. Ours."""
     n_landmarks: int = N_LANDMARKS
     """How many landmarks a face has: 68, 29, 19 or 98, as the pack. Paper: 68 on 300W, 19 on AFLW."""
     network: NetworkConfig = field(default_factory=NetworkConfig)

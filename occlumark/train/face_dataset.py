@@ -13,25 +13,37 @@ from torch.utils.data import Dataset
 
 from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig, augment, plain_crop
+from occlumark.data.colour import degrade, recolour
+from occlumark.data.no_face import load_background, no_face_crop
 from occlumark.data.pack import Pack
 from occlumark.occluders.drawing import Source
-from occlumark.occluders.occlude import occluded_landmarks
 
 #: Crop pixels a cell of the occlusion map that TrainingFaces gives, as the refinement's fine map has.
 OCCLUSION_STRIDE = 8
 
 
+#: More of a pixel occluded hides what lies there, less shows it; between them nobody can tell.
+OCCLUDED_ABOVE, VISIBLE_BELOW = 0.7, 0.35
+#: Cells from a drawn occluder, each way, in which what it does not occlude counts as visible.
+NEAR = 3
+
+
 class LandmarkBatch(NamedTuple):
-    """Augmented faces and what drawn occluders occlude of them; without the first axis it is one face."""
+    """Augmented faces and what is known of their occlusion; without the first axis it is one face.
+
+    Crops without a face have no landmarks and no known occlusion.
+    """
 
     crops: UInt8[Tensor, "B size size 3"]
     """RGB."""
     landmarks: Float[Tensor, "B L 2"]
-    """Ground truth in crop pixels, NaN where not annotated."""
+    """Ground truth in crop pixels, NaN where not annotated or not exactly enough."""
     occluded: Float[Tensor, "B L"]
-    """1 where a drawn occluder occludes the landmark, else 0."""
+    """1 where something, drawn or real, occludes the landmark, 0 where it is visible, NaN where that is unknown."""
     occlusion: Float[Tensor, "B h w"]
-    """The share of each cell under a drawn occluder; a cell is OCCLUSION_STRIDE pixels wide and high."""
+    """The share of each cell that is occluded, NaN where unknown; a cell is OCCLUSION_STRIDE pixels wide and high."""
+    presence: Float[Tensor, "B"]
+    """1 where the crop shows the face that it was cut for, 0 where it shows none."""
 
 
 class TrainingFaces(Dataset[LandmarkBatch]):
@@ -56,8 +68,10 @@ class TrainingFaces(Dataset[LandmarkBatch]):
         return len(self.indices)
 
     def __getitem__(self, position: int) -> LandmarkBatch:
-        """One face and what a drawn occluder occludes of it, without the batch's axis."""
+        """One face and what is known of its occlusion, without the batch's axis."""
         index = int(self.indices[position])
+        if self._shows_none(index):
+            return self._without_face(index)
         rng = np.random.default_rng((self.seed, self.epoch, index))
         face = augment(
             self.pack.crops[index],
@@ -69,12 +83,34 @@ class TrainingFaces(Dataset[LandmarkBatch]):
             rng,
             self._others(index),
         )
-        cells = (self.crop.size // OCCLUSION_STRIDE,) * 2
+        states = landmark_occlusion(self.pack.occlusion[index][face.order], face.alpha, face.landmarks)
+        landmarks = face.landmarks.astype(np.float32)
+        landmarks[self.pack.exact[index][face.order] == 0] = np.nan
         return LandmarkBatch(
             torch.from_numpy(face.crop),
-            torch.from_numpy(face.landmarks.astype(np.float32)),
-            torch.from_numpy(occluded_landmarks(face.alpha, face.landmarks).astype(np.float32)),
-            torch.from_numpy(cv2.resize(face.alpha, cells, interpolation=cv2.INTER_AREA)),
+            torch.from_numpy(landmarks),
+            torch.from_numpy(states),
+            torch.from_numpy(map_occlusion(states, face.alpha, face.landmarks)),
+            torch.tensor(1.0),
+        )
+
+    def _shows_none(self, index: int) -> bool:
+        share = self.config.no_face.share
+        # a generator apart, as in _others
+        return bool(share and np.random.default_rng((self.seed, self.epoch, index, 2)).random() < share)
+
+    def _without_face(self, index: int) -> LandmarkBatch:
+        rng = np.random.default_rng((self.seed, self.epoch, index, 3))
+        background = load_background(self.config.no_face.background)
+        crop = no_face_crop(background, self.pack.crops[index], self.pack.tight_boxes[index], self.crop, rng)
+        crop = degrade(recolour(crop, rng, self.config.colour), rng, self.config.blur)
+        cells, n_landmarks = self.crop.size // OCCLUSION_STRIDE, self.pack.landmarks.shape[1]
+        return LandmarkBatch(
+            torch.from_numpy(crop),
+            torch.full((n_landmarks, 2), torch.nan),
+            torch.full((n_landmarks,), torch.nan),
+            torch.full((cells, cells), torch.nan),
+            torch.tensor(0.0),
         )
 
     def _others(self, index: int) -> Source:
@@ -84,6 +120,56 @@ class TrainingFaces(Dataset[LandmarkBatch]):
         first, second = (int(i) for i in rng.choice(self.indices, 2))
         faces = [(self.pack.crops[i], self.pack.landmarks[i]) for i in (first, second)]
         return Source(textures=[crop for crop, _ in faces], faces=faces)
+
+
+def landmark_occlusion(known: np.ndarray, alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """What is known of each landmark behind a drawn occluder.
+
+    Args:
+        known: (n,) of the face as photographed: pack.VISIBLE, OCCLUDED or UNKNOWN.
+        alpha: (S, S), how much of each pixel the drawn occluder occludes.
+        landmarks: (n, 2), crop pixels; NaN where not annotated.
+
+    Returns:
+        (n,) float32: 1 occluded, 0 visible, NaN unknown or outside of the crop.
+    """
+    states = np.array([0.0, 1.0, np.nan], np.float32)[known]
+    size = alpha.shape[0]
+    columns, rows = np.floor(np.nan_to_num(landmarks, nan=-1)).astype(int).T
+    inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
+    mask = np.zeros(len(landmarks), np.float32)
+    mask[inside] = alpha[rows[inside], columns[inside]]
+    states[(mask >= VISIBLE_BELOW) & (states == 0)] = np.nan
+    states[mask > OCCLUDED_ABOVE] = 1
+    states[~inside] = np.nan
+    return states
+
+
+def map_occlusion(states: np.ndarray, alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """What is known of each cell: under and near a drawn occluder, and about landmarks whose state is known.
+
+    Args:
+        states: (n,), by landmark_occlusion.
+        alpha: (S, S), how much of each pixel the drawn occluder occludes.
+        landmarks: (n, 2), crop pixels; NaN where not annotated.
+
+    Returns:
+        (h, w) float32: the share that is occluded, NaN where unknown.
+    """
+    cells = alpha.shape[0] // OCCLUSION_STRIDE
+    drawn = cv2.resize(alpha, (cells, cells), interpolation=cv2.INTER_AREA)
+    near = cv2.dilate(drawn, np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)) > 0
+    marks = np.zeros((3, cells, cells), np.uint8)  # visible, occluded, unknown
+    columns, rows = np.floor(np.nan_to_num(landmarks, nan=-1) / OCCLUSION_STRIDE).astype(int).T
+    inside = (columns >= 0) & (columns < cells) & (rows >= 0) & (rows < cells)
+    kind = np.where(np.isnan(states), 2, np.nan_to_num(states)).astype(int)
+    marks[kind[inside], rows[inside], columns[inside]] = 1
+    around = np.ones((3, 3), np.uint8)
+    visible, uncertain = cv2.dilate(marks[0], around) > 0, cv2.dilate(marks[1] | marks[2], around) > 0
+    found = np.where(near | visible, np.float32(0), np.float32(np.nan))
+    found[uncertain & ~(marks[0] > 0)] = np.nan
+    found[(marks[1] > 0) & ~(marks[0] > 0)] = 1
+    return np.where(drawn > 0, np.maximum(drawn, np.nan_to_num(found)), found).astype(np.float32)
 
 
 def official_box(pack: Pack, index: int) -> np.ndarray | None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from occlumark.data.pack import Pack
+from occlumark.data.no_face import load_background
+from occlumark.data.pack import UNKNOWN, Pack
 from occlumark.data.split import split_validation
 from occlumark.errors import CheckpointError
 from occlumark.model.network import OcclusionAdaptiveNetwork
@@ -16,13 +17,19 @@ from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import objective
 from occlumark.model.refinement_objective import OcclusionTargets, refinement_objective
 from occlumark.occluders.cutouts import load_cutouts
+from occlumark.occluders.photographed import FOLDERS, load_photographed
+from occlumark.packaged import packaged_names, packaged_weights
 from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_weights, read_imagenet
 from occlumark.train.config import LandmarkConfig
 from occlumark.train.distributed import DistributedContext
+from occlumark.train.exported_start import read_exported, unfold
 from occlumark.train.face_dataset import LandmarkBatch, TrainingFaces, faces_digest, mean_face, official_box
 from occlumark.train.task import autocast
-from occlumark.train.validation import scores
+from occlumark.train.validation import real_occlusion_scores, scores
+
+#: Training faces whose statistics a network from an exported file starts with.
+_FACES_FOR_STATISTICS = 256
 
 
 class LandmarkTask:
@@ -53,12 +60,21 @@ class LandmarkTask:
                 f"--set n_landmarks={self.pack.n_landmarks}, or another pack"
             )
         self._training, self.validation = split_validation(
-            self.pack.names, config.validation_share, config.validation_seed
+            self.pack.names, config.validation_share, config.validation_seed, self.pack.groups
         )
+        #: Validation faces of which it is known what something real occludes.
+        self.labelled = self.validation[(self.pack.exact[self.validation] == 1).any(axis=1)]
+        known = (self.pack.occlusion[self.labelled] != UNKNOWN).any(axis=1)
+        self.labelled = self.labelled[known]
         boxed = [i for i in self.validation if official_box(self.pack, i) is not None]
         if boxed:  # faces of other data sets in the pack must not blur the one number that runs are compared by
             self.validation = np.array(boxed)
         occlude = config.augment.occlude
+        if config.augment.no_face.share:
+            load_background(config.augment.no_face.background)
+        for kind in occlude.kinds if occlude.probability else ():
+            if kind in FOLDERS:
+                load_photographed(occlude.cutouts, kind)
         if "mask" in occlude.kinds and occlude.probability:
             load_cutouts(occlude.masks)  # a wrong folder fails here, not by a loading process
         self.data_digest = faces_digest(self.pack)
@@ -66,8 +82,16 @@ class LandmarkTask:
 
     @property
     def training_size(self) -> int:
-        """Faces of the training part."""
-        return len(self._training)
+        """Faces of one epoch."""
+        return len(self._faces_of(0))
+
+    def _faces_of(self, epoch: int) -> np.ndarray:
+        """The training part, with so many of those faces that only tell visibility, others each epoch."""
+        exact = (self.pack.exact[self._training] == 1).any(axis=1)
+        others = self._training[~exact]
+        rng = np.random.default_rng((self.config.seed, epoch))
+        chosen = rng.permutation(len(others))[: round(self.config.visibility_only * len(others))]
+        return np.sort(np.concatenate([self._training[exact], others[chosen]]))
 
     def build(self) -> OcclusionAdaptiveNetwork:
         """The network that predicts the training part's mean face at first, unless it starts from another run.
@@ -76,21 +100,31 @@ class LandmarkTask:
             CheckpointError: the weights to start from cannot be used.
         """
         config = self.config
-        mean = mean_face(self.pack, self._training, config.crop)
+        exact = (self.pack.exact[self._training] == 1).any(axis=1)
+        mean = mean_face(self.pack, self._training[exact], config.crop)
         if np.isnan(mean).any():
             never = ", ".join(map(str, np.flatnonzero(np.isnan(mean).any(1))))
             raise CheckpointError(f"no training face of the pack has landmark {never}; pack faces that have it")
         network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean, config.n_landmarks)
         if config.start:
-            path = Path(config.start)
-            found = averaged_weights(load_checkpoint(path))
-            load_weights(network, network.state_dict() | found, path)
+            self._start(network, config.start)
         if config.imagenet:
             try:
                 network.load_imagenet(read_imagenet(Path(config.imagenet)))
             except KeyError as error:
                 raise CheckpointError(f"{config.imagenet} is no ResNet-18: {error} is missing") from error
         return network
+
+    def _start(self, network: OcclusionAdaptiveNetwork, start: str) -> None:
+        """Load the weights of a checkpoint, or of an exported file or packaged network."""
+        path = packaged_weights(start)[0] if start in packaged_names() else Path(start)
+        if path.suffix != ".onnx":
+            load_weights(network, network.state_dict() | averaged_weights(load_checkpoint(path)), path)
+            return
+        faces = TrainingFaces(self.pack, self._training, self.config.crop, self.config.augment, self.config.seed, 0)
+        chosen = np.linspace(0, len(faces) - 1, min(len(faces), _FACES_FOR_STATISTICS)).round().astype(int)
+        crops = torch.stack([faces[int(i)].crops for i in chosen])
+        unfold(network, read_exported(path), crops, path)
 
     def parameter_groups(self, network: OcclusionAdaptiveNetwork) -> list[dict[str, Any]]:
         """M apart from the other weights."""
@@ -103,7 +137,7 @@ class LandmarkTask:
     def batches(self, epoch: int, context: DistributedContext) -> DataLoader[Any]:
         """LandmarkBatch, of TrainingFaces' faces."""
         config = self.config
-        faces = TrainingFaces(self.pack, self._training, config.crop, config.augment, config.seed, epoch)
+        faces = TrainingFaces(self.pack, self._faces_of(epoch), config.crop, config.augment, config.seed, epoch)
         return training_batches(faces, config, epoch, context)
 
     def terms(
@@ -117,14 +151,18 @@ class LandmarkTask:
         """Equation (3), with a sub-gradient of M's nuclear norm that is renewed every objective.refresh_every steps."""
         if network.M is not None and step % self.config.objective.refresh_every == 0:
             self._spectrum = spectrum(network.M)
-        crops, landmarks, occluded, occlusion = (part.to(device) for part in batch)
+        crops, landmarks, occluded, occlusion, presence = (part.to(device) for part in batch)
         with autocast(self.config.optimiser, device):
             prediction = model(crops)
         polar = None if self._spectrum is None else self._spectrum.polar
         terms = objective(self.config.objective, network, prediction.guess, prediction.P, landmarks, polar)
         if network.refinement is not None:
             terms |= refinement_objective(
-                self.config.refinement, network.crop_size, prediction, landmarks, OcclusionTargets(occluded, occlusion)
+                self.config.refinement,
+                network.crop_size,
+                prediction,
+                landmarks,
+                OcclusionTargets(occluded, occlusion, presence),
             )
         return terms
 
@@ -141,4 +179,6 @@ class LandmarkTask:
         """Errors on the validation faces as they are and under drawn occluders (validation.scores)."""
         if len(self.validation) == 0:
             return {}
-        return scores(network, self.pack, self.validation, self.config, device)
+        return scores(network, self.pack, self.validation, self.config, device) | real_occlusion_scores(
+            network, self.pack, self.labelled, self.config, device
+        )

@@ -61,7 +61,9 @@ def _run(task: Task[Network], out: Path, resume: bool, context: DistributedConte
             scalars = _train_epoch(task, state, model, context)
             state.epoch += 1
             if context.is_main:
-                log.add(state.epoch, scalars | _validate(task, state, context.device))
+                if _is_validated(state.epoch, task.config.optimiser):
+                    scalars |= _validate(task, state, context.device)
+                log.add(state.epoch, scalars)
                 save_checkpoint(checkpoint_path, state.checkpoint(log.lines))
                 log.write()
             context.barrier()
@@ -107,6 +109,11 @@ def _train_epoch(
     scalars["images_per_s"] = done / (time.perf_counter() - began)
     scalars["learning_rate"] = state.optimiser.param_groups[0]["lr"]
     return scalars | task.epoch_scalars()
+
+
+def _is_validated(epoch: int, config: OptimiserConfig) -> bool:
+    """Whether an epoch, counted from 1, is followed by validation."""
+    return epoch % config.validate_every == 0 or epoch == config.epochs
 
 
 @torch.no_grad()

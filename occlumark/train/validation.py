@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.data.pack import Pack
+from occlumark.data.pack import OCCLUDED, UNKNOWN, Pack
 from occlumark.face import HIDDEN_BELOW
 from occlumark.markup import MARKUPS, N_LANDMARKS
 from occlumark.metrics.landmarks import face_sizes, nme_over, point_distances
-from occlumark.metrics.visibility import average_precision
+from occlumark.metrics.visibility import average_precision, recall_at_precision
 from occlumark.model.backbone import Backbone
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
@@ -116,6 +116,31 @@ def validation_sizes(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.nd
     both = np.isfinite(landmarks[:, list(MARKUPS[pack.n_landmarks].outer_eye_corners)]).all(axis=(1, 2))
     widths[both] = face_sizes(landmarks[both], "inter_ocular")
     return widths * zooms
+
+
+def real_occlusion_scores(
+    network: OcclusionAdaptiveNetwork, pack: Pack, indices: np.ndarray, config: LandmarkConfig, device: torch.device
+) -> dict[str, float]:
+    """How well occlusion by real things is told, over the landmarks of labelled faces; arguments as in `scores`.
+
+    Returns:
+        "validation/real_ap", the average precision of being occluded, "validation/real_recall_80", the highest recall
+        at a precision of at least 80 %, and "validation/real_false", the share of visible landmarks predicted occluded.
+        Empty without a refinement or without labelled faces.
+    """
+    if network.refinement is None or not len(indices):
+        return {}
+    occluded = predict(network, pack, indices, config, device, occluded=False).occlusion_probability
+    states = pack.occlusion[indices]
+    known = states != UNKNOWN
+    truth, score = states[known] == OCCLUDED, occluded[known]
+    if not truth.any():
+        return {}
+    return {
+        "validation/real_ap": average_precision(score, truth),
+        "validation/real_recall_80": recall_at_precision(score, truth, 0.8),
+        "validation/real_false": float((score[~truth] > 0.5).mean()),
+    }
 
 
 def _about_P(clean: Predictions, occluded: Predictions) -> dict[str, float]:

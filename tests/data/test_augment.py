@@ -44,7 +44,7 @@ def dotted(landmarks: np.ndarray) -> np.ndarray:
 def test_picture_and_points_move_together_mirrored_or_not(seed, mirror):
     landmarks = grid_landmarks()
     config = AugmentConfig(geometry=SimilarityConfig(mirror=mirror), **GEOMETRY_ALONE)
-    crop, moved, _ = augment(dotted(landmarks), landmarks, BOX, BOX + 5, CROP, config, np.random.default_rng(seed))
+    crop, moved, *_ = augment(dotted(landmarks), landmarks, BOX, BOX + 5, CROP, config, np.random.default_rng(seed))
     assert crop.shape == (224, 224, 3) and crop.dtype == np.uint8 and moved.shape == (68, 2)
     numbers = np.flatnonzero(((moved > 8) & (moved < 216)).all(1))
     assert len(numbers) > 40
@@ -70,7 +70,7 @@ def test_both_ways_round_occur_and_the_flag_tells_them():
 def test_with_everything_off_it_is_the_plain_crop():
     landmarks, picture = grid_landmarks(), dotted(grid_landmarks())
     config = AugmentConfig(box=SURE_BOX, geometry=STILL, **GEOMETRY_ALONE)
-    crop, moved, _ = augment(picture, landmarks, BOX, BOX + 9, CROP, config, np.random.default_rng(0))
+    crop, moved, *_ = augment(picture, landmarks, BOX, BOX + 9, CROP, config, np.random.default_rng(0))
     expected_crop, expected_points = plain_crop(picture, landmarks, BOX, CROP)
     np.testing.assert_array_equal(crop, expected_crop)
     np.testing.assert_array_equal(moved, expected_points)
@@ -83,9 +83,9 @@ def test_mirroring_the_mirrored_crop_gives_the_first_back():
         geometry=SimilarityConfig(rotation_std_deg=0.0, zoom=0.0, shift=0.0, mirror=1.0),
         **GEOMETRY_ALONE,
     )
-    once, points, _ = augment(picture, landmarks, BOX, None, CROP, config, np.random.default_rng(0))
+    once, points, *_ = augment(picture, landmarks, BOX, None, CROP, config, np.random.default_rng(0))
     whole = np.array([0.0, 0.0, 224.0, 224.0])
-    twice, points, _ = augment(once, points, whole, None, CropConfig(scale=1), config, np.random.default_rng(0))
+    twice, points, *_ = augment(once, points, whole, None, CropConfig(scale=1), config, np.random.default_rng(0))
     plain, plain_points = plain_crop(picture, landmarks, BOX, CROP)
     assert np.abs(twice.astype(int) - plain).max() <= 1
     np.testing.assert_allclose(points, plain_points, atol=1e-9)
@@ -156,3 +156,28 @@ def test_other_markups_are_mirrored_by_their_own_table(n):
     table = MARKUPS[n].mirror
     np.testing.assert_allclose(mirrored, np.column_stack([224 - plain[table, 0], plain[table, 1]]), atol=1e-6)
     assert np.isnan(mirrored).all(1).sum() == 1 and np.isnan(mirrored[table[3]]).all()
+
+
+def test_the_order_names_the_packed_landmarks():
+    landmarks, picture = grid_landmarks(), dotted(grid_landmarks())
+    for mirror in (0.0, 1.0):
+        config = AugmentConfig(geometry=SimilarityConfig(mirror=mirror), **GEOMETRY_ALONE)
+        face = augment(picture, landmarks, BOX, None, CROP, config, np.random.default_rng(1))
+        np.testing.assert_array_equal(face.order, MIRROR if mirror else np.arange(68))
+
+
+def test_a_face_turned_by_any_angle_is_cut_from_the_turned_faces_own_box():
+    """The crop's side is the turned landmarks' longer side times the scale, and they lie in its middle."""
+    landmarks = grid_landmarks()
+    config = SimilarityConfig(zoom=0.0, shift=0.0, any_angle=1.0)
+    tight = np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)])
+    angles = []
+    for seed in range(40):
+        transform, mirrored = random_transform(tight, CROP, config, np.random.default_rng(seed), landmarks)
+        moved = transform.to_crop(landmarks)
+        low, high = moved.min(axis=0), moved.max(axis=0)
+        assert (high - low).max() * CROP.scale == pytest.approx(CROP.size, rel=1e-6)
+        assert (low + high) / 2 == pytest.approx([CROP.size / 2] * 2, abs=1e-6)
+        sign = -1 if mirrored else 1
+        angles.append(np.degrees(np.arctan2(transform.matrix[1, 0], sign * transform.matrix[0, 0])))
+    assert min(angles) < -120 and max(angles) > 120 and np.ptp(np.sort(np.abs(angles))) > 150

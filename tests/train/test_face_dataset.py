@@ -1,10 +1,23 @@
 """Batches of a pack: the mean face and the validation crops, worked out another way."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.data.pack import Pack
-from occlumark.train.face_dataset import faces_digest, mean_face, validation_batches
+from occlumark.data.augment import AugmentConfig, NoFaceConfig, SimilarityConfig
+from occlumark.data.pack import OCCLUDED, UNKNOWN, VISIBLE, Pack
+from occlumark.markup import MARKUPS
+from occlumark.occluders.occlude import OccludeConfig
+from occlumark.train.face_dataset import (
+    TrainingFaces,
+    faces_digest,
+    landmark_occlusion,
+    map_occlusion,
+    mean_face,
+    validation_batches,
+)
 
 CROP = CropConfig(size=64)
 
@@ -33,3 +46,65 @@ def test_digest_tells_packs_apart(pack_path):
     assert digest == faces_digest(Pack.open(pack_path))
     pack.names[0] = "another.png"
     assert digest != faces_digest(pack)
+
+
+def _alpha(value: float) -> np.ndarray:
+    """A drawn occluder over the left half of a crop of 64 pixels."""
+    alpha = np.zeros((64, 64), np.float32)
+    alpha[:, :32] = value
+    return alpha
+
+
+POINTS = np.array([(10.0, 10), (40.0, 10), (40.0, 40), (50.0, 50), (90.0, 10), (np.nan, np.nan)])
+KNOWN = np.array([VISIBLE, VISIBLE, OCCLUDED, UNKNOWN, VISIBLE, VISIBLE])
+
+
+@pytest.mark.parametrize(("opacity", "first"), [(0.9, 1.0), (0.5, np.nan), (0.1, 0.0)])
+def test_a_landmark_is_occluded_by_what_is_drawn_or_real_visible_or_unknown(opacity, first):
+    states = landmark_occlusion(KNOWN, _alpha(opacity), POINTS)
+    np.testing.assert_array_equal(states, [first, 0, 1, np.nan, np.nan, np.nan])
+
+
+def test_a_drawn_occluder_hides_a_landmark_that_was_unknown():
+    np.testing.assert_array_equal(landmark_occlusion(np.array([UNKNOWN]), _alpha(1.0), POINTS[:1]), [1])
+
+
+def test_the_map_knows_what_is_drawn_near_it_and_about_known_landmarks():
+    points = np.array([(60.0, 4), (60.0, 60), (60.0, 32)])
+    states = np.array([0.0, 1.0, np.nan], np.float32)  # visible, occluded, unknown
+    alpha = np.zeros((64, 64), np.float32)
+    alpha[:, :8] = 1  # the first column of cells
+    cells = map_occlusion(states, alpha, points)
+    assert cells.shape == (8, 8) and (cells[:, 0] == 1).all() and (cells[:, 1:4] == 0).all()
+    assert np.isnan(cells[:, 4:6]).all()  # neither near what is drawn nor about a landmark
+    assert (cells[:2, 6:] == 0).all() and cells[7, 7] == 1 and np.isnan(cells[3:5, 6:]).all()
+    assert np.isnan(cells[6:, 6]).all()
+
+
+def test_a_share_of_the_crops_shows_no_face(pack_path, tmp_path):
+    np.save(tmp_path / "background.npy", np.full((2, 96, 96, 3), 7, np.uint8))
+    config = AugmentConfig(no_face=NoFaceConfig(share=0.5, background=str(tmp_path / "background.npy")))
+    pack = Pack.open(pack_path)
+    faces = TrainingFaces(pack, np.arange(len(pack)), CROP, config, 0, 0)
+    batches = [faces[i] for i in range(len(pack))]
+    none = [batch for batch in batches if batch.presence == 0]
+    assert 5 <= len(none) <= 19
+    for batch in none:
+        assert batch.crops.shape == (64, 64, 3) and batch.landmarks.shape == (68, 2)
+        assert batch.landmarks.isnan().all() and batch.occluded.isnan().all() and batch.occlusion.isnan().all()
+    assert all(batch.landmarks.isfinite().all() for batch in batches if batch.presence == 1)
+    assert all((faces[i].crops == batches[i].crops).all() for i in range(3))  # again the same
+
+
+def test_places_that_are_not_exact_train_no_landmark_but_tell_occlusion(pack_path, tmp_path):
+    pack = Pack.open(pack_path)
+    exact, occlusion = np.ones((len(pack), 68), np.uint8), np.zeros((len(pack), 68), np.uint8)
+    exact[0, :30], occlusion[0, 40:] = 0, OCCLUDED
+    labelled = replace(pack, exact=exact, occlusion=occlusion)
+    config = AugmentConfig(geometry=SimilarityConfig(mirror=1.0), occlude=OccludeConfig(probability=0))
+    batch = TrainingFaces(labelled, np.arange(1), CROP, config, 0, 0)[0]
+    mirror = np.asarray(MARKUPS[68].mirror)
+    np.testing.assert_array_equal(batch.landmarks.isnan().any(1).numpy(), mirror < 30)
+    known = batch.occluded.isfinite().numpy()
+    np.testing.assert_array_equal(batch.occluded.numpy()[known], (mirror >= 40)[known])
+    assert known.sum() > 40

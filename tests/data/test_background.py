@@ -1,0 +1,73 @@
+"""Crops without a face: none overlaps a face, the finder's errors come first."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from occlumark.crop import CropConfig
+from occlumark.data.background import background_crops, is_background
+from occlumark.data.no_face import load_background, missed_crop, no_face_crop
+from occlumark.data.scenes import Scene
+from occlumark.errors import ConfigError
+
+CROP = CropConfig(size=64)
+
+
+def test_what_is_background():
+    faces = np.array([[40.0, 40, 60, 60]])
+    assert is_background(np.array([0.0, 0, 30, 30]), faces)
+    assert not is_background(np.array([35.0, 35, 65, 65]), faces)  # the face
+    assert not is_background(np.array([0.0, 0, 100, 100]), faces)  # holds its middle
+    assert not is_background(np.array([45.0, 45, 51, 51]), faces)  # a part of it, next to its middle
+    assert is_background(np.array([0.0, 0, 5, 5]), np.zeros((0, 4)))
+
+
+def test_crops_show_no_face_and_begin_with_what_the_finder_takes_for_one(tmp_path: Path):
+    photo = np.zeros((100, 100, 3), np.uint8)
+    photo[40:60, 40:60] = (0, 0, 255)  # the face: red, as OpenCV writes blue, green, red
+    photo[5:25, 5:25] = (0, 255, 0)  # what the finder takes for one: green
+    cv2.imwrite(str(tmp_path / "w300_a.png"), photo)
+    scene = Scene(tmp_path / "w300_a.png", np.array([[40.0, 40, 60, 60]]), np.array([True]), np.zeros((0, 4)))
+    found = np.array([[40.0, 40, 60, 60], [5.0, 5, 25, 25]])
+    crops = list(background_crops([scene], lambda photo: found, CROP, per_scene=4, seed=0))
+    assert len(crops) == 4 and all(crop.shape == (64, 64, 3) for crop in crops)
+    assert (crops[0][32, 32] == [0, 255, 0]).all()
+    assert all(crop[32, 32, 0] < 50 for crop in crops)
+
+
+def test_a_crop_that_missed_its_face_does_not_hold_it():
+    pack_crop = np.zeros((200, 200, 3), np.uint8)
+    pack_crop[70:130, 70:130] = 255
+    box = np.array([70.0, 70, 130, 130])
+    shares = [
+        (missed_crop(pack_crop, box, CropConfig(size=64, scale=1.0), np.random.default_rng(seed)) > 127).mean()
+        for seed in range(60)
+    ]
+    beside = [share for share in shares if share < 0.6]
+    assert len(beside) > 30 and np.mean(beside) < 0.15  # beside the face
+    assert len(beside) < 58 and min(share for share in shares if share >= 0.6) > 0.6  # or deep within it
+
+
+def test_every_kind_of_crop_without_a_face_comes_at_the_networks_size():
+    background = np.full((3, 80, 80, 3), 77, np.uint8)
+    pack_crop, box = np.full((200, 200, 3), 200, np.uint8), np.array([70.0, 70, 130, 130])
+    crops = [no_face_crop(background, pack_crop, box, CROP, np.random.default_rng(seed)) for seed in range(60)]
+    assert all(crop.shape == (64, 64, 3) and crop.dtype == np.uint8 for crop in crops)
+    from_background = sum(int((crop[32, 32] == 77).all()) for crop in crops)
+    assert 20 < from_background < 50
+    again = no_face_crop(background, pack_crop, box, CROP, np.random.default_rng(5))
+    np.testing.assert_array_equal(again, crops[5])
+
+
+def test_a_file_that_holds_no_crops_is_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match="`occlumark background` wrote"):
+        load_background(str(tmp_path / "none.npy"))
+    for number, wrong in enumerate((np.zeros((2, 8, 8), np.uint8), np.zeros((2, 8, 8, 3)))):
+        np.save(tmp_path / f"{number}.npy", wrong)
+        with pytest.raises(ConfigError, match="holds crops"):
+            load_background(str(tmp_path / f"{number}.npy"))
+    np.save(tmp_path / "empty.npy", np.zeros((0, 8, 8, 3), np.uint8))
+    with pytest.raises(ConfigError, match="at least one crop"):
+        load_background(str(tmp_path / "empty.npy"))

@@ -1,0 +1,61 @@
+"""A network that starts from an exported file answers as the file does, and trains as any other."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from occlumark.errors import CheckpointError
+from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
+from occlumark.model.refinement_stage import RefinementConfig
+from occlumark.packaged import packaged_weights
+from occlumark.train.exported_start import read_exported, unfold
+
+PATH = packaged_weights("occlumark")[0]
+
+
+@pytest.fixture(scope="module")
+def crops() -> "torch.Tensor":
+    """Blurred noise: statistics of any pictures do."""
+    small = torch.rand(12, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    large = torch.nn.functional.interpolate(small, size=224, mode="bicubic").clamp(0, 1) * 255
+    return large.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
+
+
+@pytest.fixture(scope="module")
+def network(crops) -> OcclusionAdaptiveNetwork:
+    config = NetworkConfig(refinement=True, rf=RefinementConfig(detail=8), presence=True)
+    network = OcclusionAdaptiveNetwork(config)
+    unfold(network, read_exported(PATH), crops, PATH)
+    return network
+
+
+def test_it_answers_as_the_file(network, crops):
+    with torch.no_grad():
+        output = network.eval()(crops[:4])
+    session_answers = onnxruntime.InferenceSession(str(PATH)).run(None, {"crops": crops[:4].numpy()})
+    np.testing.assert_allclose(output.landmarks.numpy(), session_answers[0], atol=0.01)
+    np.testing.assert_allclose((-output.refined.occlusion_logit).sigmoid().numpy(), session_answers[1], atol=1e-3)
+
+
+def test_in_training_mode_it_answers_nearly_the_same_on_the_crops_of_its_statistics(network, crops):
+    with torch.no_grad():
+        evaluated, trained = network.eval()(crops).landmarks, network.train()(crops).landmarks
+    assert (evaluated - trained).abs().max() < 0.05
+    assert torch.equal(network.M, torch.eye(len(network.M)))
+
+
+def test_modules_that_the_file_lacks_keep_their_start(network):
+    assert (network.refinement.detail.stage.head.weight == 0).all()
+
+
+def test_another_network_or_no_network_is_refused(tmp_path: Path, crops):
+    with pytest.raises(CheckpointError, match=r"does not fit this network: .*refinement"):
+        unfold(OcclusionAdaptiveNetwork(NetworkConfig()), read_exported(PATH), crops, PATH)
+    (tmp_path / "none.onnx").write_bytes(b"no network")
+    with pytest.raises(CheckpointError, match=r"truncated or no ONNX file|holds no weight"):
+        read_exported(tmp_path / "none.onnx")
+    with pytest.raises(CheckpointError, match="no such exported network"):
+        read_exported(tmp_path / "missing.onnx")
