@@ -61,6 +61,7 @@ def references() -> list[tuple[str, str, str]]:
     "name",
     [
         *("detect", "train", "evaluate", "evaluate-finder", "evaluate-occlusion", "export", "pack", "demo"),
+        "background",
         *("check-data", "occluders"),
     ],
 )

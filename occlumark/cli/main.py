@@ -24,7 +24,19 @@ from occlumark.cli import (
 )
 from occlumark.errors import OcclumarkError, one_line
 
-_COMMANDS = (detect, train, evaluate, evaluate_finder, evaluate_occlusion, export, pack, background, demo, occluders, check_data)
+_COMMANDS = (
+    detect,
+    train,
+    evaluate,
+    evaluate_finder,
+    evaluate_occlusion,
+    export,
+    pack,
+    background,
+    demo,
+    occluders,
+    check_data,
+)
 _STDOUT = "standard output"
 
 

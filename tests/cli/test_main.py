@@ -26,6 +26,7 @@ COMMANDS = [
     "evaluate-occlusion",
     "export",
     "pack",
+    "background",
     "demo",
     "occluders",
     "check-data",
