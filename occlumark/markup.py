@@ -10,6 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 
+@dataclass(frozen=True)
+class Opening:
+    """Landmarks that tell how far an eye or the mouth is open."""
+
+    corners: tuple[int, int]
+    """Its two ends."""
+    lids: tuple[tuple[int, int], ...]
+    """Pairs that lie on one another where it is shut: on the upper and the lower lid or lip."""
+
+
 @dataclass(frozen=True, eq=False)
 class Markup:
     """A scheme of landmarks on a face."""
@@ -28,6 +38,13 @@ class Markup:
     """Of the right and the left eye: their distance is the inter-ocular distance."""
     pupils: tuple[Sequence[int], Sequence[int]]
     """Landmarks whose mean is the right and the left pupil: their distance is the inter-pupil distance."""
+    nose_tip: int
+    mouth_corners: tuple[int, int]
+    """The right one and the left one."""
+    eyes: tuple[Opening, Opening] | None = None
+    """The right one and the left one; None: the markup has no points on the lids."""
+    mouth: Opening | None = None
+    """Between the lips; None: the markup has no points there."""
 
 
 def _mirror(n: int, *pairs: tuple[Sequence[int], Sequence[int]]) -> np.ndarray:
@@ -75,6 +92,10 @@ _W300 = Markup(
     ),
     outer_eye_corners=(36, 45),
     pupils=(RIGHT_EYE, LEFT_EYE),
+    nose_tip=30,
+    mouth_corners=(48, 54),
+    eyes=(Opening((36, 39), ((37, 41), (38, 40))), Opening((45, 42), ((44, 46), (43, 47)))),
+    mouth=Opening((60, 64), ((61, 67), (62, 66), (63, 65))),
 )
 
 # Burgos-Artizzu et al., Robust face landmark estimation under occlusion, ICCV 2013, in the order of LFPW (Belhumeur et
@@ -107,6 +128,10 @@ _COFW = Markup(
     ),
     outer_eye_corners=(8, 9),
     pupils=((16,), (17,)),
+    nose_tip=20,
+    mouth_corners=(22, 23),
+    eyes=(Opening((8, 10), ((12, 13),)), Opening((9, 11), ((14, 15),))),
+    mouth=Opening((22, 23), ((25, 26),)),
 )
 
 # Koestinger et al., Annotated Facial Landmarks in the Wild, 2011: its 21 points without the ears. Brows and eyes run
@@ -125,6 +150,8 @@ _AFLW = Markup(
     contours=((0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11), (12, 13, 14), (15, 16, 17)),
     outer_eye_corners=(6, 11),
     pupils=((7,), (10,)),
+    nose_tip=13,
+    mouth_corners=(15, 17),
 )
 
 # Wu et al., Look at Boundary, CVPR 2018. A brow is its upper edge, then its lower one backwards.
@@ -162,6 +189,10 @@ _WFLW = Markup(
     ),
     outer_eye_corners=(60, 72),
     pupils=((96,), (97,)),
+    nose_tip=54,
+    mouth_corners=(76, 82),
+    eyes=(Opening((60, 64), ((61, 67), (62, 66), (63, 65))), Opening((72, 68), ((71, 73), (70, 74), (69, 75)))),
+    mouth=Opening((88, 92), ((89, 95), (90, 94), (91, 93))),
 )
 
 #: By the number of landmarks.

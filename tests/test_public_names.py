@@ -48,7 +48,7 @@ def test_a_misspelt_name_is_an_error_for_the_type_checker(tmp_path):
     misspelt, wrong_type, revealed, count = done.stdout.splitlines()
     assert misspelt.startswith('snippet.py:1: error: Module "occlumark" has no attribute "Detecter"')
     assert wrong_type.startswith("snippet.py:2: error: Incompatible types in assignment") and "list[Face]" in wrong_type
-    assert "-> list[occlumark.face.Face]" in revealed and "Any" not in revealed.split("photo:")[0]
+    assert "-> list[occlumark.face.face.Face]" in revealed and "Any" not in revealed.split("photo:")[0]
     assert count.startswith("Found 2 errors")
 
 

@@ -1,16 +1,18 @@
 """A face as it is returned: where it is, its landmarks, what of it is hidden."""
 
-import base64
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import cv2
 import numpy as np
 
 from occlumark.crop import CropTransform
 from occlumark.errors import AnnotationError
+from occlumark.face.align import Layout, arcface_crop, five_points, upright_crop
+from occlumark.face.occlusion_map import laid_on, map_of_text, map_to_text, values_at
+from occlumark.face.openness import eye_openness, mouth_openness
+from occlumark.face.pose import HeadPose, head_pose
 from occlumark.markup import MARKUPS, Markup
 
 #: Landmarks with a visibility below are taken for hidden where the caller says nothing else.
@@ -113,6 +115,47 @@ class Face:
         return {name: float(hidden[list(indices)].mean()) for name, indices in self.markup.regions.items()}
 
     @property
+    def five_points(self) -> np.ndarray:
+        """(5, 2) right and left pupil, nose tip, right and left corner of the mouth, as the person has them."""
+        return five_points(self.landmarks, self.markup)
+
+    @property
+    def pose(self) -> HeadPose:
+        """How the head is turned, yaw, pitch and roll in degrees (pose.HeadPose), from the visible landmarks."""
+        return head_pose(self.landmarks, self.visibility, self.markup)
+
+    @property
+    def eye_openness(self) -> np.ndarray:
+        """(2,) of the right and the left eye: lids' distance over the eye's width; NaN where the markup has no lids."""
+        return eye_openness(self.landmarks, self.markup)
+
+    @property
+    def mouth_openness(self) -> float:
+        """Distance of the lips over the mouth's width, 0 where it is shut; NaN where the markup has no inner lips."""
+        return mouth_openness(self.landmarks, self.markup)
+
+    def align(self, size: int = 112, layout: Layout = "arcface", *, scale: float = 1.3) -> CropTransform:
+        """The face upright, in a square of its own: `face.align(112).cut(photo)` is the picture.
+
+        Args:
+            size: side of the square, pixels.
+            layout: "arcface" brings the five points to where ArcFace and its kin have them; "upright" turns the
+                landmarks' box upright and puts it into the middle.
+            scale: with "upright", side of the square over the longer side of the box.
+
+        Returns:
+            The transform: to_crop moves points of the photo into the square, to_photo back, cut makes the picture.
+
+        Raises:
+            ValueError: there is no such layout, size is below 1, scale is not above 0.
+        """
+        if layout == "arcface":
+            return arcface_crop(self.five_points, size)
+        if layout == "upright":
+            return upright_crop(self.landmarks, self.pose.roll_deg, size, scale)
+        raise ValueError(f"layout is 'arcface' or 'upright', not {layout!r}")
+
+    @property
     def has_expected_error(self) -> bool:
         """Whether expected_error holds numbers."""
         return not np.isnan(self.expected_error).any()
@@ -126,17 +169,7 @@ class Face:
         Returns:
             (...,) 0..1; NaN outside the crop, which the network did not see.
         """
-        in_crop = self.crop.to_crop(points)
-        rows, columns = self.occlusion_map.shape
-        # The first cell's centre is at half a cell; beyond the outermost centres the map goes on as it ends.
-        x = np.clip(in_crop[..., 0] * columns / self.crop.size - 0.5, 0, columns - 1)
-        y = np.clip(in_crop[..., 1] * rows / self.crop.size - 0.5, 0, rows - 1)
-        x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
-        x1, y1 = np.minimum(x0 + 1, columns - 1), np.minimum(y0 + 1, rows - 1)
-        top = self.occlusion_map[y0, x0] * (1 - x + x0) + self.occlusion_map[y0, x1] * (x - x0)
-        bottom = self.occlusion_map[y1, x0] * (1 - x + x0) + self.occlusion_map[y1, x1] * (x - x0)
-        inside = ((in_crop >= 0) & (in_crop <= self.crop.size)).all(axis=-1)
-        return np.where(inside, top * (1 - y + y0) + bottom * (y - y0), np.nan)
+        return values_at(self.occlusion_map, self.crop, points)
 
     def occlusion_on(self, height: int, width: int) -> np.ndarray:
         """The occlusion map laid on the photo.
@@ -148,22 +181,7 @@ class Face:
         Returns:
             (height, width) float32, 0..1; NaN outside the crop.
         """
-        rows, columns = self.occlusion_map.shape
-        to_map = np.diag([columns, rows]) / self.crop.size @ self.crop.matrix
-        # OpenCV puts a pixel's centre on whole numbers, we on halves.
-        to_map[:, 2] += to_map[:, :2] @ np.array([0.5, 0.5]) - 0.5
-        laid = cv2.warpAffine(
-            self.occlusion_map.astype(np.float32),
-            to_map,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        xs, ys = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]
-        for row in self.crop.matrix:
-            in_crop = xs * row[0] + ys * row[1] + row[2]
-            laid[(in_crop < 0) | (in_crop > self.crop.size)] = np.nan
-        return laid
+        return laid_on(self.occlusion_map, self.crop, height, width)
 
     def to_json(self) -> dict[str, Any]:
         """The face as plain numbers and lists, for `json.dumps`: less than 6 kB, named as the fields are.
@@ -180,7 +198,7 @@ class Face:
             "visibility": [math.floor(value * 1000 + 1e-6) / 1000 for value in self.visibility.tolist()],
             "hidden_regions": {name: round(share, 3) for name, share in self.hidden_regions().items()},
             "expected_error": self.expected_error.round(2).tolist() if self.has_expected_error else None,
-            "occlusion_map": _map_to_text(self.occlusion_map),
+            "occlusion_map": map_to_text(self.occlusion_map),
             # 9 digits are 0.01 crop pixels anywhere in a photo of a million pixels a side.
             "crop": {
                 "matrix": [[float(f"{value:.9g}") for value in row] for row in self.crop.matrix.tolist()],
@@ -236,27 +254,10 @@ def _check(name: str, values: np.ndarray, n: int) -> None:
         raise ValueError("expected_error is at least 0")
 
 
+def _map_of_json(value: Any) -> np.ndarray:
+    """What map_to_text gave, or the lists of earlier versions."""
+    return map_of_text(value) if isinstance(value, str) else _numbers(value)
+
+
 def _numbers(values: Any) -> np.ndarray:
     return np.array(values, dtype=np.float64)
-
-
-def _map_to_text(occlusion_map: np.ndarray) -> str:
-    rows, columns = occlusion_map.shape
-    content = (occlusion_map * 255).round().astype(np.uint8).tobytes()
-    return f"{rows}x{columns}:{base64.b64encode(content).decode('ascii')}"
-
-
-def _map_of_json(value: Any) -> np.ndarray:
-    """What _map_to_text gave, or the lists of earlier versions.
-
-    Raises:
-        ValueError, TypeError: it is neither.
-    """
-    if not isinstance(value, str):
-        return _numbers(value)
-    size, _, content = value.partition(":")
-    rows, columns = (int(side) for side in size.split("x"))
-    cells = np.frombuffer(base64.b64decode(content, validate=True), np.uint8)
-    if len(cells) != rows * columns or rows < 0:
-        raise ValueError(f"an occlusion map of {size} has {len(cells)} cells")
-    return cells.reshape(rows, columns) / 255
