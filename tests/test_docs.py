@@ -105,6 +105,16 @@ def test_links_lead_to_files_and_headings(page):
     assert missing == []
 
 
+@pytest.mark.parametrize(
+    ("index", "pages"),
+    [("docs/README.md", "docs/*.md"), ("docs/experiments/README.md", "docs/experiments/*.md"), ("README.md", "*.md")],
+)
+def test_every_page_is_on_its_map(index, pages):
+    listed = {(ROOT / index).parent / link for link in re.findall(r"\]\(([^)#]+)", (ROOT / index).read_text("utf-8"))}
+    listed = {path.resolve() for path in listed} | {ROOT / index}
+    assert [name_of(page) for page in ROOT.glob(pages) if page not in listed] == []
+
+
 def test_pages_and_headings_that_code_refers_to_are_there():
     assert len([heading for _, _, heading in references() if heading]) > 10
     wrong = [
