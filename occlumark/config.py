@@ -106,18 +106,19 @@ def shown(value: object) -> str:
         return "a number of thousands of digits"
 
 
-def parse_json(text: str | bytes, what: str) -> dict[str, Any]:
+def parse_json(text: str | bytes, what: str, most_bytes: int = MOST_TEXT_BYTES) -> dict[str, Any]:
     """A JSON object from a file that may be anybody's.
 
     Args:
         text: what should be one object.
         what: starts the message.
+        most_bytes: a longer text is refused.
 
     Raises:
         ConfigError: the text is too long, nested too deeply or no JSON object, or a number in it is not finite.
     """
-    if len(text) > MOST_TEXT_BYTES:
-        raise ConfigError(f"{what}: at most {MOST_TEXT_BYTES:,} bytes of JSON, not {len(text):,}")
+    if len(text) > most_bytes:
+        raise ConfigError(f"{what}: at most {most_bytes:,} bytes of JSON, not {len(text):,}")
     try:
         values = json.loads(text, parse_constant=_not_json)
     except RecursionError as error:
@@ -155,6 +156,8 @@ def renamed(kind: type, values: Mapping[str, Any], at: str = "") -> tuple[dict[s
         ConfigError: a field is given under both keys.
     """
     table: Mapping[str, str] = getattr(kind, "RENAMED", {})
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"config '{at.rstrip('.')}' is a section, not {shown(values)}")
     hints = get_type_hints(kind)
     today: dict[str, Any] = {}
     lines: list[str] = []

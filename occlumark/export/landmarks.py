@@ -21,7 +21,7 @@ from occlumark.model.face_finder import FinderNetwork
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
 from occlumark.train.calibration import UNCALIBRATED, Calibration, calibrate
-from occlumark.train.checkpoint import Checkpoint, averaged_weights, load_checkpoint, load_weights
+from occlumark.train.checkpoint import Checkpoint, averaged_weights, built, load_checkpoint
 from occlumark.train.config import FinderConfig, LandmarkConfig
 from occlumark.train.landmark_task import LandmarkTask
 
@@ -118,15 +118,14 @@ def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, Landm
 
 
 def _landmark_network(checkpoint: Checkpoint, config: LandmarkConfig, path: Path) -> OcclusionAdaptiveNetwork:
-    network = OcclusionAdaptiveNetwork(config.network, config.crop.size, n_landmarks=config.n_landmarks)
-    load_weights(network, averaged_weights(checkpoint), path)
-    return network.eval()
+    def build() -> OcclusionAdaptiveNetwork:
+        return OcclusionAdaptiveNetwork(config.network, config.crop.size, n_landmarks=config.n_landmarks)
+
+    return built(build, averaged_weights(checkpoint), path).eval()
 
 
 def _finder_network(checkpoint: Checkpoint, config: FinderConfig, path: Path) -> FinderNetwork:
-    network = FinderNetwork(config.network)
-    load_weights(network, averaged_weights(checkpoint), path)
-    return network.eval()
+    return built(lambda: FinderNetwork(config.network), averaged_weights(checkpoint), path).eval()
 
 
 def export(checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Path | None = None) -> None:

@@ -2,22 +2,27 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from occlumark.config import from_mapping
+from occlumark.config import from_mapping, parse_json, shown
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.files import written_whole
 from occlumark.train.config import KINDS, LandmarkConfig, RunConfig
 
 FORMAT = 1
+# The log travels in the header: 100,000 epochs of it.
+_MOST_HEADER_BYTES = 50_000_000
+Module = TypeVar("Module", bound=nn.Module)
+# What safetensors raises besides its own error where a header's shape or type is one that torch has not.
+_UNREADABLE = (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "data": checkpoint.data_digest,
         "config": asdict(checkpoint.config),
         "log": list(checkpoint.log),
+        "tensors": {part: len(getattr(checkpoint, part)) for part in _PARTS},
     }
     if isinstance(checkpoint.config, LandmarkConfig):
         header["n_landmarks"] = checkpoint.config.n_landmarks
@@ -95,9 +101,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         The checkpoint, its tensors on the CPU.
 
     Raises:
-        CheckpointError: missing, truncated, not ours, of another format version or kind.
+        CheckpointError: missing, truncated, not ours, of another format version or kind, with an epoch out of its run
+            or numbers that are not finite.
     """
-    if not path.is_file():
+    if not _is_file(path):
         raise CheckpointError(f"no such checkpoint: {path}")
     try:
         with safe_open(path, framework="pt") as file:
@@ -105,7 +112,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             if "occlumark" not in metadata:
                 raise CheckpointError(f"{path} is a safetensors file, but no checkpoint of occlumark train")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, *_UNREADABLE) as error:
         raise CheckpointError(f"{path} is truncated or no checkpoint: {error}") from error
     header = _header(path, metadata["occlumark"])
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS}
@@ -114,14 +121,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if part not in parts:
             raise CheckpointError(f"{path} holds an unknown tensor {name}")
         parts[part][todays_name(inner) if header["kind"] == "landmarks" else inner] = tensor
+    _check_tensors(path, parts, header.get("tensors"))
     try:
         config = from_mapping(KINDS[header["kind"]], header["config"])
     except ConfigError as error:
         raise CheckpointError(f"{path} has a configuration of another version: {error}") from error
+    epoch, epochs = header["epoch"], config.optimiser.epochs
+    if type(epoch) is not int or not 0 <= epoch <= epochs:
+        raise CheckpointError(f"{path} has a damaged header: its epoch is in 0..{epochs}, not {shown(epoch)}")
     n_landmarks = header.get("n_landmarks", header.get("markup"))  # the latter in older checkpoints
     if isinstance(config, LandmarkConfig) and n_landmarks != config.n_landmarks:
         raise CheckpointError(
-            f"{path} has a damaged header: {n_landmarks} landmarks, its configuration says {config.n_landmarks}"
+            f"{path} has a damaged header: {shown(n_landmarks)} landmarks, its configuration says {config.n_landmarks}"
         )
     log = header.get("log", [])  # none in older checkpoints
     if not isinstance(log, list) or not all(isinstance(line, str) and "\n" not in line for line in log):
@@ -129,17 +140,46 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         kind=header["kind"],
         config=config,
-        epoch=int(header["epoch"]),
+        epoch=epoch,
         data_digest=str(header["data"]),
         log=tuple(log),
         **parts,
     )
 
 
+def _check_tensors(path: Path, parts: Mapping[str, Mapping[str, Tensor]], counts: object) -> None:
+    """All tensors that were written, their numbers finite. Older checkpoints tell no counts."""
+    found = {part: len(tensors) for part, tensors in parts.items()}
+    if counts is not None and counts != found:
+        raise CheckpointError(f"{path} is damaged: it was written with {shown(counts)} tensors and holds {found}")
+    for part, tensors in parts.items():
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise CheckpointError(f"{path} holds numbers that are not finite, in {part}:{name}; its run diverged")
+
+
 def averaged_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     """The averaged weights by the network's own names."""
     prefix = "module."
     return {name.removeprefix(prefix): value for name, value in checkpoint.averaged.items() if name.startswith(prefix)}
+
+
+def built(build: Callable[[], Module], weights: Mapping[str, Tensor], path: Path) -> Module:
+    """A module with weights from a file, which is built only when they fit: a header alone takes no memory.
+
+    Args:
+        build: makes the module.
+        weights: by the module's own names.
+        path: the file they came from, for the message.
+
+    Raises:
+        CheckpointError: see load_weights.
+    """
+    with torch.device("meta"):
+        _check_fit(build(), weights, path)
+    module = build()
+    load_weights(module, weights, path)
+    return module
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -153,6 +193,11 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -
     Raises:
         CheckpointError: the weights are of another network.
     """
+    _check_fit(module, weights, path)
+    module.load_state_dict(weights)
+
+
+def _check_fit(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     own = module.state_dict()
     wrong = [f"missing {name}" for name in own if name not in weights]
     wrong += [f"extra {name}" for name in weights if name not in own]
@@ -161,25 +206,31 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -
         for name in own
         if name in weights and weights[name].shape != own[name].shape
     ]
+    wrong += [
+        f"{name} is {weights[name].dtype}, expected {own[name].dtype}"
+        for name in own
+        if name in weights and weights[name].is_floating_point() != own[name].is_floating_point()
+    ]
     if wrong:
         more = f" and {len(wrong) - 4} more" if len(wrong) > 4 else ""
         raise CheckpointError(f"{path} does not fit this network: {'; '.join(wrong[:4])}{more}")
-    module.load_state_dict(weights)
 
 
 def read_imagenet(path: Path) -> dict[str, Tensor]:
     """ResNet-18's ImageNet weights by torchvision's names, as fp32.
 
     Raises:
-        CheckpointError: missing, truncated or not a safetensors file.
+        CheckpointError: missing, truncated, not a safetensors file or with numbers that are not finite.
     """
-    if not path.is_file():
+    if not _is_file(path):
         raise CheckpointError(f"no such ImageNet weights: {path} (config key imagenet; empty starts from random)")
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, *_UNREADABLE) as error:
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
+    _check_tensors(path, {"imagenet": weights}, None)
+    return weights
 
 
 def flat_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
@@ -192,9 +243,25 @@ def flat_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict
     }
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, flat: Mapping[str, Tensor]) -> None:
-    """Put back what flat_optimiser took out."""
+def restore_optimiser(
+    optimiser: torch.optim.Optimizer, network: nn.Module, flat: Mapping[str, Tensor], path: Path
+) -> None:
+    """Put back what flat_optimiser took out.
+
+    Raises:
+        CheckpointError: there is nothing, or a state that is incomplete or of another network.
+    """
     parameters = dict(network.named_parameters())
+    names = {key.rpartition("/")[0] for key in flat}
+    expected = {
+        f"{name}/{entry}": (torch.Size() if entry == "step" else parameters[name].shape)
+        for name in names & parameters.keys()
+        for entry in ("step", "exp_avg", "exp_avg_sq")
+    }
+    if not flat or {key: value.shape for key, value in flat.items()} != expected:
+        raise CheckpointError(
+            f"{path} has a damaged optimiser state; start from its weights instead (config key start)"
+        )
     for key, value in flat.items():
         name, _, entry = key.rpartition("/")
         place = value if entry == "step" else value.to(parameters[name].device)
@@ -211,14 +278,23 @@ def todays_name(name: str) -> str:
 def _header(path: Path, text: str) -> dict[str, Any]:
     """The header, with the entries that checkpoints older than a second kind of network lack."""
     try:
-        header = json.loads(text)
-    except json.JSONDecodeError as error:
+        header = parse_json(text, "metadata", _MOST_HEADER_BYTES)
+    except ConfigError as error:
         raise CheckpointError(f"{path} has a damaged header: {error}") from error
-    if not isinstance(header, dict) or not {"format", "epoch", "config"} <= header.keys():
+    if not {"format", "epoch", "config"} <= header.keys():
         raise CheckpointError(f"{path} has a damaged header: it lacks what occlumark train writes")
     if header["format"] != FORMAT:
-        raise CheckpointError(f"{path} has checkpoint format {header['format']}, this version reads {FORMAT}")
+        raise CheckpointError(f"{path} has checkpoint format {shown(header['format'])}, this version reads {FORMAT}")
     header = {"kind": "landmarks", "data": header.get("faces", "")} | header
     if header["kind"] not in list(KINDS):
-        raise CheckpointError(f"{path} is a checkpoint of {header['kind']!r}, this version knows {', '.join(KINDS)}")
+        raise CheckpointError(
+            f"{path} is a checkpoint of {shown(header['kind'])}, this version knows {', '.join(KINDS)}"
+        )
     return header
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except ValueError:  # a null byte in the name
+        return False

@@ -113,6 +113,8 @@ class LandmarkTask:
                 network.load_imagenet(read_imagenet(Path(config.imagenet)))
             except KeyError as error:
                 raise CheckpointError(f"{config.imagenet} is no ResNet-18: {error} is missing") from error
+            except RuntimeError as error:
+                raise CheckpointError(f"{config.imagenet} is no ResNet-18: its weights have other shapes") from error
         return network
 
     def _start(self, network: OcclusionAdaptiveNetwork, start: str) -> None:

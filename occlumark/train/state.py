@@ -80,7 +80,7 @@ class RunState(Generic[Network]):
             raise ConfigError(f"{path} was trained on other data; resume with the same")
         load_weights(self.network, checkpoint.network, path)
         load_weights(self.averaged, checkpoint.averaged, path)
-        restore_optimiser(self.optimiser, self.network, checkpoint.optimiser)
+        restore_optimiser(self.optimiser, self.network, checkpoint.optimiser, path)
         self.epoch = checkpoint.epoch
         self.log = checkpoint.log
 
