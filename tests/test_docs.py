@@ -60,7 +60,17 @@ def references() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("detect", "train", "evaluate", "evaluate-finder", "evaluate-occlusion", "export", "pack", "demo"),
+        *(
+            "detect",
+            "train",
+            "evaluate",
+            "evaluate-finder",
+            "evaluate-occlusion",
+            "evaluate-visibility",
+            "export",
+            "pack",
+            "demo",
+        ),
         "background",
         *("check-data", "occluders"),
     ],

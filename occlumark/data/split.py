@@ -54,3 +54,19 @@ def hash_fraction(identity: str, seed: int) -> float:
     """A number in 0..1, uniform over identities, and the same on every machine."""
     digest = hashlib.sha256(f"{seed}:{identity}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def whole_photos(names: Sequence[str], training: np.ndarray, validation: np.ndarray) -> np.ndarray:
+    """Those of the validation samples of whose photo no face is for training, WFLW's siblings (`..__2.jpg`) included.
+
+    Args:
+        names: of all samples.
+        training: their indices by split_validation.
+        validation: the same.
+    """
+    trained = {_whole_photo(names[i]) for i in training}
+    return np.array([i for i in validation if _whole_photo(names[i]) not in trained], dtype=int)
+
+
+def _whole_photo(name: str) -> str:
+    return re.sub(r"__\d+$", "", photo_identity(name))

@@ -128,3 +128,74 @@ def _checked_errors(predicted: np.ndarray, true: np.ndarray) -> tuple[np.ndarray
     if predicted.shape != true.shape or not true.size or not np.isfinite([predicted, true]).all():
         raise ValueError(f"predicted and true errors are finite, of one shape; not {predicted.shape} and {true.shape}")
     return predicted.ravel(), true.ravel()
+
+
+class Reliability(NamedTuple):
+    """Points in bins of equal width of their predicted visibility, from 0 to 1."""
+
+    points: np.ndarray
+    """(bins,) int, how many are in each."""
+    predicted: np.ndarray
+    """(bins,) mean predicted visibility; NaN where a bin is empty."""
+    visible: np.ndarray
+    """(bins,) share that is visible; NaN where a bin is empty."""
+
+    def largest_gap(self, least_share: float = 0.02) -> float:
+        """The largest difference between predicted and true share, of the bins that hold at least so many points."""
+        large = self.points >= least_share * self.points.sum()
+        return float(np.abs(self.predicted - self.visible)[large].max())
+
+
+def reliability(visibility: np.ndarray, occluded: np.ndarray, bins: int = 10) -> Reliability:
+    """Whether of the points with visibility 0.8, 80 % are visible.
+
+    Args:
+        visibility: predicted, 0..1, any shape, at least one point.
+        occluded: booleans of the same shape, the truth.
+        bins: how many.
+    """
+    visibility, occluded = _checked_visibility(visibility, occluded)
+    index = np.minimum((visibility * bins).astype(int), bins - 1)
+    points = np.bincount(index, minlength=bins)
+    with np.errstate(invalid="ignore"):  # 0 / 0 of empty bins
+        predicted = np.bincount(index, visibility, bins) / points
+        visible = np.bincount(index, ~occluded, bins) / points
+    return Reliability(points, predicted, visible)
+
+
+class PrecisionRecallAt(NamedTuple):
+    """What a threshold makes of points. All fractions."""
+
+    precision: float
+    """Of the points predicted occluded, the share that is; NaN where none is predicted."""
+    recall: float
+    """Of the occluded points, the share that is predicted; NaN where none is occluded."""
+    false_positives: float
+    """Of the visible points, the share that is predicted occluded; NaN where none is visible."""
+
+
+def precision_recall_at(visibility: np.ndarray, occluded: np.ndarray, threshold: float) -> PrecisionRecallAt:
+    """Points with a visibility below the threshold are predicted occluded; arguments as in reliability."""
+    visibility, occluded = _checked_visibility(visibility, occluded)
+    predicted = visibility < threshold
+    both = float((predicted & occluded).sum())
+
+    def share(part: float, whole: float) -> float:
+        return part / whole if whole else float("nan")
+
+    return PrecisionRecallAt(
+        share(both, float(predicted.sum())),
+        share(both, float(occluded.sum())),
+        share(float((predicted & ~occluded).sum()), float((~occluded).sum())),
+    )
+
+
+def _checked_visibility(visibility: np.ndarray, occluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    visibility, occluded = np.asarray(visibility, float).ravel(), np.asarray(occluded, bool).ravel()
+    if visibility.shape != occluded.shape or not len(visibility):
+        raise ValueError(
+            f"visibility and truth are of one shape, at least one point: {visibility.shape}, {occluded.shape}"
+        )
+    if not ((visibility >= 0) & (visibility <= 1)).all():
+        raise ValueError("a visibility is in 0..1")
+    return visibility, occluded

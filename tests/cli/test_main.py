@@ -24,6 +24,7 @@ COMMANDS = [
     "evaluate",
     "evaluate-finder",
     "evaluate-occlusion",
+    "evaluate-visibility",
     "export",
     "pack",
     "background",

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from occlumark.metrics.visibility import average_precision, error_bins, recall_at_precision, share_of_error
+from occlumark.metrics.visibility import (
+    average_precision,
+    error_bins,
+    precision_recall_at,
+    recall_at_precision,
+    reliability,
+    share_of_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +94,31 @@ def test_arguments_out_of_range() -> None:
     ):
         with pytest.raises(ValueError, match=r"not|finite"):
             call()
+
+
+def test_reliability_by_hand() -> None:
+    visibility = np.array([[0.05, 0.06, 0.95], [0.95, 0.99, 1.0]])
+    occluded = np.array([[1, 0, 0], [1, 0, 0]], bool)
+    bins = reliability(visibility, occluded)
+    assert bins.points.tolist() == [2, *[0] * 8, 4] and np.isnan(bins.predicted[1:9]).all()
+    assert bins.predicted[[0, 9]] == pytest.approx([0.055, (0.95 + 0.95 + 0.99 + 1) / 4])
+    assert bins.visible[[0, 9]] == pytest.approx([0.5, 0.75])
+    assert bins.largest_gap() == pytest.approx(0.5 - 0.055)
+    assert bins.largest_gap(0.4) == pytest.approx((0.95 + 0.95 + 0.99 + 1) / 4 - 0.75)  # the large bin alone
+
+
+def test_precision_and_recall_by_hand() -> None:
+    visibility, occluded = np.array([0.1, 0.2, 0.3, 0.6, 0.9]), np.array([1, 1, 0, 1, 0], bool)
+    assert precision_recall_at(visibility, occluded, 0.5) == pytest.approx((2 / 3, 2 / 3, 1 / 2))
+    assert precision_recall_at(visibility, occluded, 0.2) == pytest.approx((1, 1 / 3, 0))  # 0.2 is not below
+    nothing = precision_recall_at(visibility, occluded, 0)
+    assert np.isnan(nothing.precision) and nothing.recall == 0 and nothing.false_positives == 0
+    assert np.isnan(precision_recall_at(visibility, occluded & False, 0.5).recall)
+
+
+@pytest.mark.parametrize("visibility", [[0.1], [], [0.5, 1.2], [0.5, np.nan]])
+def test_a_visibility_that_is_none_is_refused(visibility: list) -> None:
+    truth = np.zeros(2 if len(visibility) != 0 else 0, bool)
+    for measure in (reliability, lambda v, o: precision_recall_at(v, o, 0.5)):
+        with pytest.raises(ValueError, match=r"visibility"):
+            measure(np.array(visibility), truth)
