@@ -21,7 +21,7 @@ from occlumark.export.landmarks import to_onnx
 from occlumark.files import write_csv
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.train.config import LandmarkConfig
-from paper.table4 import NETWORKS_FILE, ROWS, TRIALS
+from paper.table4 import LARGE, NETWORKS_FILE, ROWS, TRIALS
 
 
 def parameters(config: LandmarkConfig) -> int:
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--repetitions", metavar="N", type=int, default=30)
     args = parser.parse_args(argv)
     try:
-        configs = {row: load(LandmarkConfig, args.configs / f"{row}.toml") for row in (*ROWS, *TRIALS)}
+        configs = {row: load(LandmarkConfig, args.configs / f"{row}.toml") for row in (*ROWS, *TRIALS, *LARGE)}
         times = milliseconds(configs, args.repetitions)
         rows = [[row, parameters(config), f"{times[row]:.1f}"] for row, config in configs.items()]
         path = args.out / "errors" / NETWORKS_FILE

@@ -119,14 +119,41 @@ def test_table_4_compares_photo_by_photo_over_the_seeds_that_both_have(
     write_errors(inputs.errors / "ablation-odn-seed1.csv", [0.06, 0.08, 0.07, 0.9], CHALLENGING)
     write_errors(inputs.errors / "ablation-beta-1e-3-seed1.csv", [0.06, 0.08, 0.07, 0.9], CHALLENGING)
     rows = table4.trained(inputs.errors)
-    ((first, against, seeds, difference, between, p),) = table4.compare("odn", "brnet", rows)
+    ((first, against, seeds, difference, between, p, *over_seeds),) = table4.compare("odn", "brnet", rows)
     expected = paired_difference(np.array([0.06, 0.08, 0.07]), np.array([0.07, 0.08, 0.09]))
     assert (first, against, seeds, difference) == ("odn", "brnet", "1", "-1.00")
     assert (between, p) == (f"{100 * expected.low:.2f} to {100 * expected.high:.2f}", f"{expected.p:.4f}")
+    assert over_seeds == ["-", "-", "one seed"]
     assert table4.compare("odn", "odn", rows) == [] and table4.compare("gm-dm", "odn", rows) == []
     table4.make(inputs)
-    assert row(inputs, "table4", "beta-1e-3 | odn")[3] == "+0.00"
+    assert row(inputs, "table4", "Challenging | beta-1e-3 | odn")[4] == "+0.00"
+    assert row(inputs, "table4", "Common | odn | brnet")[4] == "+86.00"
     assert row(inputs, "table4", "ODN, beta 1e-3")[2] == "1"
+
+
+@pytest.mark.parametrize(
+    ("shifts", "spread", "over_seeds", "reading"),
+    [
+        ((-0.01, -0.012), "0.14", "-2.37 to 0.17", "2 seeds: too few"),
+        ((-0.01, -0.012, -0.011), "0.10", "-1.35 to -0.85", "better"),
+        ((0.01, 0.012, 0.011), "0.10", "0.85 to 1.35", "worse"),
+        ((0.01, -0.012, 0.011), "1.30", "-2.93 to 3.53", "equal"),
+        ((0.0, 0.0002, 0.0001), "0.01", "-0.01 to 0.03", "equal"),
+    ],
+)
+def test_table_4_reads_a_difference_by_its_spread_over_seeds(
+    shifts: tuple[float, ...], spread: str, over_seeds: str, reading: str, inputs: Inputs, write_errors: WriteErrors
+) -> None:
+    """Student's interval by hand: mean +- 12.706 (4.303) times the spread over the root of 2 (3)."""
+    base = np.array([0.05, 0.06, 0.07, 0.08])
+    for seed, shift in enumerate(shifts):
+        write_errors(inputs.errors / f"ablation-brnet-224-seed{seed}.csv", base, ["challenging"] * 4)
+        write_errors(inputs.errors / f"ablation-odn-224-seed{seed}.csv", base + shift, ["challenging"] * 4)
+    table4.make(inputs)
+    cells = row(inputs, "table4", "Challenging | odn-224 | brnet-224")
+    assert cells[3] == str(len(shifts)) and cells[4] == f"{100 * np.mean(shifts):+.2f}"
+    assert cells[-3:] == [spread, over_seeds, reading]
+    assert row(inputs, "table4", "BRNet + GM + LM + DM: ODN, 224 px")[2] == str(len(shifts))
 
 
 def test_table_4_tells_what_the_logs_say(inputs: Inputs) -> None:

@@ -29,6 +29,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "beta-1e-4": {"objective.beta": 1e-4},
     "beta-1e-3": {"objective.beta": 1e-3},
 }
+LARGE = {"crop.size": 224, "optimiser.epochs": 25}
+CHANGES |= {f"{row}-224": LARGE | CHANGES[row] for row in ("brnet", "brnet-flat", "odn")}
 
 
 def flat(value: Any, at: str = "") -> dict[str, Any]:
@@ -63,3 +65,11 @@ def test_the_common_part_is_the_papers_objective_under_one_short_schedule() -> N
     parts = config.augment
     off = (parts.occlude.probability, parts.colour.probability, parts.colour.grey)
     assert {*off, parts.blur.probability, parts.blur.noise, parts.blur.jpeg} == {0}
+
+
+def test_the_papers_own_recipe_is_the_ablations_odn_at_full_size_and_length() -> None:
+    paper = {key[1:]: value for key, value in flat(load(LandmarkConfig, CONFIGS.parent / "odn-paper.toml")).items()}
+    odn = config_of("odn")
+    changed = {key: value for key, value in paper.items() if value != odn[key]}
+    assert changed == {"name": "odn-paper", "crop.size": 224, "optimiser.epochs": 60}
+    assert (paper["objective.data"], paper["network.refinement"]) == ("l2", False)
