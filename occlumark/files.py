@@ -45,23 +45,22 @@ _cleaned: set[tuple[int, int]] = set()
 _held: set[int] = set()
 
 
-def write_csv(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table as CSV, whole or not at all.
+def csv_text(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV, as many cells in each row as there are heads; None and "" are empty."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([heads, *rows])
+    return text.getvalue()
 
-    Args:
-        path: the file to write.
-        heads: of the columns.
-        rows: as many cells each; None and "" are empty.
+
+def write_csv(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write csv_text's table, whole or not at all.
 
     Raises:
         OcclumarkError: it cannot be written.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(heads)
-    table.writerows(rows)
+    text = csv_text(heads, rows)
     with written_whole(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(text.encode())
 
 
 @contextmanager

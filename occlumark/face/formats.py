@@ -1,8 +1,6 @@
 """Faces in the formats of other tools: CSV, .pts, COCO key points, supervision. Not in the paper."""
 
-import csv
 import inspect
-import io
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occlumark.face.face import Face
+from occlumark.files import csv_text
 from occlumark.markup import Markup
 
 if TYPE_CHECKING:
@@ -56,9 +55,7 @@ def to_csv(faces: Sequence[Face], photo: str = "") -> str:
         return ""
     if len({len(face.landmarks) for face in faces}) > 1:
         raise ValueError("the faces of one table have one markup")
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([csv_columns(len(faces[0].landmarks)), *csv_rows(photo, faces)])
-    return text.getvalue()
+    return csv_text(csv_columns(len(faces[0].landmarks)), csv_rows(photo, faces))
 
 
 def to_pts(face: Face) -> str:
