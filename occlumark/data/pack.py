@@ -1,4 +1,4 @@
-"""The pack: every crop of a training set in one memory-mapped file, so that training reads no JPEG.
+"""The pack: every crop of a training set in one file, so that training reads no JPEG.
 
 The file is a valid safetensors file. Its header has a fixed room, padded with spaces, because the number of
 faces is known only at the end; the crops come first and are streamed, the small arrays follow.
@@ -17,8 +17,9 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from occlumark.config import Checked, Range
+from occlumark.config import Checked, Range, shown
 from occlumark.crop import CropConfig, CropTransform
+from occlumark.data.packed_crops import PackedCrops
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import CheckpointError, OcclumarkError, PhotoError
 from occlumark.files import written_whole
@@ -50,11 +51,11 @@ class PackConfig(Checked):
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """An opened pack of n faces. The arrays lie on the disk and are read where they are touched."""
+    """An opened pack of n faces: its crops on the disk, the small arrays in memory."""
 
     config: PackConfig
-    crops: np.ndarray
-    """(n, size, size, 3) uint8, RGB."""
+    crops: PackedCrops
+    """(n, size, size, 3) uint8, RGB, each read when it is asked for."""
     landmarks: np.ndarray
     """(n, 68, 2), or the points of another markup; float32, pixels of the packed crop, NaN where not annotated."""
     tight_boxes: np.ndarray
@@ -82,34 +83,39 @@ class Pack:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Pack":
-        """Map a pack into memory. Reads its header and names alone.
+        """Open a pack. Reads everything but the crops.
 
         Raises:
             CheckpointError: no such file, truncated, altered, of another format or not a pack.
         """
         path = Path(path)
+        arrays: dict[str, np.ndarray] = {}
         try:
             with path.open("rb") as file:
-                contents, layout = _read_header(path, file, path.stat().st_size)
-        except OSError as error:
-            raise CheckpointError(f"cannot read pack {path}: {error.strerror or error}") from error
-        arrays: dict[str, Any] = {
-            name: np.memmap(path, _DTYPES[entry["dtype"]], "r", _data_start(entry), tuple(entry["shape"]))
-            for name, entry in layout.items()
-        }
+                contents, layout = _read_header(path, file, os.fstat(file.fileno()).st_size)
+                crops = PackedCrops(path, _HEADER_ROOM, tuple(layout.pop("crops")["shape"]))
+                for name, entry in layout.items():
+                    start, end = entry["data_offsets"]
+                    file.seek(_HEADER_ROOM + start)
+                    values = np.frombuffer(file.read(end - start), _DTYPES[entry["dtype"]])
+                    arrays[name] = values.reshape(entry["shape"])
+        except (OSError, ValueError) as error:  # the latter: shorter than a moment ago, or a null byte in the name
+            raise CheckpointError(f"cannot read pack {path}: {getattr(error, 'strerror', None) or error}") from error
+        if not np.isfinite(arrays["tight_boxes"]).all() or np.isinf(arrays["landmarks"]).any():
+            raise CheckpointError(f"pack {path} is altered: a face's place is not finite; pack again")
         try:
             names = json.loads(bytes(arrays.pop("names")))
             groups = [""] * contents.faces
             if contents.format > _OLDEST:
                 names, groups = names["names"], names["groups"]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise CheckpointError(f"pack {path} is altered: its names are no JSON of names; pack again") from error
-        if not all(isinstance(part, list) and len(part) == contents.faces for part in (names, groups)):
+        if not all(isinstance(part, list) and [*map(type, part)] == [str] * contents.faces for part in (names, groups)):
             raise CheckpointError(f"pack {path} is altered: expected {contents.faces} names; pack again")
         if contents.format == _OLDEST:
             shape = arrays["landmarks"].shape[:2]
             arrays |= {"occlusion": np.full(shape, UNKNOWN, np.uint8), "exact": np.ones(shape, np.uint8)}
-        return cls(config=contents.config, names=names, groups=groups, **arrays)
+        return cls(config=contents.config, crops=crops, names=names, groups=groups, **arrays)
 
 
 def write_pack(
@@ -147,7 +153,8 @@ def write_pack(
             except PhotoError as error:
                 problems.append(Problem(sample.name, str(error)))
                 continue
-            if not _touches(sample.tight_box, photo):
+            x0, y0, x1, y1 = sample.tight_box
+            if x0 >= photo.shape[1] or y0 >= photo.shape[0] or x1 <= 0 or y1 <= 0:
                 problems.append(Problem(sample.name, "the landmarks lie outside the photo"))
                 continue
             transform = CropTransform.from_box(sample.tight_box, config.crop)
@@ -247,21 +254,17 @@ def _header(contents: _Contents, key: str = "n_landmarks") -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _data_start(entry: dict[str, Any]) -> int:
-    return _HEADER_ROOM + int(entry["data_offsets"][0])
-
-
 def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[_Contents, dict[str, dict[str, Any]]]:
     """Check a pack's header and size. A header is right when it is the one that we would write ourselves."""
     found = file.read(_HEADER_ROOM)
     try:
         about = json.loads(json.loads(found[8:])["__metadata__"]["occlumark"])
         kind, version = about["kind"], about["format"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a pack; write one with: occlumark pack DIR --out FILE") from error
     if kind != "pack" or version not in (_OLDEST, FORMAT):
         raise CheckpointError(
-            f"{path}: expected a pack of format {FORMAT}, came {kind} of format {version}; pack again"
+            f"{path}: expected a pack of format {FORMAT}, came {shown(kind)} of format {shown(version)}; pack again"
         )
     key = "markup" if "markup" in about else "n_landmarks"  # the former in older packs
     try:
@@ -273,9 +276,9 @@ def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[_Contents
             int(version),
         )
         expected = _header(contents, key)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise CheckpointError(f"pack {path} has an altered header; pack again") from error
-    if found != expected:
+    if found != expected or contents.faces < 1 or contents.names_bytes < 1:
         raise CheckpointError(f"pack {path} has an altered header; pack again")
     layout = _layout(contents)
     expected_bytes = _HEADER_ROOM + layout["names"]["data_offsets"][1]
@@ -283,11 +286,6 @@ def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[_Contents
         whole = f"expected {expected_bytes} bytes, came {file_bytes}"
         raise CheckpointError(f"pack {path} is not whole: {whole}; pack again")
     return contents, layout
-
-
-def _touches(box: np.ndarray, photo: np.ndarray) -> bool:
-    height, width = photo.shape[:2]
-    return bool(box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0)
 
 
 def _check_room(path: Path, count: int, config: PackConfig) -> None:

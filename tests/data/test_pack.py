@@ -1,4 +1,8 @@
 import json
+import math
+import os
+import pickle
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -101,16 +105,51 @@ def test_crops_are_rgb(tmp_path: Path, add_face: AddFace) -> None:
     red[..., 2] = 255  # OpenCV writes blue, green, red
     cv2.imwrite(str(tmp_path / "red.png"), red)
     write_pack(read_w300([tmp_path])[0], tmp_path / "red.pack", SMALL)
-    np.testing.assert_array_equal(Pack.open(tmp_path / "red.pack").crops[0, 32, 32], [255, 0, 0])
+    np.testing.assert_array_equal(Pack.open(tmp_path / "red.pack").crops[0][32, 32], [255, 0, 0])
 
 
-def test_the_file_is_safetensors_and_lies_on_the_disk(packed: Path) -> None:
+def test_the_file_is_safetensors_and_its_crops_stay_on_the_disk(packed: Path) -> None:
     pack, tensors = Pack.open(packed), load_file(packed)
-    for name in ("crops", "landmarks", "tight_boxes", "official_boxes", "zooms", "occlusion", "exact"):
+    assert len(pickle.dumps(pack.crops)) < 1000  # workers that are spawned get no pixels
+    np.testing.assert_array_equal(tensors["crops"], np.stack([*pack.crops]))
+    np.testing.assert_array_equal(tensors["crops"][-1], pickle.loads(pickle.dumps(pack.crops))[-1])
+    for name in ("landmarks", "tight_boxes", "official_boxes", "zooms", "occlusion", "exact"):
         array = getattr(pack, name)
-        assert isinstance(array, np.memmap) and not array.flags.writeable
+        assert not array.flags.writeable
         np.testing.assert_array_equal(tensors[name], array)
     assert json.loads(tensors["names"].tobytes()) == {"names": pack.names, "groups": pack.groups}
+
+
+def _copy(path: Path, to: Path) -> Path:
+    to.write_bytes(path.read_bytes())
+    return to
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: os.truncate(path, 5_000),  # a memory map would end the process here, by SIGBUS
+        lambda path: os.truncate(path, 0),
+        lambda path: path.write_bytes(path.read_bytes() + b"more"),
+        lambda path: _copy(path, path.with_suffix(".new")).replace(path),
+    ],
+)
+def test_a_pack_that_is_changed_while_it_is_open_is_refused(packed: Path, change: Callable[[Path], object]) -> None:
+    pack = Pack.open(packed)
+    assert pack.crops[2].shape == (64, 64, 3)
+    change(packed)
+    with pytest.raises(CheckpointError, match="was changed while it was read; start again"):
+        pack.crops[2]
+    assert np.isfinite(pack.landmarks).all()
+
+
+def test_a_pack_that_is_gone(packed: Path) -> None:
+    pack = Pack.open(packed)
+    packed.unlink()
+    with pytest.raises(CheckpointError, match=r"cannot read pack .*No such file"):
+        pack.crops[0]
+    with pytest.raises(IndexError):
+        pack.crops[3]
 
 
 def test_a_bad_photo_is_left_out_and_listed(tmp_path: Path, samples: list[Sample]) -> None:
@@ -178,6 +217,22 @@ def _altered(content: bytes, old: bytes, new: bytes) -> bytes:
     return content.replace(old, new, 1)
 
 
+def _renumbered(content: bytes, **values: object) -> bytes:
+    """A header that is its own writer's, of other numbers."""
+    about = json.loads(json.loads(content[8:4096])["__metadata__"]["occlumark"])
+    config = pack_module.PackConfig()
+    object.__setattr__(config, "size", values.get("size", 64))
+    object.__setattr__(config, "extent", about["config"]["extent"])
+    contents = pack_module._Contents(config, values.get("faces", 3), 68, about["names_bytes"], about["format"])
+    return pack_module._header(contents)[:4096] + content[4096:]
+
+
+def _placed(content: bytes, value: float) -> bytes:
+    """The first tight box, moved."""
+    start = 4096 + 3 * 64 * 64 * 3 + 3 * 68 * 2 * 4
+    return content[:start] + struct.pack("<f", value) + content[start + 4 :]
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -197,6 +252,13 @@ def _altered(content: bytes, old: bytes, new: bytes) -> bytes:
             "expected a pack of format 2",
         ),
         (lambda b: _altered(b, b'["a.png"', b'["a.png '), "names are no JSON"),
+        (lambda b: b"\xf8" + b"\x0f" + b"\0" * 6 + b"[" * 4_088 + b[4_096:], "is not a pack"),
+        (lambda b: _renumbered(b, faces=-1), "altered header"),
+        (lambda b: _renumbered(b, faces=0), "altered header"),
+        (lambda b: _renumbered(b, faces=10**30), "altered header|not whole"),
+        (lambda b: _renumbered(b, size=320_000), "altered header"),
+        (lambda b: _placed(b, math.nan), "a face's place is not finite"),
+        (lambda b: _placed(b, math.inf), "a face's place is not finite"),
     ],
 )
 def test_a_damaged_pack_is_refused(packed: Path, damage: Callable[[bytes], bytes], message: str) -> None:
