@@ -43,6 +43,7 @@ def test_who_loops_over_annotated_photos() -> None:
         "occlumark/evaluation/landmarks.py",
         "occlumark/evaluation/occlusion.py",
         "occlumark/evaluation/finder.py",
+        "occlumark/evaluation/visibility.py",
     }
     # paper/ has no loop of its own: its tables come from the two functions of evaluation/landmarks.py, in one module.
     for function in ("evaluate", "evaluate_samples"):
