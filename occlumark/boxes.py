@@ -48,6 +48,36 @@ def box_in_photo(box: Sequence[float] | np.ndarray, height: int, width: int) -> 
     return values
 
 
+def as_boxes(boxes: Sequence[Sequence[float]] | Sequence[float] | np.ndarray) -> np.ndarray:
+    """Boxes as people write them: an array or lists of n boxes, or one flat box.
+
+    Returns:
+        (n, 4) float64; (0, 4) for an empty list.
+
+    Raises:
+        BoxError: another shape, or not numbers.
+    """
+    expected = "boxes are (n, 4) numbers, x0, y0, x1, y1 of each face, or one flat box"
+    try:
+        values = np.asarray(boxes, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BoxError(f"{expected}; came {_said(boxes)}") from error
+    if values.ndim in (1, 2) and not values.size:
+        return np.zeros((0, 4))
+    if values.shape == (4,):
+        values = values[None]
+    if values.ndim != 2 or values.shape[1] != 4:
+        hint = "; the fifth column, a score, is not taken" if values.ndim == 2 and values.shape[1] == 5 else ""
+        raise BoxError(f"{expected}; came {values.shape}{hint}")
+    return values
+
+
+def _said(boxes: object) -> str:
+    """What came, on one line that is not long."""
+    text = " ".join(repr(boxes).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def areas(boxes: np.ndarray) -> np.ndarray:
     """Areas of boxes (..., 4) with x0 <= x1 and y0 <= y1: (...,), square pixels."""
     return np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1)

@@ -2,20 +2,23 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from occlumark.boxes import box_in_photo, box_iou
+from occlumark.boxes import as_boxes, box_in_photo, box_iou
 from occlumark.crop import CropTransform
+from occlumark.errors import OcclumarkError
 from occlumark.face import Face
-from occlumark.finder import FaceFinder, NetworkFinder
+from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.landmarker import Landmarker
 from occlumark.markup import N_LANDMARKS, Markup, tight_box
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
-from occlumark.photo import MAX_PIXELS, read_photo
+from occlumark.photo import MAX_PIXELS
+from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
 
 #: A face whose box has a smaller IoU with the tight box of the landmarks found in it is cropped
 #: a second time, around those landmarks. Not in the paper: it crops once.
@@ -25,8 +28,33 @@ AGREEMENT = 0.8
 #: so many times.
 Recrop = Literal["never", "auto"] | int
 
+#: Boxes as `detect` takes them: (n, 4), or one flat box.
+Boxes = Sequence[Sequence[float]] | Sequence[float] | np.ndarray
+
 # A crop around landmarks needs ones whose tight box is about as large as the box they were found from.
 _SIZE_RATIOS = (0.5, 2.0)
+
+# detect_many predicts landmarks when it holds so many faces (what one run of the network takes), photos or pixels.
+_BATCH_FACES, _BATCH_PHOTOS, _BATCH_PIXELS = 8, 32, 50_000_000
+
+
+class Detected(NamedTuple):
+    """What detect_many found in one photo."""
+
+    photo: PhotoInput
+    """As it was given."""
+    faces: list[Face]
+    """Empty where there is no face, or the photo failed."""
+    error: Exception | None
+    """Why there is no result, as detect would have raised it; None: there is one."""
+
+
+class _Found(NamedTuple):
+    """The faces of one photo before their landmarks."""
+
+    pixels: np.ndarray
+    boxes: np.ndarray
+    scores: list[float]
 
 
 class Detector:
@@ -90,17 +118,20 @@ class Detector:
 
     def detect(
         self,
-        photo: str | os.PathLike[str] | np.ndarray,
-        boxes: Sequence[Sequence[float]] | np.ndarray | None = None,
+        photo: PhotoInput,
+        boxes: Boxes | None = None,
         *,
+        color: ColorOrder = "rgb",
         max_pixels: int = MAX_PIXELS,
     ) -> list[Face]:
         """Find the landmarks of every face.
 
         Args:
-            photo: a file, or (height, width, 3) uint8, RGB.
-            boxes: (n, 4) x0, y0, x1, y1 of faces, photo pixels, best as the landmarks' tight boxes; None: the face
-                finder's. They may reach out of the photo.
+            photo: a file's path, an open file, its bytes, a PIL image, or an array: (height, width, 3) RGB, with a
+                fourth channel for alpha, or (height, width) grey; uint8, uint16, or float in 0..1 (photo.as_photo).
+            boxes: (n, 4) x0, y0, x1, y1 of faces, photo pixels, best as the landmarks' tight boxes, or one flat box;
+                None: the face finder's. They may reach out of the photo.
+            color: the order of an array's channels, "rgb" or, as OpenCV reads photos, "bgr".
             max_pixels: a file with more pixels is refused before it is decoded.
 
         Returns:
@@ -108,8 +139,9 @@ class Detector:
 
         Raises:
             PhotoError: the file cannot be read.
-            BoxError: a box is inverted, not finite or outside the photo.
-            ValueError: the array is no such photo, or a face finder of the caller's gives no (box, score) pairs.
+            BoxError: a box is inverted, not finite or outside the photo, or boxes are of another shape.
+            TypeError: the photo is of another kind.
+            ValueError: the array is no photo, or a face finder of the caller's gives no (box, score) pairs.
 
         Example:
             >>> from occlumark import Detector, draw_faces, read_photo, write_photo
@@ -125,42 +157,93 @@ class Detector:
             1.0
             >>> write_photo("portrait-faces.jpg", draw_faces(photo, faces))
         """
-        pixels = _check_photo(photo) if isinstance(photo, np.ndarray) else read_photo(photo, max_pixels)
-        found = self._find(pixels) if boxes is None else [(np.asarray(box), 1.0) for box in boxes]
-        if not found:
-            return []
-        checked = np.stack([box_in_photo(box, *pixels.shape[:2]) for box, _ in found])
-        return self._landmarks(pixels, checked, [float(score) for _, score in found])
+        return self._landmarks([self._find(photo, boxes, color, max_pixels)])[0]
 
-    def _find(self, photo: np.ndarray) -> list[tuple[np.ndarray, float]]:
-        found = self._face_finder(photo)
-        for face in found:
-            if len(face) != 2:
-                raise ValueError(
-                    f"a face finder returns (box, score) pairs (finder.FaceFinder), not {len(face)} values"
-                )
-            if not 0 <= face[1] <= 1:
-                raise ValueError(f"a face finder's score is in 0..1 (finder.FaceFinder), not {face[1]}")
-        return found
+    def detect_many(
+        self,
+        photos: Iterable[PhotoInput],
+        boxes: Iterable[Boxes | None] | None = None,
+        *,
+        color: ColorOrder = "rgb",
+        max_pixels: int = MAX_PIXELS,
+    ) -> Iterator[Detected]:
+        """Find the landmarks of every face of many photos, in their order; faces of several photos run together.
 
-    def _landmarks(self, photo: np.ndarray, boxes: np.ndarray, scores: list[float]) -> list[Face]:
+        A photo that fails is handed back with its error, and the others go on. A few photos are held at a time.
+
+        Args:
+            photos: each as in detect; may be a generator.
+            boxes: for each photo its boxes, as in detect; None: the face finder's of all.
+            color: as in detect, of all arrays.
+            max_pixels: as in detect.
+
+        Yields:
+            A Detected a photo: the faces that detect finds, or the error that it raises.
+
+        Raises:
+            ValueError: boxes of more or fewer photos than there are.
+        """
+        waiting: list[tuple[PhotoInput, _Found | Exception]] = []
+        pairs = zip(photos, repeat(None)) if boxes is None else zip(photos, boxes, strict=True)
+        for photo, given in pairs:
+            try:
+                waiting.append((photo, self._find(photo, given, color, max_pixels)))
+            except (OcclumarkError, TypeError, ValueError) as error:
+                waiting.append((photo, error))
+            held = [found for _, found in waiting if isinstance(found, _Found)]
+            if (
+                sum(len(found.boxes) for found in held) >= _BATCH_FACES
+                or len(waiting) >= _BATCH_PHOTOS
+                or sum(found.pixels.size // 3 for found in held) >= _BATCH_PIXELS
+            ):
+                yield from self._finish(waiting)
+                waiting = []
+        yield from self._finish(waiting)
+
+    def _finish(self, waiting: Sequence[tuple[PhotoInput, _Found | Exception]]) -> Iterator[Detected]:
+        faces = iter(self._landmarks([found for _, found in waiting if isinstance(found, _Found)]))
+        for photo, found in waiting:
+            if isinstance(found, Exception):
+                yield Detected(photo, [], found)
+            else:
+                yield Detected(photo, next(faces), None)
+
+    def _find(self, photo: PhotoInput, boxes: Boxes | None, color: ColorOrder, max_pixels: int) -> _Found:
+        pixels = as_photo(photo, color, max_pixels)
+        if boxes is None:
+            return _Found(pixels, *find_faces(self._face_finder, pixels))
+        given = as_boxes(boxes)
+        for box in given:
+            box_in_photo(box, *pixels.shape[:2])
+        return _Found(pixels, given, [1.0] * len(given))
+
+    def _landmarks(self, photos: Sequence[_Found]) -> list[list[Face]]:
+        """The faces of each photo with their landmarks."""
+        pixels = [found.pixels for found in photos for _ in found.scores]
+        boxes = np.concatenate([found.boxes for found in photos]) if photos else np.zeros((0, 4))
+        scores = [score for found in photos for score in found.scores]
         crops = [CropTransform.from_box(box, self._landmarker.crop) for box in boxes]
-        faces = self._predict(photo, boxes, scores, crops)
+        faces = self._predict(pixels, boxes, scores, crops)
         for _ in range(self.recrop if isinstance(self.recrop, int) else self.recrop == "auto"):
             again = [i for i, face in enumerate(faces) if self._needs_recrop(face)]
             crops = [CropTransform.from_box(tight_box(faces[i].landmarks), self._landmarker.crop) for i in again]
-            recropped = self._predict(photo, boxes[again], [scores[i] for i in again], crops)
+            recropped = self._predict([pixels[i] for i in again], boxes[again], [scores[i] for i in again], crops)
             for i, face in zip(again, recropped, strict=True):
                 faces[i] = face
-        return faces
+        ends = np.cumsum([len(found.scores) for found in photos])
+        return [faces[end - len(found.scores) : end] for end, found in zip(ends, photos, strict=True)]
 
     def _predict(
-        self, photo: np.ndarray, boxes: np.ndarray, scores: Sequence[float], crops: Sequence[CropTransform]
+        self,
+        photos: Sequence[np.ndarray],
+        boxes: np.ndarray,
+        scores: Sequence[float],
+        crops: Sequence[CropTransform],
     ) -> list[Face]:
-        """What the network predicts in each crop."""
+        """What the network predicts in each crop of its photo."""
         if not crops:
             return []
-        found = self._landmarker.predict(np.stack([crop.cut(photo) for crop in crops]))
+        found = self._landmarker.predict(np.stack([crop.cut(p) for crop, p in zip(crops, photos, strict=True)]))
         landmarks = [crop.to_photo(points) for crop, points in zip(crops, found.landmarks, strict=True)]
         errors = found.expected_errors / np.array([[crop.zoom] for crop in crops])
         columns = (boxes, scores, landmarks, found.visibility, found.occlusion_maps, crops, errors)
@@ -193,9 +276,3 @@ def _check_recrop(recrop: Recrop) -> Recrop:
     if recrop in ("never", "auto") or (isinstance(recrop, int) and not isinstance(recrop, bool) and recrop >= 1):
         return recrop
     raise ValueError(f"recrop is 'never', 'auto' or how many times, at least 1, not {recrop!r}")
-
-
-def _check_photo(photo: np.ndarray) -> np.ndarray:
-    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-        raise ValueError(f"a photo is (height, width, 3) uint8, RGB, not {photo.shape} {photo.dtype}")
-    return photo

@@ -5,14 +5,15 @@ Not in the paper, which takes the boxes that come with the data sets (docs/paper
 
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 
-from occlumark.boxes import keep_best
-from occlumark.errors import CheckpointError
+from occlumark.boxes import as_boxes, box_in_photo, keep_best
+from occlumark.errors import BoxError, CheckpointError
 from occlumark.network_file import Form, open_network
 from occlumark.packaged import packaged_finder
 
@@ -56,6 +57,41 @@ class FaceFinder(Protocol):
             the finder knows, and a score in 0..1. Empty where there is no face.
         """
         ...
+
+
+def find_faces(face_finder: FaceFinder, photo: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """The faces that a face finder finds, checked: it may be the caller's own.
+
+    A box that cannot be a face's in this photo (boxes.box_in_photo) is left out, and a warning counts and names it.
+
+    Returns:
+        (n, 4) boxes and n scores, in the finder's order.
+
+    Raises:
+        ValueError: the finder gives no (box, score) pairs, no four numbers a box, or a score out of 0..1.
+    """
+    boxes: list[np.ndarray] = []
+    scores: list[float] = []
+    left_out: list[BoxError] = []
+    found = face_finder(photo)
+    for face in found:
+        if len(face) != 2:
+            raise ValueError(f"a face finder returns (box, score) pairs (finder.FaceFinder), not {len(face)} values")
+        box, score = as_boxes(face[0]), face[1]
+        if len(box) != 1:
+            raise ValueError(f"a face finder's box is x0, y0, x1, y1 (finder.FaceFinder), not {box.shape}")
+        if not 0 <= score <= 1:
+            raise ValueError(f"a face finder's score is in 0..1 (finder.FaceFinder), not {score}")
+        try:
+            boxes.append(box_in_photo(box[0], *photo.shape[:2]))
+        except BoxError as error:
+            left_out.append(error)
+        else:
+            scores.append(float(score))
+    if left_out:
+        text = f"{len(left_out)} of the face finder's {len(found)} boxes left out, the first: {left_out[0]}"
+        warnings.warn(text, stacklevel=4)
+    return np.reshape(boxes, (-1, 4)), scores
 
 
 class NetworkFinder:

@@ -1,10 +1,37 @@
 import numpy as np
 import pytest
 
-from occlumark.boxes import areas, box_iou, common_areas, keep_best
+from occlumark.boxes import areas, as_boxes, box_iou, common_areas, keep_best
+from occlumark.errors import BoxError
 
 #: Two squares of 10, the second moved by (5, 0), and one far off.
 SQUARES = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [100, 100, 102, 103]], float)
+
+
+@pytest.mark.parametrize("boxes", [[1, 2, 3, 4], (1, 2, 3, 4), [[1, 2, 3, 4]], np.array([1, 2, 3, 4], np.uint8)])
+def test_boxes_as_people_write_them(boxes) -> None:
+    np.testing.assert_array_equal(as_boxes(boxes), [[1.0, 2.0, 3.0, 4.0]])
+
+
+@pytest.mark.parametrize("boxes", [[], (), np.zeros((0, 4)), np.zeros((0, 5)), [[]]])
+def test_no_boxes(boxes) -> None:
+    assert as_boxes(boxes).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "came"),
+    [
+        ([[1, 2, 3, 4], [1, 2]], r"\[\[1, 2, 3, 4\], \[1, 2\]\]$"),
+        ("1 2 3 4", "'1 2 3 4'$"),
+        ([[1, 2, 3, 4, 0.9]], r"\(1, 5\); the fifth column, a score, is not taken$"),
+        (np.zeros((2, 2, 2)), r"\(2, 2, 2\)$"),
+        (5, r"\(\)$"),
+        ({"x0": "left" * 30}, r"\{'x0': 'left[a-z]{65}\.\.\.$"),
+    ],
+)
+def test_what_are_no_boxes_is_one_line(boxes, came) -> None:
+    with pytest.raises(BoxError, match=rf"^boxes are \(n, 4\) numbers, .*; came {came}"):
+        as_boxes(boxes)
 
 
 def test_areas_by_hand() -> None:

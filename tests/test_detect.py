@@ -13,6 +13,7 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.detect import Recrop
 from occlumark.errors import BoxError, PhotoError
 from occlumark.finder import SCORE
+from occlumark.photo import read_photo
 
 BOX = [60.0, 40.0, 160.0, 150.0]
 
@@ -101,7 +102,8 @@ def test_any_callable_finds_the_faces(dot_network):
         ([(BOX, 97)], r"a face finder's score is in 0..1 \(finder.FaceFinder\), not 97"),
         ([(BOX, 0.5), (BOX, float("nan"))], "score is in 0..1"),
         ([BOX], r"a face finder returns \(box, score\) pairs \(finder.FaceFinder\), not 4 values"),
-        ([([1, 2, 3], 0.5)], "a box is four numbers"),
+        ([([1, 2, 3], 0.5)], r"boxes are .*; came \(3,\)"),
+        ([([BOX, BOX], 0.5)], r"a face finder's box is x0, y0, x1, y1 \(finder.FaceFinder\), not \(2, 4\)"),
     ],
 )
 def test_a_finder_that_breaks_its_contract(dot_network, found, message):
@@ -224,7 +226,7 @@ def test_only_the_faces_that_need_it_are_cropped_again(dot_network):
         ([-4000, 0, 4000, 100], "more than 10 times as large"),
         ([60, 40, 60 + 1e-6, 150], "is 1e-06 x 110 pixels small: a face's box has at least a pixel a side"),
         ([5e-324, 40, 1e-300, 150], "at least a pixel a side"),
-        ([60, 40, 160], "four numbers"),
+        ([60, 40, 160], r"boxes are \(n, 4\) numbers, .* or one flat box; came \[\[60"),
     ],
 )
 def test_bad_boxes_are_refused(detector, box, message):
@@ -233,29 +235,102 @@ def test_bad_boxes_are_refused(detector, box, message):
     assert isinstance(caught.value, ValueError) and "\n" not in str(caught.value)
 
 
-def test_one_flat_box_is_refused(detector):
-    with pytest.raises(BoxError, match="four numbers"):
-        detector.detect(photo_with_dots(), BOX)
+@pytest.mark.parametrize("boxes", [BOX, tuple(BOX), np.array(BOX), [BOX], np.array([BOX], np.float32), [np.array(BOX)]])
+def test_one_box_in_any_form(detector, boxes):
+    (face,) = detector.detect(photo_with_dots((100, 80)), boxes)
+    np.testing.assert_array_equal(face.box, BOX)
+    np.testing.assert_allclose(face.landmarks, np.tile([100, 80], (68, 1)), atol=0.02)
+
+
+def test_the_channels_of_opencv(detector):
+    photo = photo_with_dots((100, 80))
+    (face,) = detector.detect(photo[..., ::-1], BOX, color="bgr")
+    np.testing.assert_array_equal(face.landmarks, detector.detect(photo, BOX)[0].landmarks)
+
+
+@pytest.mark.parametrize(
+    ("photo", "error", "message"),
+    [
+        (None, TypeError, "the photo is None: did reading it fail"),
+        (np.zeros((0, 20, 3), np.uint8), ValueError, "an array"),
+        (b"text", PhotoError, "cannot read"),
+    ],
+)
+def test_what_is_no_photo_is_refused(detector, photo, error, message):
+    with pytest.raises(error, match=message):
+        detector.detect(photo)
+
+
+def many_photos(n: int) -> list[np.ndarray]:
+    return [photo_with_dots((60 + 7 * i, 60 + 3 * i)) for i in range(n)]
+
+
+def test_many_photos_are_as_one_at_a_time(detector):
+    photos = many_photos(20)
+    boxes = [[BOX] * (i % 4) for i in range(20)]
+    found = list(detector.detect_many(iter(photos), boxes))
+    assert [len(each.faces) for each in found] == [i % 4 for i in range(20)]
+    for photo, given, each in zip(photos, boxes, found, strict=True):
+        assert each.photo is photo and each.error is None
+        for face, alone in zip(each.faces, detector.detect(photo, given), strict=True):
+            assert face.to_json() == alone.to_json()
+
+
+def test_many_photos_by_the_packages_networks_are_as_one_at_a_time(request):
+    photo = read_photo(request.config.rootpath / "occlumark/samples/astronaut.jpg")
+    photos = [photo[20 * i : 20 * i + 300, 10 * i : 10 * i + 360] for i in range(4)]
+    detector = Detector(threads=1)
+    for given, each in zip(photos, detector.detect_many(photos), strict=True):
+        assert each.faces
+        for face, alone in zip(each.faces, detector.detect(given), strict=True):
+            np.testing.assert_allclose(face.landmarks, alone.landmarks, atol=1e-3)
+            np.testing.assert_allclose(face.visibility, alone.visibility, atol=1e-4)
+
+
+def test_faces_of_several_photos_run_together_and_few_are_held(dot_network):
+    detector, runs, taken = Detector(weights=dot_network, threads=1, recrop="never"), [], []
+    predict = detector._landmarker.predict
+    detector._landmarker.predict = lambda crops: runs.append(len(crops)) or predict(crops)
+
+    def photos():
+        for i, photo in enumerate(many_photos(20)):
+            taken.append(i)
+            yield photo
+
+    results = detector.detect_many(photos(), [[BOX]] * 20)
+    next(results)
+    assert taken == list(range(8)) and runs == [8]
+    assert len(list(results)) == 19 and runs == [8, 8, 4]
+
+
+def test_a_failed_photo_is_handed_back_and_the_others_go_on(detector, tmp_path):
+    good = photo_with_dots((100, 80))
+    photos = [good, None, tmp_path / "none.jpg", np.zeros((5, 5), bool), good, good]
+    found = list(detector.detect_many(photos, [BOX, BOX, BOX, BOX, [[9, 9, 3, 3]], [BOX]]))
+    assert [type(each.error) for each in found] == [type(None), TypeError, PhotoError, ValueError, BoxError, type(None)]
+    assert [len(each.faces) for each in found] == [1, 0, 0, 0, 0, 1]
+    assert found[2].photo == tmp_path / "none.jpg" and "no such file" in str(found[2].error)
+
+
+def test_many_photos_need_as_many_boxes(detector):
+    with pytest.raises(ValueError, match="zip"):
+        list(detector.detect_many(many_photos(2), [BOX]))
+
+
+def test_boxes_of_an_own_finder_that_are_none_are_left_out_and_counted(dot_network):
+    found = [(BOX, 0.5), ([400, 10, 500, 90], 0.75), ([1, 1, 1, 9], 0.25), (BOX, 0.125)]
+    detector = Detector(weights=dot_network, threads=1, face_finder=lambda photo: found)
+    message = "^2 of the face finder's 4 boxes left out, the first: box 400 10 500 90 is outside the photo of 300 x 200"
+    with pytest.warns(UserWarning, match=message) as caught:
+        faces = detector.detect(photo_with_dots())
+    assert [face.score for face in faces] == [0.5, 0.125]
+    assert caught[0].filename == __file__
 
 
 def test_a_box_may_reach_out_of_the_photo(detector):
     for box in ([-20, -20, 1, 1], [299, 199, 330, 230], [-900, -900, 1200, 1200]):
         assert len(detector.detect(photo_with_dots(), [box])) == 1
     np.testing.assert_array_equal(box_in_photo((-20, -20, 1, 1), 200, 300), [-20, -20, 1, 1])
-
-
-@pytest.mark.parametrize(
-    "photo",
-    [
-        np.zeros((20, 20), np.uint8),
-        np.zeros((20, 20, 4), np.uint8),
-        np.zeros((20, 20, 3), np.float32),
-        np.zeros((0, 20, 3), np.uint8),
-    ],
-)
-def test_arrays_that_are_no_photo_are_refused(detector, photo):
-    with pytest.raises(ValueError, match=r"\(height, width, 3\) uint8"):
-        detector.detect(photo)
 
 
 @pytest.mark.parametrize(("passes", "recrop"), [(1, "never"), (2, 1), (3, 2)])
