@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from occlumark.data.annotation import check_landmarks, check_official_box, numbered
+from occlumark.data.annotation import check_landmarks, check_official_box, file_exists, numbered
 from occlumark.data.matlab import read_mat, variable
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError
@@ -117,7 +117,7 @@ def read_aflw_database(folder: Path) -> tuple[list[Sample], list[Problem]]:
 def _photo_root(folder: Path, photos: list[str]) -> Path:
     """Below which of the usual folders the first photo is that is anywhere; the folder itself where none is."""
     roots = [folder / name for name in _PHOTO_FOLDERS]
-    return next((root for photo in photos for root in roots if (root / photo).is_file()), folder)
+    return next((root for photo in photos for root in roots if file_exists(root / photo)), folder)
 
 
 def _sample(
@@ -128,7 +128,7 @@ def _sample(
     occluded: np.ndarray | None,
     subsets: frozenset[str],
 ) -> Sample:
-    if not photo.is_file():
+    if not file_exists(photo):
         raise AnnotationError(f"no photo {photo}")
     check_landmarks(landmarks if occluded is not None else landmarks[np.isfinite(landmarks).all(axis=1)])
     if box is not None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from occlumark.data.aflw import N_AFLW
-from occlumark.data.annotation import check_landmarks, check_official_box
+from occlumark.data.annotation import check_landmarks, check_official_box, file_exists
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError
 
@@ -78,7 +78,7 @@ def read_rows(folder: Path) -> tuple[list[TableRow], list[Problem]]:
 
 def _row(folder: Path, line: dict[str, str]) -> TableRow:
     photo = folder / "photos" / line["photo"]
-    if not photo.is_file():
+    if not file_exists(photo):
         raise AnnotationError(f"no photo {photo}")
     if line["split"] not in ("train", "test"):
         raise AnnotationError(f"split is train or test, not {line['split']!r}")

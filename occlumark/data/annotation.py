@@ -2,10 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from occlumark.errors import AnnotationError
+
+
+def file_exists(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have, such as one too long, is of none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def check_landmarks(landmarks: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from occlumark.data.annotation import file_exists
 from occlumark.data.split import split_validation
 from occlumark.errors import AnnotationError
 
@@ -84,7 +85,7 @@ def read_scenes(folder: Path) -> list[Scene]:
     for name in sorted(without_face):
         if rows[name]:
             raise AnnotationError(f"{table}: {name} has no face (none) and boxes as well")
-    missing = [name for name in rows if not (folder / name).is_file()]
+    missing = [name for name in rows if not file_exists(folder / name)]
     if missing:
         raise AnnotationError(f"{table}: {len(missing)} of {len(rows)} photos are missing; the first: {missing[0]}")
     return [_scene(folder / name, rows[name]) for name in sorted(rows)]

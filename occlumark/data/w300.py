@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from occlumark.data.annotation import file_exists
 from occlumark.data.pts import read_pts
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError
@@ -109,7 +110,7 @@ def _photo_of(annotation: Path) -> tuple[Path, str]:
         for suffix in _SUFFIXES:
             for candidate in (f"{stem}{suffix}", f"{stem}{suffix.upper()}"):
                 photo = annotation.with_name(candidate)
-                if photo.is_file():
+                if file_exists(photo):
                     return photo, number
     raise AnnotationError(f"{annotation} has no photo beside it; expected {annotation.stem}.jpg or .png")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from occlumark.data.annotation import check_landmarks, check_official_box, numbered
+from occlumark.data.annotation import check_landmarks, check_official_box, file_exists, numbered
 from occlumark.data.sample import Problem, Sample
 from occlumark.data.w300 import read_w300
 from occlumark.errors import AnnotationError
@@ -98,7 +98,7 @@ def _sample(folder: Path, part: str, name: str, row: list[str]) -> Sample:
     if not np.isin(flags, (0, 1)).all():
         raise AnnotationError("a flag is neither 0 nor 1")
     photo = folder / "WFLW_images" / row[-1].strip()
-    if not photo.is_file():
+    if not file_exists(photo):
         raise AnnotationError(f"no photo {photo}")
     told = {attribute for attribute, flag in zip(ATTRIBUTES, flags, strict=True) if flag} if part == "test" else set()
     return Sample(name, photo, landmarks, box + 0.5, None, frozenset({part, *told}))
