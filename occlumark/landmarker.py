@@ -17,6 +17,8 @@ FORMAT = 1
 OUTPUTS = ("landmarks", "visibility", "occlusion_map")
 #: The output that only some networks have. Not in the paper, which predicts no error.
 EXPECTED_ERROR = "expected_error"
+#: As EXPECTED_ERROR: how likely the crop shows a face at all. Not in the paper.
+PRESENCE = "presence"
 
 # Faces in one run: more are no faster on a CPU, and ONNX Runtime keeps the memory of its largest run.
 _MAX_FACES_PER_RUN = 8
@@ -34,6 +36,8 @@ class Prediction(NamedTuple):
     expected_errors: np.ndarray
     """(n, L) float32, crop pixels, at least 0: each landmark's expected distance from its true place; NaN where the
     network predicts none."""
+    presence: np.ndarray
+    """(n,) float32, 0..1, how likely each crop shows a face; NaN where the network does not tell."""
 
 
 class Landmarker:
@@ -52,13 +56,15 @@ class Landmarker:
         markup: which landmarks it finds.
         crop: how the network's crops are cut.
         has_expected_error: whether a prediction's expected_errors are numbers.
+        has_presence: whether a prediction's presence is.
     """
 
     def __init__(self, path: Path, *, sha256: str | None = None, threads: int | None = None) -> None:
         self._session, metadata = open_network(path, sha256=sha256, threads=threads)
         self.model, self.markup, self.crop = _read_metadata(path, metadata)
         _check_graph(self._session, self.crop.size, self.markup.n)
-        self.has_expected_error = EXPECTED_ERROR in {output.name for output in self._session.get_outputs()}
+        names = {output.name for output in self._session.get_outputs()}
+        self.has_expected_error, self.has_presence = EXPECTED_ERROR in names, PRESENCE in names
 
     def predict(self, crops: np.ndarray) -> Prediction:
         """Run the network.
@@ -66,15 +72,20 @@ class Landmarker:
         Args:
             crops: (n, size, size, 3) uint8, RGB.
         """
-        outputs = [*OUTPUTS, *([EXPECTED_ERROR] if self.has_expected_error else [])]
+        told = {EXPECTED_ERROR: self.has_expected_error, PRESENCE: self.has_presence}
+        outputs = [*OUTPUTS, *(name for name, is_told in told.items() if is_told)]
         parts = [
             self._session.outputs(outputs, {"crops": crops[i : i + _MAX_FACES_PER_RUN]})
             for i in range(0, len(crops), _MAX_FACES_PER_RUN)
         ]
-        landmarks, visibility, occlusion_maps, *told = (np.concatenate(part) for part in zip(*parts, strict=True))
-        errors = told[0].clip(0) if told else np.full(visibility.shape, np.nan, np.float32)
+        whole = (np.concatenate(part) for part in zip(*parts, strict=True))
+        found = dict(zip(outputs, whole, strict=True))
+        visibility = found["visibility"]
+        errors = found.get(EXPECTED_ERROR, np.full(visibility.shape, np.nan, np.float32))
+        presence = found.get(PRESENCE, np.full(len(visibility), np.nan, np.float32))
         # Interpolation and a sigmoid may leave 0..1 by a rounding error.
-        return Prediction(landmarks, visibility.clip(0, 1), occlusion_maps.clip(0, 1), errors)
+        maps = found["occlusion_map"].clip(0, 1)
+        return Prediction(found["landmarks"], visibility.clip(0, 1), maps, errors.clip(0), presence.clip(0, 1))
 
 
 def _read_metadata(path: Path, values: dict[str, Any]) -> tuple[str, Markup, CropConfig]:
@@ -96,7 +107,8 @@ def _check_graph(session: NetworkSession, size: int, n: int) -> None:
         "visibility": ("float", [None, n]),
         "occlusion_map": ("float", [None, "any", "any"]),
         EXPECTED_ERROR: ("float", [None, n]),
+        PRESENCE: ("float", [None]),
     }
-    if EXPECTED_ERROR not in names:
-        del outputs[EXPECTED_ERROR]
+    for name in {EXPECTED_ERROR, PRESENCE} - names:
+        del outputs[name]
     session.check_forms({"crops": ("uint8", [None, size, size, 3])}, outputs)

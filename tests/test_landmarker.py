@@ -36,8 +36,9 @@ def test_the_older_word_for_the_number_of_landmarks(word, tmp_path):
 def test_any_number_of_crops_in_order(dot_network, n):
     crops = np.zeros((n, 224, 224, 3), np.uint8)
     crops[..., 0] = np.arange(n)[:, None, None]
-    landmarks, visibility, maps, errors = Landmarker(dot_network, threads=1).predict(crops)
+    landmarks, visibility, maps, errors, presence = Landmarker(dot_network, threads=1).predict(crops)
     assert np.isnan(errors).all() and errors.shape == (n, 68)
+    assert np.isnan(presence).all() and presence.shape == (n,)
     assert landmarks.shape == (n, 68, 2) and maps.shape == (n, 7, 7)
     np.testing.assert_allclose(visibility[:, 0], np.arange(n) / 255, atol=1e-4)
 

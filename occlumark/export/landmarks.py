@@ -16,7 +16,7 @@ from occlumark.errors import CheckpointError
 from occlumark.export.finder import finder_to_onnx
 from occlumark.export.onnx_graph import to_graph
 from occlumark.files import written_whole
-from occlumark.landmarker import EXPECTED_ERROR, FORMAT, OUTPUTS
+from occlumark.landmarker import EXPECTED_ERROR, FORMAT, OUTPUTS, PRESENCE
 from occlumark.model.face_finder import FinderNetwork
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
@@ -59,7 +59,7 @@ class RefinedForDetection(nn.Module):
 
     Args:
         network: with a refinement; M is folded into its W_fc in place.
-        calibration: of the expected error.
+        calibration: of the expected error and of visibility.
     """
 
     def __init__(self, network: OcclusionAdaptiveNetwork, calibration: Calibration) -> None:
@@ -67,16 +67,17 @@ class RefinedForDetection(nn.Module):
         self.network, self.calibration = network.eval(), calibration
         network.head.fold()
 
-    def forward(
-        self, crops: UInt8[Tensor, "B H W 3"]
-    ) -> tuple[Float[Tensor, "B L 2"], Float[Tensor, "B L"], Float[Tensor, "B h w"], Float[Tensor, "B L"]]:
-        """As ForDetection's, from the refinement's predictions; and the expected error in crop pixels."""
+    def forward(self, crops: UInt8[Tensor, "B H W 3"]) -> tuple[Tensor, ...]:
+        """As ForDetection's, from the refinement's predictions; the expected error in crop pixels, (B, L); and, of a
+        network that tells it, how likely the crop shows a face, (B,)."""
         prediction = self.network(crops)
         refined = prediction.refined
         assert refined is not None  # the constructor's caller has one
         scale = refined.log_scale.exp() * Refinement.stride
         error = self.calibration.factor * scale**self.calibration.power
-        return prediction.landmarks, (-refined.occlusion_logit).sigmoid(), refined.occlusion_map_logit.sigmoid(), error
+        logit = self.calibration.logit_scale * refined.occlusion_logit + self.calibration.logit_offset
+        outputs = (prediction.landmarks, (-logit).sigmoid(), refined.occlusion_map_logit.sigmoid(), error)
+        return outputs if prediction.presence is None else (*outputs, prediction.presence.sigmoid())
 
 
 def sample_map(values: Float[Tensor, "B h w"], points: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L"]:
@@ -135,8 +136,8 @@ def export(checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Pa
         checkpoint_path: what training wrote.
         out: the .onnx file, replaced only when the new one is whole.
         fp16: store the weights in half precision; False keeps all 32 bits.
-        pack_path: the pack of the run, on whose validation part the expected error is calibrated; None: it is what
-            training made it, which is too small for new faces. Without meaning for a network that predicts no error.
+        pack_path: the pack of the run, on whose validation part the expected error and visibility are calibrated; None:
+            they are what training made them, for its own faces. Without meaning for a network that predicts no error.
 
     Raises:
         CheckpointError: the checkpoint or the pack cannot be used, or the pack is another one than the run's.
@@ -166,7 +167,7 @@ def _calibrate(
         raise CheckpointError(f"{pack_path} holds other faces than those of the run; calibrate on the run's own pack")
     if len(task.validation) == 0:
         raise CheckpointError(f"{pack_path} has no validation part (validation_share) to calibrate on")
-    return calibrate(network, task.pack, task.validation, config)
+    return calibrate(network, task.pack, task.validation, task.labelled, config)
 
 
 def to_onnx(
@@ -178,7 +179,7 @@ def to_onnx(
         network: in evaluation mode; M is folded into its W_fc in place.
         config: of its run, for the metadata.
         fp16: store the weights in half precision.
-        calibration: of the expected error, for a network with a refinement.
+        calibration: for a network with a refinement.
     """
     size = network.crop_size
     refined = network.refinement is not None
@@ -186,7 +187,7 @@ def to_onnx(
         RefinedForDetection(network, calibration) if refined else ForDetection(network),
         {"crops": torch.zeros(2, size, size, 3, dtype=torch.uint8)},
         {"crops": {0: torch.export.Dim("batch")}},
-        (*OUTPUTS, EXPECTED_ERROR) if refined else OUTPUTS,
+        (*OUTPUTS, *([EXPECTED_ERROR] if refined else []), *([PRESENCE] if refined and network.presence else [])),
         {
             "format": FORMAT,
             "model": config.name,

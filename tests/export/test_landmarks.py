@@ -42,8 +42,8 @@ def crops(n: int) -> torch.Tensor:
 
 def run(model: onnx.ModelProto, batch: torch.Tensor) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    outputs = ["landmarks", "visibility", "occlusion_map", "expected_error"]
-    assert [output.name for output in session.get_outputs()] in (outputs[:3], outputs)
+    outputs = ["landmarks", "visibility", "occlusion_map", "expected_error", "presence"]
+    assert [output.name for output in session.get_outputs()] in (outputs[:3], outputs[:4], outputs)
     return session.run(None, {"crops": batch.numpy()})
 
 
@@ -96,7 +96,7 @@ def test_the_refinement_speaks_for_itself():
         predictions = {batch: network(crops(batch)) for batch in (1, 3)}
     model = to_onnx(network, LandmarkConfig(), fp16=False, calibration=Calibration(3.0, 0.5))
     metadata = json.loads(model.metadata_props[0].value)
-    assert metadata["calibration"] == {"factor": 3.0, "power": 0.5}
+    assert metadata["calibration"] == {"factor": 3.0, "power": 0.5, "logit_scale": 1.0, "logit_offset": 0.0}
     for batch, prediction in predictions.items():
         landmarks, visibility, occlusion_map, expected_error = run(model, crops(batch))
         refined = prediction.refined
@@ -106,6 +106,25 @@ def test_the_refinement_speaks_for_itself():
         np.testing.assert_allclose(occlusion_map, refined.occlusion_map_logit.sigmoid().numpy(), atol=1e-4)
         assert occlusion_map.shape == (batch, 28, 28)
         np.testing.assert_allclose(expected_error, 3 * (8 * refined.log_scale.exp().numpy()) ** 0.5, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_presence_and_a_calibrated_visibility_are_among_the_outputs():
+    config = NetworkConfig(refinement=True, presence=True, rf=RefinementConfig(detail=16))
+    network = trained_like(config)
+    with torch.no_grad():
+        for stage in (network.refinement.stages[0], network.refinement.detail.stage):
+            stage.head.weight.normal_(0, 0.2)
+        network.presence.layers[-1].weight.normal_(0, 0.5)
+        prediction = network(crops(3))
+    calibration = Calibration(2.0, 1.0, logit_scale=0.5, logit_offset=-1.0)
+    model = to_onnx(network, LandmarkConfig(), fp16=False, calibration=calibration)
+    assert [output.name for output in model.graph.output][3:] == ["expected_error", "presence"]
+    landmarks, visibility, _, _, presence = run(model, crops(3))
+    np.testing.assert_allclose(landmarks, prediction.landmarks.numpy(), atol=2e-3)
+    logit = 0.5 * prediction.refined.occlusion_logit - 1
+    np.testing.assert_allclose(visibility, (-logit).sigmoid().numpy(), atol=1e-4)
+    np.testing.assert_allclose(presence, prediction.presence.sigmoid().numpy(), atol=1e-4)
 
 
 def test_no_weight_is_denormal_and_m_is_folded(exported):

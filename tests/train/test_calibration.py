@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from occlumark.train.calibration import fit
+from occlumark.train.calibration import fit, fit_logit
 
 
 def test_a_power_law_is_found_again():
@@ -30,3 +30,21 @@ def test_scales_that_hardly_differ_say_nothing_of_a_power():
     found = fit(scale, np.arange(100.0))
     assert found.power == 1
     assert (found.factor * scale**found.power).mean() == pytest.approx(49.5)
+
+
+def test_logits_become_the_probabilities_that_they_were_made_from() -> None:
+    """Truth drawn from sigmoid(2 x - 3): the fit gives 2 and -3 back, and the probability's mean is the truth's."""
+    rng = np.random.default_rng(0)
+    logit = rng.normal(0, 2, 60_000)
+    probability = 1 / (1 + np.exp(-(2 * logit - 3)))
+    occluded = rng.random(len(logit)) < probability
+    scale, offset = fit_logit(logit, occluded)
+    assert scale == pytest.approx(2, rel=0.03) and offset == pytest.approx(-3, rel=0.03)
+    found = 1 / (1 + np.exp(-(scale * logit + offset)))
+    assert found.mean() == pytest.approx(occluded.mean(), abs=1e-4)
+
+
+def test_logits_that_tell_all_points_apart_get_a_finite_scale() -> None:
+    logit = np.array([-5.0, -4, -3, 3, 4, 5, np.inf, -np.inf])
+    scale, offset = fit_logit(logit, logit > 0)
+    assert np.isfinite([scale, offset]).all() and 0 < scale < 10
