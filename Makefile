@@ -30,7 +30,7 @@ RIVALS := .venv-rivals
 RIVALS_INSTALLED := $(RIVALS)/installed
 
 .DEFAULT_GOAL := help
-PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure5 figure6
+PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure5 figure6 claims
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))

@@ -8,7 +8,19 @@ from pathlib import Path
 from occlumark.errors import OcclumarkError
 from paper.inputs import Inputs, MissingInputError
 
-TARGETS = ("oracles", "table1", "table2", "best", "table3", "table4", "figure3", "figure4", "figure5", "figure6")
+TARGETS = (
+    "oracles",
+    "table1",
+    "table2",
+    "best",
+    "table3",
+    "table4",
+    "figure3",
+    "figure4",
+    "figure5",
+    "figure6",
+    "claims",
+)
 _ROOT = Path(__file__).parents[1]
 _EXAMPLE = """\
 example:

@@ -32,6 +32,13 @@ def summary(logs: Path) -> Table:
     return Table(_HEADS, [_row(name, epochs[0], epochs[-1]) for name, epochs in runs.items()])
 
 
+def last_epochs(logs: Path, row: str) -> list[Epoch]:
+    """The last epoch of every seed's log of a row, by today's names. Errors as in summary."""
+    found = [_read(path)[-1] for path in sorted(logs.glob(f"{PREFIX}{row}-seed*.jsonl"))]
+    older = {old: new for new, old in _OLDER_KEYS.items()}
+    return [{older.get(key, key): value for key, value in epoch.items()} for epoch in found]
+
+
 def _read(path: Path) -> list[Epoch]:
     try:
         epochs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
