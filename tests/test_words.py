@@ -24,7 +24,7 @@ OLD_WORDS = [
     (
         "occluded (true), visibility (predicted)",
         r"(?<![.\w])hidden(?![\w(])|\bhidden_(?!regions|below)\w+|\w_hidden\b",
-        {"face.py", "draw.py", "detect.py", *READ},
+        {"face.py", "face_text.py", "draw.py", "detect.py", *READ},
     ),
     ("predicted occluded", r"\bcalled hidden\b|\bcalls? \w* ?hidden\b", set()),
     ("stage, scale, predict, crop", r"\b(second|another|each|two|first) looks?\b(?! at)|\b_?look\(|\.looks?\b", READ),

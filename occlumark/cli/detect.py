@@ -1,23 +1,23 @@
 """occlumark detect: photos in, every face's landmarks with their visibility out."""
 
 import argparse
-import json
 import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from occlumark.cli.face_text import FaceText
 from occlumark.cli.options import add_network_options, network_options, positive
 from occlumark.cli.pictures import STDIN, picture_paths
 from occlumark.errors import OcclumarkError, PhotoError, one_line
 
 if TYPE_CHECKING:
     from occlumark.detect import Detector
-    from occlumark.face import Face
 
 _EPILOG = """examples:
   occlumark detect family.jpg --out family-faces.jpg
   occlumark detect holiday/ --json > faces.jsonl
+  occlumark detect holiday/ --format csv > faces.csv
   occlumark detect portrait.png --box 180 90 265 170 --overlay --out pictures/
 """
 
@@ -38,7 +38,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="PHOTO",
         help="a file, a folder (with its subfolders), a glob, or - for standard input",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object per photo, a line each")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--format",
+        dest="form",
+        choices=["text", "json", "csv", "pts", "coco"],
+        default="text",
+        help="print a readable line per face (default), one JSON object per photo, a table with a row per face, or one "
+        "document of COCO key points; or write a .pts per face (with --to)",
+    )
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="short for --format json")
+    parser.add_argument("--to", type=Path, metavar="FOLDER", help="of the .pts files (with --format pts)")
     parser.add_argument(
         "--out", type=Path, metavar="PATH", help="draw: a folder, or for one photo a .jpg, .png or .webp"
     )
@@ -87,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.detect import Detector
     from occlumark.photo import find_photos
 
+    if (args.form == "pts") != (args.to is not None):
+        args.usage_error("--format pts writes a file per face: it goes with --to FOLDER, and --to with it")
     photos = find_photos(args.photos)
     pictures = picture_paths(args, photos)
     detector = Detector(**network_options(args))
@@ -94,11 +106,14 @@ def run(args: argparse.Namespace) -> int:
         raise OcclumarkError(
             f"model '{detector.model}' predicts no expected error; leave --errors out or name another --model"
         )
+    text = FaceText(args.form, detector.markup, args.to)
+    for line in text.start():
+        print(line)
     failures = []
     # disable=None: no bar where standard error is no terminal
     for photo in tqdm(photos, unit="photo", disable=True if len(photos) == 1 else None, leave=False):
         try:
-            lines, notes = _detect(photo, next(pictures), detector, args)
+            lines, notes = _detect(photo, next(pictures), detector, text, args)
         except OcclumarkError as error:
             failures.append(str(error))
             continue
@@ -106,6 +121,8 @@ def run(args: argparse.Namespace) -> int:
             tqdm.write(line, file=sys.stdout)
         for note in notes:
             tqdm.write(f"occlumark: {one_line(note)}", file=sys.stderr)
+    for line in text.end():
+        print(line)
     for failure in failures:
         print(f"occlumark: {failure}", file=sys.stderr)
     if failures and len(photos) > 1:
@@ -114,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _detect(
-    photo: Path, picture: Path | None, detector: "Detector", args: argparse.Namespace
+    photo: Path, picture: Path | None, detector: "Detector", text: FaceText, args: argparse.Namespace
 ) -> tuple[list[str], list[str]]:
     """One photo's lines for standard output, and notes for standard error."""
     from occlumark.draw import draw_faces
@@ -126,11 +143,8 @@ def _detect(
     if picture is not None:
         write_photo(picture, draw_faces(pixels, faces, overlay=args.overlay, errors=args.errors))
     notes += [] if faces else [f"no face found in {photo}"]
-    if args.json:
-        height, width = pixels.shape[:2]
-        faces_json = [face.to_json() for face in faces]
-        return [json.dumps({"photo": str(photo), "width": width, "height": height, "faces": faces_json})], notes
-    return [_describe(photo, number, face) for number, face in enumerate(faces, 1)], notes
+    height, width = pixels.shape[:2]
+    return text.photo(str(photo), height, width, faces), notes
 
 
 def _source(photo: Path) -> Path | BinaryIO:
@@ -139,11 +153,3 @@ def _source(photo: Path) -> Path | BinaryIO:
     if sys.stdin is None:
         raise PhotoError("cannot read standard input: it is closed")
     return sys.stdin.buffer
-
-
-def _describe(photo: Path, number: int, face: "Face") -> str:
-    box = " ".join(f"{value:.1f}" for value in face.box)
-    hidden = int(face.hidden().sum())
-    name = one_line(str(photo))
-    n = len(face.landmarks)
-    return f"{name}: face {number}, box {box}, score {face.score:.2f}, {hidden} of {n} landmarks hidden"

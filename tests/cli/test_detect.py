@@ -1,7 +1,9 @@
+import csv
 import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +50,46 @@ def test_json_of_a_photo(run, astronaut):
 def test_a_readable_line_a_face(run, astronaut):
     code, (line,), _ = run(astronaut)
     assert code == 0 and line.startswith(f"{astronaut}: face 1, box 1") and line.endswith("68 landmarks hidden")
+
+
+def test_csv_is_one_table_for_all_photos(run, astronaut, tmp_path):
+    black(tmp_path / "black.png")
+    code, lines, _ = run(tmp_path, tmp_path / "none.jpg", astronaut, "--format", "csv")
+    rows = list(csv.DictReader(lines))
+    assert code == 1 and [(row["photo"], row["face"]) for row in rows] == [(str(astronaut), "1")] * 2
+    (face,) = json.loads(run(astronaut, "--format", "json")[1][0])["faces"]
+    assert [[float(rows[0][f"{axis}{i}"]) for axis in "xy"] for i in range(68)] == face["landmarks"]
+    assert run(tmp_path / "black.png", "--format", "csv")[1] == [lines[0]]
+
+
+def test_coco_is_one_document_for_all_photos(run, astronaut, tmp_path):
+    black(tmp_path / "black.png")
+    code, (line,), _ = run(tmp_path, "--format", "coco")
+    document = json.loads(line)
+    names = [image["file_name"] for image in document["images"]]
+    assert code == 0 and names == [str(astronaut), str(tmp_path / "black.png")]
+    (annotation,) = document["annotations"]
+    (face,) = json.loads(run(astronaut, "--json")[1][0])["faces"]
+    assert annotation["image_id"] == 1
+    assert np.array(annotation["keypoints"]).reshape(68, 3)[:, :2].tolist() == face["landmarks"]
+
+
+def test_pts_is_a_file_a_face_and_no_file_is_overwritten(run, astronaut, tmp_path):
+    (tmp_path / "sub").mkdir()
+    shutil.copy(astronaut, tmp_path / "sub" / "astronaut.jpg")
+    boxes = ["--box", "190", "100", "262", "170", "--box", "10", "10", "50", "60"]
+    to = tmp_path / "points"
+    code, lines, _ = run(astronaut, "--format", "pts", "--to", to, *boxes)
+    assert code == 0 and lines == [str(to / "astronaut.pts"), str(to / "astronaut_2.pts")]
+    faces = json.loads(run(astronaut, "--json", *boxes)[1][0])["faces"]
+    for line, face in zip(lines, faces, strict=True):
+        points = np.array([row.split() for row in Path(line).read_text().splitlines()[3:-1]], float)
+        np.testing.assert_allclose(points - 0.5, face["landmarks"], atol=0.006)
+    code, lines, (note,) = run(astronaut, "--format", "pts", "--to", to)
+    assert (code, lines) == (1, [])
+    assert note.endswith("astronaut.pts is there already, and may be an annotation; name another --to")
+    names = run(tmp_path, "--format", "pts", "--to", tmp_path / "more")[1]
+    assert [Path(name).name for name in names] == ["astronaut.pts", "astronaut-2.pts"]
 
 
 def test_boxes_are_taken_as_given(run, astronaut):
@@ -196,6 +238,9 @@ def test_a_missing_photo_and_an_existing_picture(run, tmp_path):
         ["a.jpg", "--max-seconds", "0"],
         ["a.jpg", "--max-seconds", "nan"],
         ["a.jpg", "--overlay"],
+        ["a.jpg", "--format", "pts"],
+        ["a.jpg", "--to", "points"],
+        ["a.jpg", "--json", "--format", "csv"],
         ["a.jpg", "--errors"],
         ["a.jpg", "--box", "1", "2", "3"],
         ["a.jpg", "--model", "odn"],  # beside --weights

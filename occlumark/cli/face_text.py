@@ -1,0 +1,91 @@
+"""What detection prints of its faces: lines to read, or one of the formats of occlumark.face.formats."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from occlumark.errors import PhotoError, one_line
+
+if TYPE_CHECKING:
+    from occlumark.face import Face
+    from occlumark.markup import Markup
+
+Form = Literal["text", "json", "csv", "pts", "coco"]
+
+
+class FaceText:
+    """The text of a run: what to print before, for each photo, and after the last.
+
+    Args:
+        form: text, a readable line per face; json, an object per photo; csv, a table with a row per face; pts, a file
+            per face in a folder, and its name printed; coco, one JSON document of key points for all photos.
+        markup: of all faces.
+        folder: of the .pts files, made where it is missing.
+    """
+
+    def __init__(self, form: Form, markup: "Markup", folder: Path | None = None) -> None:
+        self._form, self._markup, self._folder = form, markup, folder
+        self._stems: Counter[str] = Counter()
+        self._for_coco: list[tuple[str, int, int, Sequence[Face]]] = []
+
+    def start(self) -> list[str]:
+        """The lines before the first photo."""
+        from occlumark.face.formats import csv_columns
+        from occlumark.files import csv_text
+
+        return [csv_text(csv_columns(self._markup.n), []).rstrip("\n")] if self._form == "csv" else []
+
+    def photo(self, name: str, height: int, width: int, faces: "Sequence[Face]") -> list[str]:
+        """A photo's lines.
+
+        Raises:
+            PhotoError: a .pts file is there already, or cannot be written.
+        """
+        from occlumark.face.formats import csv_rows
+        from occlumark.files import csv_text
+
+        match self._form:
+            case "json":
+                faces_json = [face.to_json() for face in faces]
+                return [json.dumps({"photo": name, "width": width, "height": height, "faces": faces_json})]
+            case "csv":
+                return [csv_text(row, []).rstrip("\n") for row in csv_rows(name, faces)]
+            case "pts":
+                stem = Path(name).stem if name != "-" else "stdin"
+                self._stems[stem] += 1
+                stem += f"-{count}" if (count := self._stems[stem]) > 1 else ""
+                return [self._write_pts(stem, number, face) for number, face in enumerate(faces, 1)]
+            case "coco":
+                self._for_coco.append((name, width, height, faces))
+                return []
+        return [_described(name, number, face) for number, face in enumerate(faces, 1)]
+
+    def end(self) -> list[str]:
+        """The lines after the last photo."""
+        from occlumark.face.formats import coco_document
+
+        return [json.dumps(coco_document(self._for_coco, self._markup))] if self._form == "coco" else []
+
+    def _write_pts(self, stem: str, number: int, face: "Face") -> str:
+        """300W's names: a photo's first face is NAME.pts, its second NAME_2.pts."""
+        from occlumark.face.formats import to_pts
+        from occlumark.files import written_whole
+
+        path = (self._folder or Path()) / f"{stem}{f'_{number}' if number > 1 else ''}.pts"
+        if path.exists():
+            raise PhotoError(f"{path} is there already, and may be an annotation; name another --to")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PhotoError(f"cannot write {path}: {error.strerror}") from error
+        with written_whole(path) as file:
+            file.write(to_pts(face).encode())
+        return str(path)
+
+
+def _described(name: str, number: int, face: "Face") -> str:
+    box = " ".join(f"{value:.1f}" for value in face.box)
+    hidden = f"{int(face.hidden().sum())} of {len(face.landmarks)} landmarks hidden"
+    return f"{one_line(name)}: face {number}, box {box}, score {face.score:.2f}, {hidden}"
