@@ -16,6 +16,9 @@ OUT ?= docs/results
 # For the ablation: the training photos, as `occlumark pack` writes them.
 PACK ?= train.pack
 SEEDS ?= 0
+# For the faults: how many, and what draws them.
+N ?= 200
+SEED ?= 0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +37,7 @@ PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
-.PHONY: help demo test quick lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
+.PHONY: faults help demo test quick lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
 
 help: ## say what there is
 	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -54,6 +57,9 @@ lint: $(INSTALLED_TEST) ## check style, layout and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+faults: $(INSTALLED_TEST) ## kill commands, fill their disk, remove their files; N=200, SEED=0: half an hour
+	$(BIN)/python robustness/faults.py --count $(N) --seed $(SEED)
 
 bench: $(INSTALLED_TEST) ## measure speed, and what the nuclear norm costs
 	$(BIN)/python benchmarks/speed.py

@@ -119,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
             continue
         for line in lines:
             tqdm.write(line, file=sys.stdout)
+        sys.stdout.flush()  # what is told of a photo is not lost with a later one
         for note in notes:
             tqdm.write(f"occlumark: {one_line(note)}", file=sys.stderr)
     for line in text.end():

@@ -1,5 +1,6 @@
 """Pictures written, whole or not at all."""
 
+import io
 import os
 from pathlib import Path
 
@@ -36,9 +37,11 @@ def write_photo(path: str | os.PathLike[str], photo: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PhotoError(f"cannot write {path}: {error.strerror or error}") from error
-    image = Image.fromarray(photo)
+    # Not into the file itself: Pillow does not notice when a disk has room for a part of what it writes.
+    encoded = io.BytesIO()
+    try:
+        Image.fromarray(photo).save(encoded, _WRITTEN_FORMATS[suffix], **options)
+    except (ValueError, OSError) as error:  # more pixels a side than the format has room for
+        raise PhotoError(f"cannot write {path}: {' '.join(str(error).split())}") from error
     with written_whole(path) as file:
-        try:
-            image.save(file, _WRITTEN_FORMATS[suffix], **options)
-        except ValueError as error:  # more pixels a side than the format has room for
-            raise PhotoError(f"cannot write {path}: {' '.join(str(error).split())}") from error
+        file.write(encoded.getbuffer())
