@@ -14,7 +14,7 @@ from occlumark.cli.main import build_parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CODE = ("occlumark", "paper", "benchmarks", "studies", "examples", "configs", "tests")
+CODE = ("occlumark", "paper", "benchmarks", "studies", "examples", "configs", "annotations", "tests")
 PAGES = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
@@ -123,6 +123,12 @@ def test_every_page_is_on_its_map(index, pages):
     listed = {(ROOT / index).parent / link for link in re.findall(r"\]\(([^)#]+)", (ROOT / index).read_text("utf-8"))}
     listed = {path.resolve() for path in listed} | {ROOT / index}
     assert [name_of(page) for page in ROOT.glob(pages) if page not in listed] == []
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "studies", "examples"])
+def test_every_script_is_in_its_folders_list(folder):
+    page = (ROOT / folder / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in (ROOT / folder).glob("*.py") if f"`{path.name}`" not in page] == []
 
 
 def test_pages_and_headings_that_code_refers_to_are_there():

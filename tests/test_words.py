@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLACES = ("occlumark", "paper", "benchmarks", "studies", "examples", "configs", "docs")
+PLACES = ("occlumark", "paper", "benchmarks", "studies", "examples", "configs", "annotations", "docs")
 FILES = sorted(
     path
     for path in [
