@@ -147,6 +147,14 @@ def _twins(modules: dict[str, ast.Module]) -> dict[str, list[str]]:
     return {name: places for name, places in found.items() if len(places) > 1}
 
 
+def test_the_ground_floor_is_not_crowded() -> None:
+    """18 files beside one another, folders by topic: eight, photo/ for hostile files and face/ for a face's uses."""
+    inside = [path for path in ROOT.iterdir() if path.name != "__pycache__"]
+    folders = {path.name for path in inside if path.is_dir() and (path / "__init__.py").exists()}
+    assert len([path for path in inside if path.is_file()]) <= 18
+    assert len(folders - {"photo", "face"}) <= 8
+
+
 def test_no_module_is_long() -> None:
     assert _longer_than(300, ROOT) == {}
 
