@@ -17,6 +17,9 @@ _BOX = (255, 255, 255)
 _INK = (0, 0, 0)
 _VEIL = np.array([255, 40, 160], np.float32)  # magenta, in no face
 
+# A face with a shorter longer side, pixels, would be hidden by rings, ink and contours: it gets dots alone.
+_SMALL = 60
+
 #: OpenCV draws at sixteenths of a pixel when told to shift by four bits.
 SHIFT = 4
 
@@ -32,7 +35,8 @@ def draw_faces(
     """Draw boxes, contours and landmarks.
 
     A visible landmark is a filled green dot, an occluded one a hollow amber ring; a contour is dashed between landmarks
-    of which one is occluded. Sizes follow the face: a small one stays to be seen, and a large one is still drawn.
+    of which one is occluded. Sizes follow the face: a large one is still drawn, and one below 60 pixels, which would
+    not be seen for rings and contours, has green and amber dots alone.
 
     Args:
         photo: (height, width, 3) uint8, RGB; left as it is.
@@ -91,7 +95,8 @@ def _draw_errors(drawing: np.ndarray, face: Face, dot_radius: float) -> None:
 
 def _dot_radius(face: Face) -> float:
     """Of a visible landmark's dot, photo pixels."""
-    return float(np.clip(max(face.box[2:] - face.box[:2]) / 70, 1.2, 40))
+    side = max(face.box[2:] - face.box[:2])
+    return float(np.clip(side / 70, 0.3 if side < _SMALL else 1.2, 40))
 
 
 def _draw_face(drawing: np.ndarray, face: Face, hidden_below: float, radius: float) -> None:
@@ -99,6 +104,13 @@ def _draw_face(drawing: np.ndarray, face: Face, hidden_below: float, radius: flo
     hidden = face.hidden(hidden_below)
     corners = face.box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
     cv2.polylines(drawing, [fixed_point(corners)], True, _BOX, line, cv2.LINE_AA, SHIFT)
+    if max(face.box[2:] - face.box[:2]) < _SMALL:
+        for point, is_hidden in zip(face.landmarks, hidden, strict=True):
+            colour = _HIDDEN if is_hidden else _VISIBLE
+            cv2.circle(
+                drawing, fixed_point(point).tolist(), fixed_length(radius), colour, cv2.FILLED, cv2.LINE_AA, SHIFT
+            )
+        return
     for contour in face.markup.contours:
         for a, b in itertools.pairwise(contour):
             _draw_line(drawing, face.landmarks[a], face.landmarks[b], line, dashed=bool(hidden[a] or hidden[b]))

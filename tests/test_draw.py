@@ -55,6 +55,17 @@ def test_a_ring_is_hollow_in_small_and_large_faces_wherever_it_lies_in_a_pixel(s
     assert (around[..., 0].min() < 90) == (side > 200)  # no ink where it would fill the gaps between landmarks
 
 
+@pytest.mark.parametrize("side", [32, 40, 59])
+def test_a_small_face_is_not_hidden_by_its_drawing(side):
+    """Its landmarks stand a tenth of its width apart: most of it stays as it was, and amber differs from green."""
+    face = make_face((20, 20, 20 + side, 20 + side), hidden=[27])
+    drawing = draw_faces(photo(), [face])
+    inside = drawing[22 : 18 + side, 22 : 18 + side]
+    assert 0.05 < (np.abs(inside.astype(int) - GREY) > 10).any(axis=2).mean() < 0.6
+    hidden, visible = colour_at(drawing, face.landmarks[27]), colour_at(drawing, face.landmarks[44])
+    assert hidden[0] > hidden[2] + 50 and visible[1] > visible[0] + 50
+
+
 def blue(drawing: np.ndarray) -> np.ndarray:
     """(height, width) bool: the expected errors' light blue."""
     return (np.abs(drawing.astype(int) - [120, 200, 255]) < 25).all(axis=2)
