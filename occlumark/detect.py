@@ -5,34 +5,36 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from occlumark.boxes import as_boxes, box_in_photo, box_iou
+from occlumark.boxes import as_boxes, box_in_photo
 from occlumark.crop import CropTransform
 from occlumark.errors import OcclumarkError
 from occlumark.face import Face
 from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.landmarker import Landmarker
-from occlumark.markup import N_LANDMARKS, Markup, tight_box
+from occlumark.markup import N_LANDMARKS, Markup
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS
 from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
+from occlumark.recrop import (
+    Recrop,
+    check_recrop,
+    crop_around,
+    doubt,
+    is_lost,
+    needs_recrop,
+    recrop_of_passes,
+    turned_crops,
+)
 
-#: A face whose box has a smaller IoU with the tight box of the landmarks found in it is cropped
-#: a second time, around those landmarks. Not in the paper: it crops once.
-AGREEMENT = 0.8
-
-#: When a face is cropped again around the landmarks found in it: never, where box and landmarks disagree, or always,
-#: so many times.
-Recrop = Literal["never", "auto"] | int
+#: Boxes of the face finder's whose crop shows a face with less certainty are dropped, where the network tells it.
+MIN_PRESENCE = 0.3
 
 #: Boxes as `detect` takes them: (n, 4), or one flat box.
 Boxes = Sequence[Sequence[float]] | Sequence[float] | np.ndarray
-
-# A crop around landmarks needs ones whose tight box is about as large as the box they were found from.
-_SIZE_RATIOS = (0.5, 2.0)
 
 # detect_many predicts landmarks when it holds so many faces (what one run of the network takes), photos or pixels.
 _BATCH_FACES, _BATCH_PHOTOS, _BATCH_PIXELS = 8, 32, 50_000_000
@@ -55,6 +57,8 @@ class _Found(NamedTuple):
     pixels: np.ndarray
     boxes: np.ndarray
     scores: list[float]
+    are_given: bool
+    """Whether the boxes are the caller's, whose faces are never dropped."""
 
 
 class Detector:
@@ -66,18 +70,22 @@ class Detector:
         face_finder: called with a photo, returns (box, score) pairs (see finder.FaceFinder); None: NetworkFinder(),
             the package's own.
         threads: of the networks; None: the CPU's, at most 4.
-        recrop: when a face is cropped again, around the landmarks found in its first crop. "auto": once, where box and
-            landmarks disagree (AGREEMENT); with networks of other markups than 68 points never, as the tight box of
-            their landmarks is not what a face's box is. "never", or a number of times.
+        recrop: when a face is cropped again, around the landmarks found in its first crop, and upright where they are
+            turned in the photo (UPRIGHT_WITHIN). "auto": once, where they are, or where box and landmarks disagree
+            (AGREEMENT); with networks of other markups than 68 points never, as the tight box of their landmarks is
+            not what a face's box is. "never", or a number of times.
+        min_presence: boxes of the face finder's whose crop shows a face with less certainty are dropped, 0..1; without
+            effect where the network does not tell (Face.presence).
         passes: the old word; passes=N is recrop=N-1.
 
     Raises:
         CheckpointError: there is no such model, or the weights are missing, truncated, altered, not ours, or of
             an unknown markup.
-        ValueError: threads below 1, or no such recrop.
+        ValueError: threads below 1, no such recrop, or min_presence out of its range.
 
     Attributes:
         recrop: as given.
+        min_presence: as given.
     """
 
     def __init__(
@@ -88,12 +96,15 @@ class Detector:
         face_finder: FaceFinder | None = None,
         threads: int | None = None,
         recrop: Recrop = "auto",
+        min_presence: float = MIN_PRESENCE,
         passes: int | None = None,
     ) -> None:
         if passes is not None:
             recrop = recrop_of_passes(passes)
             warnings.warn(f"passes={passes} is called recrop={recrop!r} now", FutureWarning, stacklevel=2)
-        self.recrop = _check_recrop(recrop)
+        if not 0 <= min_presence <= 1:
+            raise ValueError(f"min_presence is in 0..1, not {min_presence}")
+        self.recrop, self.min_presence = check_recrop(recrop), min_presence
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
         self._landmarker = Landmarker(path, sha256=sha256, threads=threads)
         self._face_finder = face_finder or NetworkFinder(threads=threads)
@@ -211,11 +222,11 @@ class Detector:
     def _find(self, photo: PhotoInput, boxes: Boxes | None, color: ColorOrder, max_pixels: int) -> _Found:
         pixels = as_photo(photo, color, max_pixels)
         if boxes is None:
-            return _Found(pixels, *find_faces(self._face_finder, pixels))
+            return _Found(pixels, *find_faces(self._face_finder, pixels), are_given=False)
         given = as_boxes(boxes)
         for box in given:
             box_in_photo(box, *pixels.shape[:2])
-        return _Found(pixels, given, [1.0] * len(given))
+        return _Found(pixels, given, [1.0] * len(given), are_given=True)
 
     def _landmarks(self, photos: Sequence[_Found]) -> list[list[Face]]:
         """The faces of each photo with their landmarks."""
@@ -224,14 +235,31 @@ class Detector:
         scores = [score for found in photos for score in found.scores]
         crops = [CropTransform.from_box(box, self._landmarker.crop) for box in boxes]
         faces = self._predict(pixels, boxes, scores, crops)
+        if self.recrop == "auto":
+            faces = [self._found_again(face, photo) for face, photo in zip(faces, pixels, strict=True)]
         for _ in range(self.recrop if isinstance(self.recrop, int) else self.recrop == "auto"):
-            again = [i for i, face in enumerate(faces) if self._needs_recrop(face)]
-            crops = [CropTransform.from_box(tight_box(faces[i].landmarks), self._landmarker.crop) for i in again]
+            again = [i for i, face in enumerate(faces) if needs_recrop(face, self.recrop)]
+            crops = [crop_around(faces[i].landmarks, self.markup, self._landmarker.crop) for i in again]
             recropped = self._predict([pixels[i] for i in again], boxes[again], [scores[i] for i in again], crops)
             for i, face in zip(again, recropped, strict=True):
-                faces[i] = face
+                if not (self.recrop == "auto" and is_lost(face) and doubt(faces[i]) < doubt(face)):
+                    faces[i] = face
         ends = np.cumsum([len(found.scores) for found in photos])
-        return [faces[end - len(found.scores) : end] for end, found in zip(ends, photos, strict=True)]
+        each = [faces[end - len(found.scores) : end] for end, found in zip(ends, photos, strict=True)]
+        return [
+            [face for face in found if photo.are_given or not face.presence < self.min_presence]
+            for found, photo in zip(each, photos, strict=True)
+        ]
+
+    def _found_again(self, face: Face, photo: np.ndarray) -> Face:
+        """A face that may be turned, as the least doubtful of its crops turned by quarters shows it."""
+        if self.markup.n != N_LANDMARKS or not is_lost(face):
+            return face
+        crops = turned_crops(face.box, self._landmarker.crop)
+        turned = self._predict(
+            [photo] * len(crops), np.stack([face.box] * len(crops)), [face.score] * len(crops), crops
+        )
+        return min([face, *turned], key=doubt)
 
     def _predict(
         self,
@@ -246,33 +274,5 @@ class Detector:
         found = self._landmarker.predict(np.stack([crop.cut(p) for crop, p in zip(crops, photos, strict=True)]))
         landmarks = [crop.to_photo(points) for crop, points in zip(crops, found.landmarks, strict=True)]
         errors = found.expected_errors / np.array([[crop.zoom] for crop in crops])
-        columns = (boxes, scores, landmarks, found.visibility, found.occlusion_maps, crops, errors)
+        columns = (boxes, scores, landmarks, found.visibility, found.occlusion_maps, crops, errors, found.presence)
         return [Face(*each) for each in zip(*columns, strict=True)]
-
-    def _needs_recrop(self, face: Face) -> bool:
-        """Whether a crop around the landmarks is due, and they can be a face of the box's size."""
-        tight = tight_box(face.landmarks)
-        sides = tight[2:] - tight[:2]
-        smallest, largest = _SIZE_RATIOS
-        if sides.min() <= 0 or not smallest <= sides.max() / (face.box[2:] - face.box[:2]).max() <= largest:
-            return False
-        if self.recrop != "auto":
-            return True
-        return self.markup.n == N_LANDMARKS and box_iou(tight[None], face.box[None]).item() < AGREEMENT
-
-
-def recrop_of_passes(passes: int) -> Recrop:
-    """What the old option said: a face is cropped so many times in all.
-
-    Raises:
-        ValueError: passes below 1.
-    """
-    if passes < 1:
-        raise ValueError(f"passes is at least 1, not {passes}")
-    return passes - 1 or "never"
-
-
-def _check_recrop(recrop: Recrop) -> Recrop:
-    if recrop in ("never", "auto") or (isinstance(recrop, int) and not isinstance(recrop, bool) and recrop >= 1):
-        return recrop
-    raise ValueError(f"recrop is 'never', 'auto' or how many times, at least 1, not {recrop!r}")

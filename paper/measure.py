@@ -9,13 +9,14 @@ from occlumark.data.aflw import N_TRAIN
 from occlumark.data.cofw68 import read_cofw68
 from occlumark.data.data_sets import read_aflw_any
 from occlumark.data.sample import Problem, Sample
-from occlumark.detect import Detector, Recrop
+from occlumark.detect import Detector
 from occlumark.errors import AnnotationError, OcclumarkError
 from occlumark.evaluation.landmarks import evaluate, evaluate_samples
 from occlumark.evaluation.loop import BOX_SOURCES, BoxSource
 from occlumark.evaluation.result import Evaluation
 from occlumark.metrics.landmarks import Normaliser
 from occlumark.packaged import DEFAULT_MODEL
+from occlumark.recrop import Recrop
 from paper import figure4, rows_300w, table3, table4
 from paper.inputs import Inputs
 from paper.photo_errors import PhotoErrors

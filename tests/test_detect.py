@@ -10,11 +10,23 @@ from PIL import Image
 from occlumark import Detector
 from occlumark.boxes import box_in_photo
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.detect import Recrop
 from occlumark.errors import BoxError, PhotoError
 from occlumark.finder import SCORE
 from occlumark.photo import read_photo
+from occlumark.recrop import Recrop
 
+#: A face seen from the front, as far as its direction counts: jaw below, brows above, eyes, nose and mouth between.
+UPRIGHT = np.concatenate(
+    [
+        [(-np.cos(a), 0.2 + np.sin(a)) for a in np.linspace(0, np.pi, 17)],
+        [(x, -0.8 + abs(abs(x) - 0.5) / 4) for x in (*np.linspace(-0.9, -0.2, 5), *np.linspace(0.2, 0.9, 5))],
+        [(0, y) for y in np.linspace(-0.4, 0.1, 4)],
+        [(x, 0.2) for x in np.linspace(-0.2, 0.2, 5)],
+        [(-0.5 + 0.2 * np.cos(a), -0.4 - 0.1 * np.sin(a)) for a in np.linspace(np.pi, -np.pi, 7)[:6]],
+        [(0.5 + 0.2 * np.cos(a), -0.4 - 0.1 * np.sin(a)) for a in np.linspace(np.pi, -np.pi, 7)[:6]],
+        [(-0.4 * np.cos(a), 0.6 - 0.15 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 21)[:20]],
+    ]
+)
 BOX = [60.0, 40.0, 160.0, 150.0]
 
 
@@ -139,6 +151,13 @@ def test_the_sample_photo(detector, request):
     assert SCORE < face.score <= 1
 
 
+def spread_face(n: int, spread: float) -> np.ndarray:
+    """(n, 2) offsets of an upright face's landmarks whose tight box is 2 `spread` wide and half as high, around 0."""
+    points = UPRIGHT if n == 68 else np.linspace(0, 1, n)[:, None] * [1, 1]
+    low, high = points.min(axis=0), points.max(axis=0)
+    return ((points - low) / (high - low) * 2 - 1) * spread * [1, 0.5]
+
+
 def cropped_again(network, spread: float, recrop: Recrop = 1, box=BOX) -> list:
     """Detect with landmarks that are spread around the dot, in crop pixels, as far as `spread`."""
     detector = Detector(weights=network, threads=1, recrop=recrop)
@@ -146,7 +165,7 @@ def cropped_again(network, spread: float, recrop: Recrop = 1, box=BOX) -> list:
 
     def spread_landmarks(crops):
         prediction = predict(crops)
-        offsets = np.linspace(-spread, spread, prediction.landmarks.shape[1])[:, None] * [1, 0.5]
+        offsets = spread_face(prediction.landmarks.shape[1], spread)
         return prediction._replace(landmarks=prediction.landmarks + offsets)
 
     detector._landmarker.predict = spread_landmarks
@@ -160,7 +179,8 @@ def test_the_second_crop_is_around_the_first_landmarks(dot_network):
     expected = CropTransform.from_box(np.array(tight), CropConfig())
     np.testing.assert_allclose(face.crop.matrix, expected.matrix, atol=0.05)
     np.testing.assert_array_equal(face.box, BOX)
-    np.testing.assert_allclose(face.landmarks.mean(axis=0), [100, 80], atol=0.02)
+    middle = (face.landmarks.min(axis=0) + face.landmarks.max(axis=0)) / 2
+    np.testing.assert_allclose(middle, [100, 80], atol=0.02)
 
 
 @pytest.mark.parametrize("spread", [0, 10, 1000])
@@ -200,7 +220,7 @@ def test_only_the_faces_that_need_it_are_cropped_again(dot_network):
     def spread_landmarks(crops):
         seen.append(len(crops))
         prediction = predict(crops)
-        return prediction._replace(landmarks=prediction.landmarks + np.linspace(-80, 80, 68)[:, None] * [1, 0.5])
+        return prediction._replace(landmarks=prediction.landmarks + spread_face(68, 80))
 
     detector._landmarker.predict = spread_landmarks
     near, far = box_that_overlaps_the_landmarks(0.9), box_that_overlaps_the_landmarks(0.7)
@@ -392,3 +412,67 @@ detect(120)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     assert int(run_python(code, str(dot_network))) < 8 * 1024  # KiB
+
+
+def turned_network(dot_network, detector_options=None, **replaced):
+    """A detector whose network predicts what is given: arrays, or functions of the number of crops."""
+    detector = Detector(weights=dot_network, threads=1, **(detector_options or {}))
+    predict = detector._landmarker.predict
+    detector._landmarker.predict = lambda crops: predict(crops)._replace(
+        **{name: value(len(crops)) if callable(value) else value for name, value in replaced.items()}
+    )
+    return detector
+
+
+@pytest.mark.parametrize("turn", [0, 25, -50, 90, 170])
+def test_a_turned_face_is_cropped_again_upright(dot_network, turn):
+    cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    face_in_crop = 112 + 80 * (UPRIGHT - UPRIGHT.mean(axis=0)) @ np.array([[cos, sin], [-sin, cos]])
+    detector = turned_network(dot_network, landmarks=lambda n: np.stack([face_in_crop] * n))
+    first = turned_network(dot_network, {"recrop": "never"}, landmarks=lambda n: np.stack([face_in_crop] * n))
+    (face,), (once,) = detector.detect(photo_with_dots(), [BOX]), first.detect(photo_with_dots(), [BOX])
+    assert once.roll == pytest.approx(turn, abs=3)
+    angle = np.degrees(np.arctan2(face.crop.matrix[1, 0], face.crop.matrix[0, 0]))
+    if abs(turn) < 30:
+        assert angle == pytest.approx(0, abs=1e-9)
+        return
+    assert angle == pytest.approx(-turn, abs=3)  # the crop turns the photo back
+    in_crop = face.crop.to_crop(once.landmarks)
+    low, high = in_crop.min(axis=0), in_crop.max(axis=0)
+    assert (high - low).max() * 1.3 == pytest.approx(224, abs=0.01)
+    np.testing.assert_allclose((low + high) / 2, [112, 112], atol=0.01)
+
+
+def test_a_face_of_doubtful_landmarks_is_looked_for_turned_by_quarters(dot_network):
+    """The network is sure in the crop turned by 180 degrees alone, which shows the photo's lower right at its left."""
+    detector = Detector(weights=dot_network, threads=1)
+    predict, sizes = detector._landmarker.predict, []
+
+    def sure_where_the_dot_is_low(crops):
+        prediction = predict(crops)
+        sizes.append(len(crops))
+        errors = np.where(prediction.landmarks[..., 1] > 112, 1.0, 60.0).astype(np.float32)
+        return prediction._replace(landmarks=112 + 60 * np.stack([UPRIGHT] * len(crops)), expected_errors=errors)
+
+    detector._landmarker.predict = sure_where_the_dot_is_low
+    (face,) = detector.detect(photo_with_dots((100, 60)), [BOX])  # above the box's middle
+    assert sizes[:2] == [1, 3]
+    assert face.expected_error.max() * face.crop.zoom == pytest.approx(1, abs=0.01)
+    sizes.clear()
+    (face,) = detector.detect(photo_with_dots((100, 130)), [BOX])
+    assert sizes == [1, 1] or sizes == [1]  # no doubt, no search
+
+
+def test_boxes_of_the_finder_without_a_face_are_dropped_a_callers_keep_theirs(dot_network):
+    presence = np.array([0.9, 0.1, 0.5], np.float32)
+    boxes = [BOX, [10, 10, 60, 60], [70, 70, 120, 120]]
+    options = {"face_finder": lambda photo: [(np.array(box, float), 0.8) for box in boxes], "recrop": "never"}
+    detector = turned_network(dot_network, options, presence=presence)
+    faces = detector.detect(photo_with_dots())
+    assert [face.presence for face in faces] == pytest.approx([0.9, 0.5])
+    assert [face.presence for face in detector.detect(photo_with_dots(), boxes)] == pytest.approx([0.9, 0.1, 0.5])
+    everything = turned_network(dot_network, {**options, "min_presence": 0}, presence=presence)
+    assert len(everything.detect(photo_with_dots())) == 3
+    assert len(Detector(weights=dot_network, threads=1, **options).detect(photo_with_dots())) == 3  # does not tell
+    with pytest.raises(ValueError, match=r"min_presence is in 0\.\.1, not 2"):
+        Detector(weights=dot_network, min_presence=2)

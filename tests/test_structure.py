@@ -15,7 +15,7 @@ LAYERS: tuple[set[str], ...] = (
     {"config"},
     {"files", "markup", "crop", "boxes", "onnx_check"},
     {"photo", "face", "packaged", "network_file", "metrics", "occluders", "model"},
-    {"draw", "finder", "landmarker"},
+    {"draw", "finder", "landmarker", "recrop"},
     {"detect", "data"},
     {"demo", "evaluation", "train"},
     {"export"},

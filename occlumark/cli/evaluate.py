@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from occlumark.cli.options import add_network_options, network_options, positive_count, seed
+from occlumark.cli.options import add_network_options, degrees, network_options, positive_count, seed
 from occlumark.cli.text_table import cell, text_table
 from occlumark.errors import OcclumarkError, one_line
 
@@ -56,6 +56,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default="300w",
         help="which data set DIR is the folder of (default: %(default)s, whose folders are its parts)",
     )
+    add(
+        "--rotate",
+        metavar="DEGREES",
+        type=degrees,
+        default=0.0,
+        help="turn each photo by so much, clockwise as seen, its points and boxes with it",
+    )
     add_evaluation_options(parser)
     # What was here before it became `occlumark evaluate-occlusion`: still taken, with a line that says so.
     add("--occlude", metavar="SEED", type=seed, help=argparse.SUPPRESS)
@@ -101,9 +108,10 @@ def run(args: argparse.Namespace) -> int:
     normaliser = args.normaliser or PUBLISHED[args.dataset]
     detector = Detector(**network_options(args))
     if args.dataset == "300w":
-        result = evaluate(args.folders, detector, args.box, normaliser, args.limit)
+        result = evaluate(args.folders, detector, args.box, normaliser, args.limit, args.rotate)
     else:
-        result = evaluate_data_set(args.dataset, args.folders[0], detector, args.box, normaliser, args.limit)
+        folder = args.folders[0]
+        result = evaluate_data_set(args.dataset, folder, detector, args.box, normaliser, args.limit, args.rotate)
     print(json.dumps(result.to_json()) if args.json else _table(result))
     report_skipped(result.skipped)
     if args.per_photo:

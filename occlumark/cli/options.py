@@ -43,8 +43,8 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
 
 def network_options(args: argparse.Namespace) -> dict[str, Any]:
     """What add_network_options parsed, as Detector's arguments."""
-    from occlumark.detect import recrop_of_passes
     from occlumark.finder import NetworkFinder
+    from occlumark.recrop import recrop_of_passes
 
     if args.passes is not None:
         args.recrop = recrop_of_passes(args.passes)
@@ -78,6 +78,14 @@ def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number in 0..1, not {text}")
+    return value
+
+
+def degrees(text: str) -> float:
+    """An argument type: an angle, -360..360."""
+    value = float(text)
+    if not -360 <= value <= 360:
+        raise argparse.ArgumentTypeError(f"expected degrees in -360..360, not {text}")
     return value
 
 

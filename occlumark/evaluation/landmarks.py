@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from occlumark.data.data_sets import DATA_SETS, faces_for_testing
+from occlumark.data.rotated import rotated
 from occlumark.data.sample import Problem, Sample, evenly_spaced
 from occlumark.data.w300 import BOX_FILE, name_prefixes, read_w300
 from occlumark.detect import Detector
-from occlumark.errors import AnnotationError, OcclumarkError
+from occlumark.errors import AnnotationError, OcclumarkError, PhotoError
 from occlumark.evaluation.loop import (
     BoxSource,
     SizeBox,
@@ -44,6 +45,7 @@ def evaluate(
     box: BoxSource = "official",
     normaliser: Normaliser = "inter_ocular",
     limit: int | None = None,
+    rotate_deg: float = 0.0,
 ) -> Evaluation:
     """Detect every annotated face below some folders and measure the errors. Holds one photo at a time.
 
@@ -54,6 +56,7 @@ def evaluate(
             tells the detector the face's size; finder, the detector's own face finder's.
         normaliser: what an error is divided by.
         limit: this many faces alone, evenly spaced over all of them.
+        rotate_deg: turn each photo by so much, clockwise as seen, its points and boxes with it.
 
     Raises:
         AnnotationError: no face can be evaluated, none has an official box where these are asked for, or the folders
@@ -69,7 +72,8 @@ def evaluate(
         '1 face, NME below 10 %: True'
     """
     check_markup(detector, N_LANDMARKS, "300W")
-    whole = evaluate_samples(*annotated_faces(roots, box, limit), detector, box, normaliser, "tight")
+    samples, problems = turned(*annotated_faces(roots, box, limit), rotate_deg)
+    whole = evaluate_samples(samples, problems, detector, box, normaliser, "tight")
     if len(roots) == 1:
         return whole
     parts = zip(roots, name_prefixes(roots), strict=True)
@@ -83,6 +87,7 @@ def evaluate_data_set(
     box: BoxSource = "official",
     normaliser: Normaliser | None = None,
     limit: int | None = None,
+    rotate_deg: float = 0.0,
 ) -> Evaluation:
     """Detect the test faces of a data set other than 300W and measure the errors over their annotated landmarks.
 
@@ -93,6 +98,7 @@ def evaluate_data_set(
         box: as in evaluate.
         normaliser: what an error is divided by; a box's size is that of the official box. None: PUBLISHED[name].
         limit: as in evaluate.
+        rotate_deg: as in evaluate.
 
     Returns:
         With a set for each of the data set's published subsets.
@@ -105,7 +111,7 @@ def evaluate_data_set(
     check_markup(detector, DATA_SETS[name].n_landmarks, name)
     samples, problems = faces_for_testing(name, folder)
     _check_official_boxes(samples, box, f"{folder}; {name} as published has one for each")
-    chosen = evenly_spaced(samples, limit)
+    chosen, problems = turned(evenly_spaced(samples, limit), problems, rotate_deg)
     whole = evaluate_samples(chosen, problems, detector, box, normaliser or PUBLISHED[name])
     subsets = {sample.name: sample.subsets for sample in samples}
     sets = {
@@ -185,6 +191,17 @@ def annotated_faces(roots: Sequence[Path], box: BoxSource, limit: int | None) ->
     where = ", ".join(map(str, roots))
     _check_official_boxes(samples, box, f"{where}; expected a {BOX_FILE} at or above it")
     return evenly_spaced(samples, limit), problems
+
+
+def turned(samples: list[Sample], problems: list[Problem], degrees: float) -> tuple[list[Sample], list[Problem]]:
+    """The samples in turned photos, and the problems with those whose photos cannot be read."""
+    found, unusable = [], list(problems)
+    for sample in samples:
+        try:
+            found.append(rotated(sample, degrees))
+        except PhotoError as error:
+            unusable.append(Problem(sample.name, str(error)))
+    return found, unusable
 
 
 def _check_official_boxes(samples: Sequence[Sample], box: BoxSource, where: str) -> None:

@@ -58,6 +58,9 @@ class Face:
     expected_error: np.ndarray = field(default_factory=lambda: np.array(np.nan))
     """(n,) how far each landmark is expected to be from its true place, photo pixels, at least 0; all NaN where the
     model predicts none, as `odn` does."""
+    presence: float = math.nan
+    """How likely there is a face in the crop at all, 0..1; NaN where the model does not tell, as `odn`. Faces of the
+    face finder's with a low one are dropped; a box of the caller's keeps its face."""
 
     def __post_init__(self) -> None:
         n = len(np.atleast_1d(self.landmarks))
@@ -73,6 +76,9 @@ class Face:
         if not 0 <= self.score <= 1:
             raise ValueError(f"score is in 0..1, not {self.score}")
         object.__setattr__(self, "score", float(self.score))  # JSON takes no number of NumPy's
+        if not (0 <= self.presence <= 1 or math.isnan(self.presence)):
+            raise ValueError(f"presence is in 0..1 or NaN, not {self.presence}")
+        object.__setattr__(self, "presence", float(self.presence))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Face, tuple(
@@ -156,6 +162,11 @@ class Face:
         raise ValueError(f"layout is 'arcface' or 'upright', not {layout!r}")
 
     @property
+    def roll(self) -> float:
+        """By how much the face is turned in the photo, clockwise as seen, -180..180 degrees: that of `pose`."""
+        return self.pose.roll_deg
+
+    @property
     def has_expected_error(self) -> bool:
         """Whether expected_error holds numbers."""
         return not np.isnan(self.expected_error).any()
@@ -198,6 +209,7 @@ class Face:
             "visibility": [math.floor(value * 1000 + 1e-6) / 1000 for value in self.visibility.tolist()],
             "hidden_regions": {name: round(share, 3) for name, share in self.hidden_regions().items()},
             "expected_error": self.expected_error.round(2).tolist() if self.has_expected_error else None,
+            "presence": None if math.isnan(self.presence) else round(self.presence, 3),
             "occlusion_map": map_to_text(self.occlusion_map),
             # 9 digits are 0.01 crop pixels anywhere in a photo of a million pixels a side.
             "crop": {
@@ -218,7 +230,9 @@ class Face:
         """
         try:
             crop, error = values["crop"], values.get("expected_error")
-            predicted = {} if error is None else {"expected_error": _numbers(error)}
+            predicted: dict[str, Any] = {} if error is None else {"expected_error": _numbers(error)}
+            if values.get("presence") is not None:
+                predicted["presence"] = float(values["presence"])
             return cls(
                 box=_numbers(values["box"]),
                 score=values["score"],

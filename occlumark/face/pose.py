@@ -65,6 +65,27 @@ def head_pose(landmarks: np.ndarray, visibility: np.ndarray, markup: Markup) -> 
     return _pose(_fit(points, face, weights * np.maximum(seen, _LEAST_VISIBILITY)))
 
 
+def roll_of(landmarks: np.ndarray, markup: Markup) -> float:
+    """By how much a face is turned in the photo, clockwise as seen, -180..180 degrees, from all its landmarks at once.
+
+    The rotation of the similarity that lays the mean face, seen from the front, onto the landmarks best in squares: for
+    heads turned to a side less exact than head_pose, but at once.
+
+    Args:
+        landmarks: (n, 2), photo pixels.
+        markup: which landmark is which.
+    """
+    face, _ = _mean_face()
+    if markup.n == N_LANDMARKS:
+        points, front = landmarks[_FIRST:], face[:, :2]
+    else:
+        whole = np.concatenate([np.zeros((_FIRST, 3)), face])
+        points, front = five_points(landmarks, markup), five_points(whole, MARKUPS[N_LANDMARKS])[:, :2]
+    points, front = points - points.mean(axis=0), front - front.mean(axis=0)
+    # As complex numbers a similarity is one factor.
+    return float(np.rad2deg(np.angle(np.vdot(front @ [1, 1j], points @ [1, 1j]))))
+
+
 @cache
 def _mean_face() -> tuple[np.ndarray, np.ndarray]:
     """(51, 3) points 17 to 67 of the 68, their mean at 0, the outer eye corners 1 apart, and (51,) weights."""

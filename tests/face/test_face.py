@@ -241,3 +241,22 @@ def test_a_face_of_any_markup_has_its_regions_and_comes_back_from_json(n):
     again = Face.from_json(json.loads(json.dumps(face.to_json(), allow_nan=False)))
     np.testing.assert_allclose(again.landmarks, landmarks, atol=0.005)
     assert again.markup is markup
+
+
+def test_presence_in_a_face_and_in_json():
+    face = make_face()
+    assert np.isnan(face.presence) and face.to_json()["presence"] is None
+    present = replace(face, presence=0.87654)
+    assert present.to_json()["presence"] == 0.877
+    assert Face.from_json(present.to_json()).presence == 0.877
+    assert np.isnan(Face.from_json(face.to_json()).presence)
+    old = {key: value for key, value in face.to_json().items() if key != "presence"}
+    assert np.isnan(Face.from_json(old).presence)
+    for wrong in (-0.1, 1.5, float("inf")):
+        with pytest.raises(ValueError, match=r"presence is in 0\.\.1"):
+            replace(face, presence=wrong)
+
+
+def test_roll_is_that_of_the_pose():
+    face = make_face()
+    assert face.roll == face.pose.roll_deg

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from occlumark.data.pts import read_pts
-from occlumark.face.pose import HeadPose, _mean_face, head_pose
+from occlumark.face.pose import HeadPose, _mean_face, head_pose, roll_of
 from occlumark.markup import MARKUPS, WFLW_TO_68
 
 M68 = MARKUPS[68]
@@ -105,3 +105,16 @@ def test_the_yaw_of_views_whose_yaw_is_known(shared):
     found = [head_pose(read_pts(folder / f"{name}.pts"), np.ones(68), M68).yaw_deg for name in known]
     errors = np.array(found) - list(known.values())
     assert len(errors) == 100 and np.abs(errors).mean() < 2.5 and abs(errors.mean()) < 1
+
+
+@pytest.mark.parametrize("turn", [0, 17, -80, 135, 179])
+def test_roll_of_is_the_rotation_in_the_photo(turn: float) -> None:
+    face, _ = _mean_face()
+    points = np.concatenate([np.zeros((17, 2)), face[:, :2]])
+    cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    turned = 40 * points @ np.array([[cos, sin], [-sin, cos]]) + [300, 200]
+    assert roll_of(turned, MARKUPS[68]) == pytest.approx(turn, abs=1e-6)
+
+
+def test_roll_of_a_face_without_extent_is_none() -> None:
+    assert roll_of(np.zeros((68, 2)), MARKUPS[68]) == 0
