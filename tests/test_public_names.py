@@ -30,6 +30,7 @@ def test_a_misspelt_name_is_an_attribute_error():
         _ = occlumark.Detecter
 
 
+@pytest.mark.slow
 def test_a_misspelt_name_is_an_error_for_the_type_checker(tmp_path):
     pytest.importorskip("mypy", reason="needs mypy (the test extra)")
     (tmp_path / "snippet.py").write_text(
