@@ -47,6 +47,8 @@ class SceneAugmentConfig(Checked):
     """Standard deviation of the turn, degrees."""
     quarter_turn: Annotated[float, Range(0, 1)] = 0.05
     """Probability of a further turn by 90, 180 or 270 degrees."""
+    any_turn: Annotated[float, Range(0, 1)] = 0.0
+    """Probability of a turn by any angle whatever instead."""
     stretch: Annotated[float, Range(0, 0.5)] = 0.1
     """Largest relative change of width over height."""
     blank: Annotated[float, Range(0, 1)] = 0.02
@@ -187,6 +189,9 @@ def _placing(
     turn = np.deg2rad(config.turn_std_deg * np.clip(rng.standard_normal(), -3, 3))
     if rng.random() < config.quarter_turn:
         turn += np.pi / 2 * rng.integers(1, 4)
+    # no draw where the answer is known: older configurations repeat pixel for pixel
+    if config.any_turn and rng.random() < config.any_turn:
+        turn = rng.uniform(-np.pi, np.pi)
     mirror = -1 if rng.random() < config.mirror else 1
     stretch = (1 + config.stretch) ** rng.uniform(-1, 1, 2)
     cos, sin = np.cos(turn), np.sin(turn)

@@ -18,11 +18,13 @@ from occlumark.metrics.finder import Matches, detection_average_precision, match
 from occlumark.model.face_finder import FinderNetwork, anchor_points
 from occlumark.model.finder_objective import FACE, IGNORED, finder_objective
 from occlumark.occluders.cutouts import load_cutouts
+from occlumark.packaged import packaged_finder
 from occlumark.photo import read_photo
 from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_weights
 from occlumark.train.config import FinderConfig
 from occlumark.train.distributed import DistributedContext
+from occlumark.train.exported_start import read_exported, unfold
 from occlumark.train.task import autocast
 
 # Boxes of a canvas that the objective gets: all faces, and as many ignored ones as make up this number. What lies in
@@ -30,6 +32,7 @@ from occlumark.train.task import autocast
 _MOST_BOXES = 96
 # Scenes on a canvas, at most.
 _SCENES = 4
+_CANVASES_FOR_STATISTICS = 64
 
 
 class FinderBatch(NamedTuple):
@@ -82,16 +85,25 @@ class FinderTask:
         return len(self._source.scenes) * self.config.canvases
 
     def build(self) -> FinderNetwork:
-        """The network with random weights, or with those of the run that it starts from.
+        """The network with random weights, or with those that it starts from.
 
         Raises:
-            CheckpointError: that run's checkpoint cannot be used.
+            CheckpointError: the checkpoint or exported file cannot be used.
         """
         network = FinderNetwork(self.config.network)
         if self.config.start:
-            path = Path(self.config.start)
-            load_weights(network, averaged_weights(load_checkpoint(path)), path)
+            path = packaged_finder()[0] if self.config.start == "finder" else Path(self.config.start)
+            if path.suffix == ".onnx":
+                unfold(network, read_exported(path), self._some_canvases(), path)
+            else:
+                load_weights(network, averaged_weights(load_checkpoint(path)), path)
         return network
+
+    def _some_canvases(self) -> Tensor:
+        """Canvases (B, size, size, 3) whose statistics a network from an exported file starts with."""
+        canvases = Canvases(self._source, self.config, 0)
+        chosen = np.linspace(0, len(canvases) - 1, min(len(canvases), _CANVASES_FOR_STATISTICS)).round().astype(int)
+        return torch.stack([canvases[int(i)].canvases for i in chosen])
 
     def parameter_groups(self, network: FinderNetwork) -> list[dict[str, Any]]:
         """Kernels decay, biases and batch norm do not."""

@@ -72,6 +72,7 @@ MOVES = {
     "wide zoom": {"face_sides": (12.0, 180.0)},
     "mirror": {"mirror": 1.0},
     "quarter turn": {"quarter_turn": 1.0},
+    "any turn": {"any_turn": 1.0},
     "turn": {"turn_std_deg": 25.0},
     "stretch": {"stretch": 0.5},
     "all": {"mirror": 0.5, "quarter_turn": 0.5, "turn_std_deg": 25.0, "stretch": 0.5, "face_sides": (20.0, 90.0)},

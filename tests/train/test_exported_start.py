@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from occlumark.errors import CheckpointError
+from occlumark.model.face_finder import FinderNetwork, FinderNetworkConfig
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
 from occlumark.model.refinement_stage import RefinementConfig
-from occlumark.packaged import packaged_weights
+from occlumark.packaged import packaged_finder, packaged_weights
 from occlumark.train.exported_start import read_exported, unfold
 
 PATH = packaged_weights("occlumark")[0]
@@ -49,6 +50,19 @@ def test_in_training_mode_it_answers_nearly_the_same_on_the_crops_of_its_statist
 
 def test_modules_that_the_file_lacks_keep_their_start(network):
     assert (network.refinement.detail.stage.head.weight == 0).all()
+
+
+def test_a_face_finder_comes_back_too():
+    path = packaged_finder()[0]
+    photos = torch.randint(0, 256, (6, 96, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    network = FinderNetwork(FinderNetworkConfig())
+    unfold(network, read_exported(path), photos, path)
+    with torch.no_grad():
+        output, trained = network.eval()(photos[:1]), network.train()(photos)
+    scores, boxes = onnxruntime.InferenceSession(str(path)).run(None, {"photos": photos[:1].numpy()})
+    np.testing.assert_allclose(output.logits.sigmoid().numpy(), scores, atol=1e-4)
+    np.testing.assert_allclose(output.boxes.numpy(), boxes, atol=1e-2)
+    assert (trained.boxes[:1] - output.boxes).abs().max() < 0.5
 
 
 def test_another_network_or_no_network_is_refused(tmp_path: Path, crops):
