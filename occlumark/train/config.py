@@ -136,8 +136,8 @@ class FinderConfig(RunConfig):
     name: str = "finder"
     """Name of the model, carried into the exported file."""
     start: str = ""
-    """Where this run's weights come from: a checkpoint of an earlier run (its averaged weights), an exported .onnx file,
-    or "finder", the packaged one; empty: random weights."""
+    """Where this run's weights come from: a checkpoint of an earlier run (its averaged weights), an exported .onnx
+    file, or "finder", the packaged one; empty: random weights."""
     canvases: Annotated[int, Range(1, 1000)] = 4
     """Canvases an epoch that begin with the same scene."""
     optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(weight_decay=0.02))

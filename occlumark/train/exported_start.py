@@ -151,7 +151,8 @@ def _statistics(
     def add(norm: nn.Module, inputs: tuple[Tensor]) -> None:
         x = inputs[0].double()
         assert isinstance(norm, nn.BatchNorm2d)
-        entry = [x.mean((0, 2, 3)) * len(x), x.square().mean((0, 2, 3)) * len(x)]
+        count = x.new_tensor(x.numel() // x.shape[1])  # a module may be called several times, on maps of several sizes
+        entry = [x.sum((0, 2, 3)), x.square().sum((0, 2, 3)), count]
         sums[norm] = [a + b for a, b in zip(sums[norm], entry, strict=True)] if norm in sums else entry
 
     hooks = [norm.register_forward_pre_hook(add) for norm in pairs.values()]
@@ -159,8 +160,8 @@ def _statistics(
         network(part)
     for hook in hooks:
         hook.remove()
-    means = {norm: total / len(crops) for norm, (total, _) in sums.items()}
+    means = {norm: total / count for norm, (total, _, count) in sums.items()}
     return {
-        norm: (means[norm].float(), (square / len(crops) - means[norm].square()).clamp_min(0).float())
-        for norm, (_, square) in sums.items()
+        norm: (means[norm].float(), (square / count - means[norm].square()).clamp_min(0).float())
+        for norm, (_, square, count) in sums.items()
     }
