@@ -82,7 +82,8 @@ def _popen(arguments: list[str], limit: int | None = None) -> "subprocess.Popen[
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ
+        | {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},  # exported files keep the order of their nodes
         preexec_fn=set_limit,
         start_new_session=True,
     )
