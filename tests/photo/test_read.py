@@ -5,6 +5,7 @@ import struct
 import threading
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from occlumark.errors import OcclumarkError, PhotoError
-from occlumark.photo import WRITTEN_SUFFIXES, find_photos, read_photo, write_photo
+from occlumark.photo import WRITTEN_SUFFIXES, PhotoWarning, find_photos, read_photo, write_photo
 
 RAMP = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
 GREY = np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8)
@@ -396,3 +397,117 @@ def test_a_picture_too_long_for_its_format_is_one_line(tmp_path, suffix, side):
     with pytest.raises(OcclumarkError, match=rf"^cannot write {path}: [^\n]+$"):
         write_photo(path, np.zeros((1, side, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("white", [255, 1023, 4095, 16383])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_colour_of_fewer_bits_in_sixteen_is_scaled_by_its_own_range(tmp_path, white, suffix):
+    """Pillow would keep the upper 8 bits: nearly black. OpenCV writes the file."""
+    import cv2
+
+    values = np.random.default_rng(0).integers(0, white, (20, 30, 3), endpoint=True, dtype=np.uint16)
+    values[0, 0] = white
+    cv2.imwrite(str(tmp_path / f"deep.{suffix}"), values[..., ::-1])
+    np.testing.assert_array_equal(
+        read_photo(tmp_path / f"deep.{suffix}"), np.rint(values * (255 / white)).astype(np.uint8)
+    )
+
+
+def test_deep_colour_with_alpha_lies_on_white(tmp_path):
+    import cv2
+
+    values = np.zeros((1, 3, 4), np.uint16)
+    values[0, :, 2] = 4095  # red, of OpenCV's blue, green, red, alpha
+    values[0, :, 3] = (65535, 0, 13107)
+    cv2.imwrite(str(tmp_path / "deep.png"), values)
+    np.testing.assert_array_equal(read_photo(tmp_path / "deep.png")[0], [[255, 0, 0], [255, 255, 255], [255, 204, 204]])
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_whose_end_is_missing_is_read_with_a_note(tmp_path, progressive):
+    smooth = np.add.outer(np.arange(160), np.arange(128))[..., None] % 97 + np.array([50, 80, 110])
+    Image.fromarray(smooth.astype(np.uint8)).save(tmp_path / "whole.jpg", quality=90, progressive=progressive)
+    content, whole = (tmp_path / "whole.jpg").read_bytes(), read_photo(tmp_path / "whole.jpg")
+    for missing in (1, 2, 10, 150):
+        notes = []
+        (tmp_path / "cut.jpg").write_bytes(content[:-missing])
+        photo = read_photo(tmp_path / "cut.jpg", notes=notes)
+        (note,) = notes if missing > 2 else notes or [""]
+        rows = int(note.split(": ")[1].split()[0]) if note else 0
+        assert photo.shape == whole.shape and rows <= 40
+        if not progressive:  # whose last scan alone is missing: all rows are there, less sharp
+            sound = 160 - rows - 17  # the last row of blocks may be there in part, and colours reach one row further
+            np.testing.assert_array_equal(photo[:sound], whole[:sound])
+            assert (photo[160 - rows :] == 128).all()
+    with pytest.warns(PhotoWarning, match="cut.jpg ends too early"):
+        read_photo(tmp_path / "cut.jpg")
+
+
+def test_a_jpeg_whose_larger_part_is_missing_is_refused(tmp_path):
+    content = jpeg_bytes()
+    (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
+    with pytest.raises(PhotoError, match=r"truncated: the lowest \d\d% of it is missing"):
+        read_photo(tmp_path / "cut.jpg")
+
+
+def test_several_pictures_are_said_in_every_format_that_has_them(tmp_path):
+    pages = [Image.fromarray(np.roll(RAMP, i)) for i in range(3)]
+    for name, kind in {"a.gif": "GIF", "b.png": "PNG", "c.webp": "WEBP", "d.tif": "TIFF", "e.mpo": "MPO"}.items():
+        for frames in (pages, pages[:1]):
+            notes = []
+            frames[0].save(tmp_path / name, kind, save_all=True, append_images=frames[1:])
+            photo = read_photo(tmp_path / name, notes=notes)
+            assert photo.shape == RAMP.shape and len(notes) == (len(frames) > 1), name
+            assert all(note.startswith(f"{tmp_path / name} holds several pictures") for note in notes)
+            if kind in ("PNG", "TIFF"):
+                np.testing.assert_array_equal(photo, RAMP)
+
+
+def test_bytes_and_open_files_are_read_as_files_are(tmp_path):
+    path = save(tmp_path / "photo.png", RAMP)
+    np.testing.assert_array_equal(read_photo(path.read_bytes()), RAMP)
+    with path.open("rb") as file:
+        np.testing.assert_array_equal(read_photo(file), RAMP)
+    with pytest.raises(PhotoError, match=r"^cannot read a photo of 4 bytes: not a photo"):
+        read_photo(b"text")
+
+
+def test_while_photos_are_read_nobody_sees_another_limit_of_pillow(tmp_path):
+    path, limit, seen, done = (
+        save(tmp_path / "photo.png", np.tile(RAMP, (60, 60, 1))),
+        Image.MAX_IMAGE_PIXELS,
+        set(),
+        [],
+    )
+    reader = threading.Thread(target=lambda: done.extend(read_photo(path) for _ in range(30)))
+    reader.start()
+    while reader.is_alive():
+        seen.add(Image.MAX_IMAGE_PIXELS)
+    assert seen == {limit} and len(done) == 30
+
+
+def test_photos_are_decoded_at_the_same_time(tmp_path, monkeypatch):
+    """Each of two threads waits in the middle of its photo for the other to come there."""
+    from occlumark.photo import decode
+
+    meeting, whole = threading.Barrier(2), decode.open_picture
+
+    def meet(kind, file):
+        meeting.wait(60)
+        return whole(kind, file)
+
+    monkeypatch.setattr(decode, "open_picture", meet)
+    path = save(tmp_path / "photo.png", RAMP)
+    with ThreadPoolExecutor(2) as pool:
+        for pixels in pool.map(read_photo, [path, path]):
+            np.testing.assert_array_equal(pixels, RAMP)
+
+
+def test_warnings_of_pillow_are_neither_shown_nor_raised(tmp_path):
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\xff\xff\xff\x7f\0\0\0\0"
+    path = save(tmp_path / "photo.jpg", RAMP, exif=exif)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        assert read_photo(path).shape == RAMP.shape
+        assert list(warnings.filters) == before
