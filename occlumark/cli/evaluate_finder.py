@@ -12,6 +12,7 @@ from occlumark.errors import AnnotationError, OcclumarkError, one_line
 if TYPE_CHECKING:
     from occlumark.data.scenes import Scene
     from occlumark.evaluation.finder import FinderEvaluation
+    from occlumark.finder import FaceFinder
 
 _DESCRIPTION = """\
 Search whole photos for faces and print the recall and the false positives per image (FPPI).
@@ -31,6 +32,8 @@ example:
   occlumark evaluate-finder scenes --weights finder.onnx --json --per-face faces.csv
 """
 
+#: Below, boxes are not shown to the landmark network: there are too many, and hardly one is a face.
+_LOWEST_SCORE_PRESENT = 0.2
 _RECALL_HEADS = [
     "part",
     "photos",
@@ -61,18 +64,27 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--json", action="store_true", help="print one JSON object, all fractions")
     add("--per-face", metavar="FILE.csv", type=Path, help="write each face's boxes, score and overlap to a table")
     add("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead of the package's")
+    add(
+        "--present",
+        metavar="MODEL",
+        help="leave out what this landmark network, a packaged one or an ONNX file, says is no face, as detection does",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the summaries, write the table; returns the exit code."""
     from occlumark.evaluation.finder import LOWEST_SCORE, evaluate_finder
-    from occlumark.finder import SCORE, NetworkFinder
+    from occlumark.finder import SCORE, FaceFinder, NetworkFinder
 
     if args.per_face and not args.per_face.parent.is_dir():
         raise OcclumarkError(f"cannot write {args.per_face}: no folder {args.per_face.parent}; make it first")
     scenes = _scenes(args.folder, args.part)
-    result = evaluate_finder(scenes, NetworkFinder(score=LOWEST_SCORE, weights=args.weights), SCORE)
+    lowest = _LOWEST_SCORE_PRESENT if args.present else LOWEST_SCORE
+    finder: FaceFinder = NetworkFinder(score=lowest, weights=args.weights)
+    if args.present:
+        finder = _present_faces(finder, args.present)
+    result = evaluate_finder(scenes, finder, SCORE)
     values = result.to_json()
     print(json.dumps({"part": args.part, **values}) if args.json else _report(args.part, values))
     for problem in result.skipped:
@@ -80,6 +92,15 @@ def run(args: argparse.Namespace) -> int:
     if args.per_face:
         _write_per_face(result, args.per_face)
     return 1 if result.skipped else 0
+
+
+def _present_faces(finder: "FaceFinder", network: str) -> "FaceFinder":
+    """A face finder of those faces that detection keeps."""
+    from occlumark.detect import Detector
+
+    weights = {"weights": network} if network.endswith(".onnx") else {"model": network}
+    detector = Detector(face_finder=finder, recrop="never", **weights)  # type: ignore[arg-type]
+    return lambda photo: [(face.box, face.score) for face in detector.detect(photo)]
 
 
 def _scenes(folder: Path, part: str) -> "list[Scene]":

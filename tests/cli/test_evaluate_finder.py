@@ -1,6 +1,7 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -136,3 +137,31 @@ def test_a_table_in_no_folder_is_refused_before_anything_is_read(tmp_path: Path)
 def test_weights_that_are_none(scenes: Path) -> None:
     with pytest.raises(CheckpointError):
         occlumark(scenes, "--weights", scenes / "none.onnx")
+
+
+def test_present_measures_the_faces_that_detection_keeps(
+    scenes: Path,
+    finder: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A landmark network that calls every second face none halves the recall."""
+    made: list[dict[str, object]] = []
+
+    class Detector:
+        def __init__(self, **given: object) -> None:
+            made.append(given)
+            self.count = 0
+
+        def detect(self, photo: np.ndarray) -> list[SimpleNamespace]:
+            found = [SimpleNamespace(box=box, score=score) for box, score in made[-1]["face_finder"](photo)]
+            self.count += len(found)
+            return found if self.count % 2 else []
+
+    monkeypatch.setattr("occlumark.detect.Detector", Detector)
+    assert occlumark(scenes, "--part", "all", "--json", "--present", "x.onnx") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["parts"]["w300"]["at"]["default"]["exact"]["recall"] == pytest.approx(0.5)
+    assert made[0]["weights"] == "x.onnx" and made[0]["recrop"] == "never" and finder["score"] == 0.2
+    assert occlumark(scenes, "--json", "--present", "occlumark") == 0
+    assert made[1]["model"] == "occlumark"
