@@ -69,7 +69,7 @@ class Detector:
         weights: an ONNX file that `occlumark export` wrote, instead.
         face_finder: called with a photo, returns (box, score) pairs (see finder.FaceFinder); None: NetworkFinder(),
             the package's own.
-        threads: of the networks; None: the CPU's, at most 4.
+        threads: of the networks; None: the CPUs that the process may use, at most 4.
         recrop: when a face is cropped again, around the landmarks found in its first crop, and upright where they are
             turned in the photo (UPRIGHT_WITHIN). "auto": once, where they are, or where box and landmarks disagree
             (AGREEMENT); with networks of other markups than 68 points never, as the tight box of their landmarks is

@@ -106,7 +106,7 @@ class NetworkFinder:
             the true one, times the chance that there is a face.
         max_faces: the best so many are returned; None: all.
         weights: an ONNX file; None: the package's.
-        threads: of ONNX Runtime; None: the CPU's, at most 4.
+        threads: of ONNX Runtime; None: the CPUs that the process may use, at most 4.
 
     Raises:
         CheckpointError: the weights are missing, truncated, altered or no face finder.

@@ -46,7 +46,7 @@ class Landmarker:
     Args:
         path: an ONNX file that `occlumark export` wrote.
         sha256: what the file's SHA-256 must be; None: not checked.
-        threads: of ONNX Runtime within one run; None: the CPU's, at most 4.
+        threads: of ONNX Runtime within one run; None: the CPUs that the process may use, at most 4.
 
     Raises:
         CheckpointError: the file is missing, truncated, altered, not ours, or of an unknown markup.

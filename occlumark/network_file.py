@@ -21,6 +21,12 @@ MOST_BYTES = 1 << 28
 #: More threads than any machine has.
 MOST_THREADS = 1024
 
+#: More threads than this are hardly faster on one crop.
+MOST_BY_DEFAULT = 4
+
+# Where Linux says how much of its CPUs a container leaves to this process.
+_CGROUPS, _OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
 #: A value's element type and shape: a number is the axis's length, None one that is free, "any" either.
 Form = tuple[str, Sequence[int | str | None]]
 
@@ -43,7 +49,9 @@ class NetworkSession(onnxruntime.InferenceSession):
 
     def __init__(self, path: Path, content: bytes, threads: int | None) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+        options.intra_op_num_threads = threads or default_threads()
+        # A thread that waits for work turns in a circle else, and takes the CPU from whoever has some.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # what goes wrong is raised; nothing is printed
         super().__init__(content, options, providers=["CPUExecutionProvider"])
         self.path = path
@@ -110,7 +118,7 @@ def open_network(
     Args:
         path: an ONNX file that `occlumark export` wrote.
         sha256: what the file's SHA-256 must be; None: not known, so what the file holds is checked (onnx_check).
-        threads: of ONNX Runtime within one run; None: the CPU's, at most 4.
+        threads: of ONNX Runtime within one run; None: the CPUs that the process may use, at most 4.
 
     Returns:
         The session, and what the file's metadata says of the network.
@@ -178,3 +186,64 @@ def _read(path: Path) -> bytes:
     if len(content) > MOST_BYTES:
         raise CheckpointError(f"{path} is larger than {MOST_BYTES >> 20} MB, which no network of ours is")
     return content
+
+
+def default_threads() -> int:
+    """The CPUs that this process may use, at most MOST_BY_DEFAULT."""
+    return min(MOST_BY_DEFAULT, usable_cpus())
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use: of the machine's those of its affinity, and no more than a container's quota.
+
+    A quota of one and a half CPUs is one: a second thread would mostly wait.
+    """
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota(_CGROUPS, _OWN_CGROUP)
+    return affinity if quota is None else max(1, min(affinity, int(quota)))
+
+
+def cpu_quota(cgroups: Path, own: Path) -> float | None:
+    """The CPUs' worth of time that control groups leave this process; None: no limit, or no control groups.
+
+    Args:
+        cgroups: where they are mounted, version 2 or version 1 with cpu/.
+        own: what names the process's own, as /proc/self/cgroup does: ID:CONTROLLERS:PATH a line.
+    """
+    try:
+        lines = own.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    quotas = []
+    for line in lines:
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = cgroups if not controllers else cgroups / "cpu"
+        # In a container the path may be the host's, and only the root is there.
+        for place in (root / path.lstrip("/"), *(root / parent for parent in Path(path.lstrip("/")).parents), root):
+            quotas.append(_quota_of_2(place) if not controllers else _quota_of_1(place))
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _quota_of_2(place: Path) -> float | None:
+    """cpu.max: "QUOTA PERIOD" in microseconds, or "max PERIOD"."""
+    return _share(_text(place / "cpu.max").split())
+
+
+def _quota_of_1(place: Path) -> float | None:
+    """The same in two files; a quota of -1 is none."""
+    return _share([_text(place / "cpu.cfs_quota_us").strip(), _text(place / "cpu.cfs_period_us").strip()])
+
+
+def _share(words: list[str]) -> float | None:
+    if len(words) != 2 or not all(word.isdecimal() for word in words) or int(words[1]) == 0:
+        return None
+    return int(words[0]) / int(words[1])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
