@@ -13,11 +13,14 @@ PHOTOS300 ?= ../shared/data/300w
 # For the paper's tables and figures: the research data, and what a single target may be given (make help).
 SHARED ?= ../shared
 OUT ?= docs/results
+# For fuzz: which kinds of files; all where it is empty.
+KINDS ?=
 # For the ablation: the training photos, as `occlumark pack` writes them.
 PACK ?= train.pack
 SEEDS ?= 0
 # For the faults: how many, and what draws them.
-N ?= 200
+faults: N ?= 200
+fuzz: N ?= 2000
 SEED ?= 0
 
 VENV := .venv
@@ -37,7 +40,7 @@ PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
-.PHONY: faults help demo test quick lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
+.PHONY: faults help demo test quick fuzz lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
 
 help: ## say what there is
 	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -52,6 +55,9 @@ test: $(INSTALLED_TEST) ## run the tests
 
 quick: $(INSTALLED_TEST) ## run the tests that take less than two seconds each
 	$(BIN)/python -m pytest -m "not slow"
+
+fuzz: $(INSTALLED_TEST) ## feed N damaged files of each kind to its reader (robustness/README.md); KINDS="png pack"
+	$(BIN)/python -m robustness.fuzz --count $(N) --seed $(SEED) --kinds $(KINDS)
 
 lint: $(INSTALLED_TEST) ## check style, layout and types
 	$(BIN)/ruff check .

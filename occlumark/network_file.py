@@ -53,7 +53,8 @@ class NetworkSession(onnxruntime.InferenceSession):
         # A thread that waits for work turns in a circle else, and takes the CPU from whoever has some.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # what goes wrong is raised; nothing is printed
-        super().__init__(content, options, providers=["CPUExecutionProvider"])
+        # No second try, which ONNX Runtime would announce on standard output.
+        super().__init__(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
         self.path = path
         self._opened_by = (path.absolute(), hashlib.sha256(content).hexdigest(), threads)
 

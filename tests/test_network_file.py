@@ -203,6 +203,14 @@ def test_a_network_that_fails_while_it_runs(dot_network):
         session.outputs(["landmarks"], {"crops": np.zeros((1, 100, 224, 3), np.uint8)})
 
 
+def test_names_that_are_no_text(dot_network, tmp_path, capfd):
+    # Made under one name and read under another: what ONNX Runtime says of it holds the name.
+    damaged = dot_network.read_bytes().replace(b"red_bytes", b"red\xff\xfe\xff\xfe\xff\xfe", 1)
+    (tmp_path / "x.onnx").write_bytes(damaged)
+    assert "is no ONNX file, or a damaged one" in refused(tmp_path / "x.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_damaged_files_are_one_line(dot_network, tmp_path):
     """A byte changed anywhere: the network answers as before, or the file is refused in one line."""
     content = dot_network.read_bytes()

@@ -13,7 +13,10 @@ import numpy as np
 from occlumark.errors import AnnotationError, OcclumarkError
 
 # What scipy's reader raises for bytes that are not what they promise, beside its own error.
-_BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, struct.error, zlib.error)
+_BROKEN = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, NameError),
+    *(MemoryError, RecursionError, struct.error, zlib.error),
+)
 
 
 def read_mat(path: Path) -> dict[str, np.ndarray]:

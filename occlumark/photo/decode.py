@@ -53,6 +53,7 @@ _BROKEN = (
     LookupError,
     OverflowError,
     ArithmeticError,
+    RuntimeError,  # AVIF's
     struct.error,
     zlib.error,
     Warning,  # where another thread has put a filter of its own before ours meanwhile

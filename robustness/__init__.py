@@ -1,0 +1,1 @@
+"""Fuzzing of every reader: README.md. Not part of the installed package."""
