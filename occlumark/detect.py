@@ -32,6 +32,9 @@ from occlumark.recrop import (
 
 #: Boxes of the face finder's whose crop shows a face with less certainty are dropped, where the network tells it.
 MIN_PRESENCE = 0.3
+# So small a face, longer side in pixels, is too blurred in its crop for presence to count; from the second on it counts
+# in full, in between the least presence rises (docs/experiments/finder.md, "What is no face").
+_PRESENCE_COUNTS = (24.0, 48.0)
 
 #: Boxes as `detect` takes them: (n, 4), or one flat box.
 Boxes = Sequence[Sequence[float]] | Sequence[float] | np.ndarray
@@ -74,8 +77,8 @@ class Detector:
             turned in the photo (UPRIGHT_WITHIN). "auto": once, where they are, or where box and landmarks disagree
             (AGREEMENT); with networks of other markups than 68 points never, as the tight box of their landmarks is
             not what a face's box is. "never", or a number of times.
-        min_presence: boxes of the face finder's whose crop shows a face with less certainty are dropped, 0..1; without
-            effect where the network does not tell (Face.presence).
+        min_presence: boxes of the face finder's whose crop shows a face with less certainty are dropped, 0..1; less for
+            faces below 48 pixels, none below 24, and without effect where the network does not tell (Face.presence).
         passes: the old word; passes=N is recrop=N-1.
 
     Raises:
@@ -247,9 +250,14 @@ class Detector:
         ends = np.cumsum([len(found.scores) for found in photos])
         each = [faces[end - len(found.scores) : end] for end, found in zip(ends, photos, strict=True)]
         return [
-            [face for face in found if photo.are_given or not face.presence < self.min_presence]
+            [face for face in found if photo.are_given or not face.presence < self._least_presence(face)]
             for found, photo in zip(each, photos, strict=True)
         ]
+
+    def _least_presence(self, face: Face) -> float:
+        low, high = _PRESENCE_COUNTS
+        side = float((face.box[2:] - face.box[:2]).max())
+        return self.min_presence * min(max((side - low) / (high - low), 0.0), 1.0)
 
     def _found_again(self, face: Face, photo: np.ndarray) -> Face:
         """A face that may be turned, as the least doubtful of its crops turned by quarters shows it."""
