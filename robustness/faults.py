@@ -6,6 +6,7 @@ must then end as the run that no fault had struck: `make faults`, or python robu
 
 import argparse
 import collections
+import contextlib
 import random
 import re
 import shutil
@@ -13,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,8 +49,10 @@ def main() -> int:
     args = parser.parse_args()
     total = sum(SHARES[name] for name in args.commands)
     counts = {name: max(1, round(args.count * SHARES[name] / total)) for name in args.commands}
-    broken, table = [], collections.Counter[tuple[str, str, str]]()
-    with tempfile.TemporaryDirectory() as folder:
+    broken: list[str] = []
+    table = collections.Counter[tuple[str, str, str]]()
+    # Ctrl-C ends it early: what has been found by then is printed.
+    with contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory() as folder:
         inputs = make_inputs(Path(folder) / "inputs")
         for name, count in counts.items():
             experiment = Experiment(COMMANDS[name], inputs, Path(folder))
@@ -62,7 +64,8 @@ def main() -> int:
                 broken += [f"{name}, {fault}, number {number}: {problem}" for problem in outcome.problems]
                 print(f"\r{name} {number + 1}/{count}", end="", file=sys.stderr, flush=True)
     _print(table)
-    print(f"\n{len(broken)} promises broken by {sum(counts.values())} faults, seed {args.seed}")
+    faults = sum(count for (_, _, what), count in table.items() if what == "faults")
+    print(f"\n{len(broken)} promises broken by {faults} faults, seed {args.seed}")
     print("\n".join(broken))
     return 1 if broken else 0
 
@@ -88,7 +91,7 @@ class Experiment:
                 raise SystemExit(f"{command.name} fails without a fault: {run.err}")
             self.expected = contents(work / "out")
 
-    @contextmanager
+    @contextlib.contextmanager
     def _work(self) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             work = Path(folder)
