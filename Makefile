@@ -15,6 +15,9 @@ SHARED ?= ../shared
 OUT ?= docs/results
 # For fuzz: which kinds of files; all where it is empty.
 KINDS ?=
+# For test-matrix: which rows and which tests; all where it is empty.
+ROWS ?=
+TESTS ?=
 # For the ablation: the training photos, as `occlumark pack` writes them.
 PACK ?= train.pack
 SEEDS ?= 0
@@ -40,7 +43,7 @@ PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
-.PHONY: faults help demo test quick fuzz lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
+.PHONY: faults help demo test quick fuzz test-matrix lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
 
 help: ## say what there is
 	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -58,6 +61,9 @@ quick: $(INSTALLED_TEST) ## run the tests that take less than two seconds each
 
 fuzz: $(INSTALLED_TEST) ## feed N damaged files of each kind to its reader (robustness/README.md); KINDS="png pack"
 	$(BIN)/python -m robustness.fuzz --count $(N) --seed $(SEED) --kinds $(KINDS)
+
+test-matrix: ## test under other versions (robustness/matrix.py says which); ROWS="oldest python3.13" TESTS=tests/test_detect.py
+	$(PYTHON) robustness/matrix.py --rows $(ROWS) --tests $(TESTS)
 
 lint: $(INSTALLED_TEST) ## check style, layout and types
 	$(BIN)/ruff check .

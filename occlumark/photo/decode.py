@@ -54,6 +54,7 @@ _BROKEN = (
     OverflowError,
     ArithmeticError,
     RuntimeError,  # AVIF's
+    AssertionError,  # of Pillow on itself, such as a palette that a file promises and lacks
     struct.error,
     zlib.error,
     Warning,  # where another thread has put a filter of its own before ours meanwhile
