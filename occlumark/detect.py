@@ -16,6 +16,7 @@ from occlumark.face import Face
 from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.landmarker import Landmarker
 from occlumark.markup import N_LANDMARKS, Markup
+from occlumark.network_file import Provider
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS
 from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
@@ -73,6 +74,8 @@ class Detector:
         face_finder: called with a photo, returns (box, score) pairs (see finder.FaceFinder); None: NetworkFinder(),
             the package's own.
         threads: of the networks; None: the CPUs that the process may use, at most 4.
+        providers: what runs the networks, of ONNX Runtime's build: ["cuda", "cpu"], or (name, options) pairs; what the
+            first cannot do the next does, at last the CPU. None: the CPU.
         recrop: when a face is cropped again, around the landmarks found in its first crop, and upright where they are
             turned in the photo (UPRIGHT_WITHIN). "auto": once, where they are, or where box and landmarks disagree
             (AGREEMENT); with networks of other markups than 68 points never, as the tight box of their landmarks is
@@ -84,6 +87,7 @@ class Detector:
     Raises:
         CheckpointError: there is no such model, or the weights are missing, truncated, altered, not ours, or of
             an unknown markup.
+        ConfigError: this ONNX Runtime has no such provider, or it does not start.
         ValueError: threads below 1, no such recrop, or min_presence out of its range.
 
     Attributes:
@@ -98,6 +102,7 @@ class Detector:
         weights: str | os.PathLike[str] | None = None,
         face_finder: FaceFinder | None = None,
         threads: int | None = None,
+        providers: Sequence[Provider] | None = None,
         recrop: Recrop = "auto",
         min_presence: float = MIN_PRESENCE,
         passes: int | None = None,
@@ -109,8 +114,8 @@ class Detector:
             raise ValueError(f"min_presence is in 0..1, not {min_presence}")
         self.recrop, self.min_presence = check_recrop(recrop), min_presence
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
-        self._landmarker = Landmarker(path, sha256=sha256, threads=threads)
-        self._face_finder = face_finder or NetworkFinder(threads=threads)
+        self._landmarker = Landmarker(path, sha256=sha256, threads=threads, providers=providers)
+        self._face_finder = face_finder or NetworkFinder(threads=threads, providers=providers)
 
     def __repr__(self) -> str:
         return f"Detector({self.model!r}, {self.markup.n} landmarks, recrop={self.recrop!r})"

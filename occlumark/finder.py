@@ -6,6 +6,7 @@ Not in the paper, which takes the boxes that come with the data sets (docs/paper
 import math
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from occlumark.boxes import as_boxes, box_in_photo, keep_best
 from occlumark.errors import BoxError, CheckpointError
-from occlumark.network_file import Form, open_network
+from occlumark.network_file import Form, Provider, open_network
 from occlumark.packaged import packaged_finder
 
 #: Version of the exported form; raised when detection must know of a change.
@@ -107,9 +108,11 @@ class NetworkFinder:
         max_faces: the best so many are returned; None: all.
         weights: an ONNX file; None: the package's.
         threads: of ONNX Runtime; None: the CPUs that the process may use, at most 4.
+        providers: of ONNX Runtime (network_file.Provider); None: the CPU.
 
     Raises:
         CheckpointError: the weights are missing, truncated, altered or no face finder.
+        ConfigError: this ONNX Runtime has no such provider.
         ValueError: a number out of its range.
     """
 
@@ -121,6 +124,7 @@ class NetworkFinder:
         max_faces: int | None = None,
         weights: str | os.PathLike[str] | None = None,
         threads: int | None = None,
+        providers: Sequence[Provider] | None = None,
     ) -> None:
         if min_face is not None and not min_face > 0:
             raise ValueError(f"min_face is above 0 pixels, not {min_face}")
@@ -130,7 +134,7 @@ class NetworkFinder:
             raise ValueError(f"max_faces is at least 1, not {max_faces}")
         self.min_face, self.score, self.max_faces = min_face, score, max_faces
         path, sha256 = (Path(weights), None) if weights is not None else packaged_finder()
-        self._session, metadata = open_network(path, sha256=sha256, threads=threads)
+        self._session, metadata = open_network(path, sha256=sha256, threads=threads, providers=providers)
         if metadata.get("kind") != "finder" or metadata.get("format") != FORMAT:
             raise CheckpointError(f"{path} is no face finder of format {FORMAT}; export one from a finder's checkpoint")
         outputs: dict[str, Form] = {"scores": ("float", ["any", None]), "boxes": ("float", ["any", None, 4])}

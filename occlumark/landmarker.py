@@ -1,5 +1,6 @@
 """The exported network behind ONNX Runtime: crops in, landmarks out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from occlumark.config import from_mapping
 from occlumark.crop import CropConfig
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.markup import MARKUPS, Markup
-from occlumark.network_file import Form, NetworkSession, open_network
+from occlumark.network_file import Form, NetworkSession, Provider, open_network
 
 #: Version of the exported form; raised when detection must know of a change.
 FORMAT = 1
@@ -47,9 +48,11 @@ class Landmarker:
         path: an ONNX file that `occlumark export` wrote.
         sha256: what the file's SHA-256 must be; None: not checked.
         threads: of ONNX Runtime within one run; None: the CPUs that the process may use, at most 4.
+        providers: of ONNX Runtime (network_file.Provider); None: the CPU.
 
     Raises:
         CheckpointError: the file is missing, truncated, altered, not ours, or of an unknown markup.
+        ConfigError: this ONNX Runtime has no such provider.
 
     Attributes:
         model: the network's name, as its file gives it.
@@ -59,8 +62,15 @@ class Landmarker:
         has_presence: whether a prediction's presence is.
     """
 
-    def __init__(self, path: Path, *, sha256: str | None = None, threads: int | None = None) -> None:
-        self._session, metadata = open_network(path, sha256=sha256, threads=threads)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sha256: str | None = None,
+        threads: int | None = None,
+        providers: Sequence[Provider] | None = None,
+    ) -> None:
+        self._session, metadata = open_network(path, sha256=sha256, threads=threads, providers=providers)
         self.model, self.markup, self.crop = _read_metadata(path, metadata)
         _check_graph(self._session, self.crop.size, self.markup.n)
         names = {output.name for output in self._session.get_outputs()}

@@ -27,6 +27,9 @@ MOST_BY_DEFAULT = 4
 # Where Linux says how much of its CPUs a container leaves to this process.
 _CGROUPS, _OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
+#: What runs a network: a provider of ONNX Runtime, "CUDAExecutionProvider" or in short "cuda", alone or with options.
+Provider = str | tuple[str, dict[str, Any]]
+
 #: A value's element type and shape: a number is the axis's length, None one that is free, "any" either.
 Form = tuple[str, Sequence[int | str | None]]
 
@@ -47,16 +50,18 @@ _UNREADABLE = (
 class NetworkSession(onnxruntime.InferenceSession):
     """An ONNX Runtime session that checks what it gives, and can be pickled: the copy opens the same file again."""
 
-    def __init__(self, path: Path, content: bytes, threads: int | None) -> None:
+    def __init__(
+        self, path: Path, content: bytes, threads: int | None, providers: Sequence[Provider] | None = None
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or default_threads()
         # A thread that waits for work turns in a circle else, and takes the CPU from whoever has some.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # what goes wrong is raised; nothing is printed
         # No second try, which ONNX Runtime would announce on standard output.
-        super().__init__(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        super().__init__(content, options, providers=named_providers(providers), enable_fallback=0)
         self.path = path
-        self._opened_by = (path.absolute(), hashlib.sha256(content).hexdigest(), threads)
+        self._opened_by = (path.absolute(), hashlib.sha256(content).hexdigest(), threads, providers)
 
     def check_forms(self, inputs: Mapping[str, Form], outputs: Mapping[str, Form]) -> None:
         """Check what the network takes and gives, as its file declares it.
@@ -112,20 +117,26 @@ class NetworkSession(onnxruntime.InferenceSession):
 
 
 def open_network(
-    path: Path, *, sha256: str | None = None, threads: int | None = None
+    path: Path,
+    *,
+    sha256: str | None = None,
+    threads: int | None = None,
+    providers: Sequence[Provider] | None = None,
 ) -> tuple[NetworkSession, dict[str, Any]]:
-    """Open an exported network on the CPU.
+    """Open an exported network.
 
     Args:
         path: an ONNX file that `occlumark export` wrote.
         sha256: what the file's SHA-256 must be; None: not known, so what the file holds is checked (onnx_check).
         threads: of ONNX Runtime within one run; None: the CPUs that the process may use, at most 4.
+        providers: what runs it, the first that can each operator; None: the CPU, which does what the others leave.
 
     Returns:
         The session, and what the file's metadata says of the network.
 
     Raises:
         CheckpointError: the file is missing, truncated, altered, not ours or holds what no export of ours does.
+        ConfigError: this ONNX Runtime has no such provider, or it does not start.
         ValueError: threads out of 1..1024.
     """
     if threads is not None and not 1 <= threads <= MOST_THREADS:
@@ -139,16 +150,45 @@ def open_network(
     elif hashlib.sha256(content).hexdigest() != sha256:
         raise CheckpointError(f"{path} is altered: its SHA-256 is not the recorded one; install the package again")
     try:
-        session = NetworkSession(path, content, threads)
+        session = NetworkSession(path, content, threads, providers)
         text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     except _UNREADABLE as error:
+        if providers is not None:
+            asked = ", ".join(_name(provider) for provider in named_providers(providers))
+            raise ConfigError(f"cannot open {path} with {asked}: {one_line(str(error))[:200]}") from error
         raise CheckpointError(f"{path} is no ONNX file, or a damaged one; export it again") from error
+    if missing := [name for each in named_providers(providers) if (name := _name(each)) not in session.get_providers()]:
+        raise ConfigError(f"{missing[0]} does not start: its device, driver or libraries are missing; leave it out")
     if text is None:
         raise CheckpointError(f"{path} is not ours: it lacks the metadata that `occlumark export` writes")
     try:
         return session, parse_json(text, "metadata")
     except ConfigError as error:
         raise CheckpointError(f"{path} has broken metadata ({error}); export it again") from error
+
+
+def named_providers(providers: Sequence[Provider] | None) -> list[Provider]:
+    """Providers as ONNX Runtime names them; None, or none: the CPU.
+
+    Raises:
+        ConfigError: this ONNX Runtime has no provider of a name.
+    """
+    there = onnxruntime.get_available_providers()
+    known = {key: name for name in there for key in (name.lower(), name.removesuffix("ExecutionProvider").lower())}
+    named: list[Provider] = []
+    for provider in providers or ["CPUExecutionProvider"]:
+        name = known.get(_name(provider).lower())
+        if name is None:
+            raise ConfigError(
+                f"this ONNX Runtime has no provider '{_name(provider)}', only {', '.join(there)}; "
+                "install its build for your device instead, such as onnxruntime-gpu"
+            )
+        named.append(name if isinstance(provider, str) else (name, provider[1]))
+    return named
+
+
+def _name(provider: Provider) -> str:
+    return provider if isinstance(provider, str) else provider[0]
 
 
 def _fits(found: tuple[str, Sequence[int | str | None]], form: Form) -> bool:
@@ -172,8 +212,8 @@ def _words(form: Form) -> str:
     return f"{kind.removeprefix('tensor(').removesuffix(')')} {[axis if axis is not None else '?' for axis in shape]}"
 
 
-def _open_again(path: Path, sha256: str, threads: int | None) -> NetworkSession:
-    return open_network(path, sha256=sha256, threads=threads)[0]
+def _open_again(path: Path, sha256: str, threads: int | None, providers: Sequence[Provider] | None) -> NetworkSession:
+    return open_network(path, sha256=sha256, threads=threads, providers=providers)[0]
 
 
 def _read(path: Path) -> bytes:

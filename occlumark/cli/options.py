@@ -21,6 +21,13 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--model", metavar="NAME", help=f"a packaged network (default {DEFAULT_MODEL})")
     network.add_argument("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead")
     parser.add_argument("--threads", type=threads, metavar="N", help="of the network (default: up to 4)")
+    parser.add_argument(
+        "--provider",
+        dest="providers",
+        action="append",
+        metavar="NAME",
+        help="what runs the networks instead of the CPU, where ONNX Runtime has it: cuda, coreml, ...; again: a second",
+    )
     recrop = parser.add_mutually_exclusive_group()
     recrop.add_argument(
         "--recrop",
@@ -49,8 +56,8 @@ def network_options(args: argparse.Namespace) -> dict[str, Any]:
     if args.passes is not None:
         args.recrop = recrop_of_passes(args.passes)
         print(f"occlumark: --passes {args.passes} is called --recrop {args.recrop} now", file=sys.stderr)
-    options = {name: getattr(args, name) for name in ("model", "weights", "threads", "recrop")}
-    found = {name: getattr(args, name) for name in ("min_face", "score", "max_faces", "threads")}
+    options = {name: getattr(args, name) for name in ("model", "weights", "threads", "providers", "recrop")}
+    found = {name: getattr(args, name) for name in ("min_face", "score", "max_faces", "threads", "providers")}
     finder = NetworkFinder(weights=args.finder, **{name: value for name, value in found.items() if value is not None})
     return {"face_finder": finder} | {name: value for name, value in options.items() if value is not None}
 
