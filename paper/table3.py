@@ -75,7 +75,7 @@ def differences(table: PhotoErrors) -> str:
         " of the 20,000 training faces (12 %) but for those kept for validation; the photos are 80 pixels wide, of"
         " which the face has 66; the labels were moved onto them, which alone puts them off by about 0.8 % of the"
         " box's width (`studies/aflw_labels.py`): a network that errs by 1.63 on perfect labels would be measured at"
-        " about 1.8. Landmarks out of sight are not labelled and excluded; the published list guesses them."
+        " about 1.8. Landmarks out of sight are not labelled here and excluded; the published list places them too."
     )
 
 
