@@ -117,6 +117,10 @@ def test_the_copies_at_hand(shared: Path) -> None:
     (helen,) = [part for part in check.parts if part.note]
     assert helen.name == "helen/trainset" and helen.note.startswith("1,013 missing")
     assert counts(CHECKS["wflw"](shared / "data/wflw/train")) == {"train": (999, 7500)}
+
+
+def test_the_copy_of_cofw68_at_hand(shared: Path) -> None:
+    pytest.importorskip("scipy.io", reason="needs scipy (the data extra)")
     whole = CHECKS["cofw68"](shared / "data/cofw68")
     assert whole.complete and counts(whole)["test"] == (507, 507)
     assert np.mean([sample.occluded.mean() for sample in whole.samples]) == pytest.approx(0.2290, abs=5e-5)
