@@ -71,7 +71,7 @@ lint: $(INSTALLED_TEST) ## check style, layout and types
 	$(BIN)/mypy
 
 faults: $(INSTALLED_TEST) ## kill commands, fill their disk, remove their files; N=200, SEED=0: half an hour
-	$(BIN)/python robustness/faults.py --count $(N) --seed $(SEED)
+	$(BIN)/python -m robustness.faults --count $(N) --seed $(SEED)
 
 bench: $(INSTALLED_TEST) ## measure speed, and what the nuclear norm costs
 	$(BIN)/python benchmarks/speed.py

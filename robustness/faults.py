@@ -1,7 +1,7 @@
 """Faults at random moments: nothing half-written under its final name, nothing of the user's touched, little lost.
 
 Every fault strikes one run of a command in a folder of its own. Afterwards the command runs again, without a fault, and
-must then end as the run that no fault had struck: `make faults`, or python robustness/faults.py --count 200 --seed 0.
+must then end as the run that no fault had struck: `make faults`, or python -m robustness.faults --count 200 --seed 0.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from commands import COMMANDS, Command, Run, contents, finish, make_inputs, start
-from kinds import FAULTS
+from robustness.commands import COMMANDS, Command, Run, contents, finish, make_inputs, start
+from robustness.kinds import FAULTS
 
 #: How many of a hundred faults strike each command: training and exporting take longest.
 SHARES = {"detect": 45, "pack": 30, "evaluate": 12, "train": 8, "export": 5}

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from commands import Command, start
+from robustness.commands import Command, start
 
 
 class Fault:

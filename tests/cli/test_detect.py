@@ -335,18 +335,16 @@ def test_a_folder_that_cannot_be_listed_does_not_stop_the_run(run, astronaut, tm
     ]
 
 
-@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
-@pytest.mark.parametrize("seconds", [(), ("--max-seconds", "60")])
-def test_a_photo_from_standard_input(dot_network, astronaut, tmp_path, name, seconds):
-    command = [sys.executable, "-m", "occlumark", "detect", name, "--json", "--weights", str(dot_network), *seconds]
-    with astronaut.open("rb") as file:
-        done = subprocess.run([*command, "--out", str(tmp_path)], stdin=file, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "more"), [("-", ()), ("/dev/stdin", ("--max-seconds", "60"))])
+def test_a_photo_from_standard_input(dot_network, astronaut, tmp_path, name, more):
+    command = [sys.executable, "-m", "occlumark", "detect", name, "--json", "--weights", str(dot_network), *more]
+    piped = {"input": astronaut.read_bytes(), "capture_output": True}
+    done = subprocess.run([*command, "--out", str(tmp_path)], **piped)
+    assert (done.returncode, done.stderr) == (0, b"")
     values = json.loads(done.stdout)
     assert (values["photo"], values["width"], len(values["faces"])) == (name, 512, 1)
     assert (tmp_path / "stdin-faces.jpg").is_file()
-    piped = subprocess.run(command, input=astronaut.read_bytes(), capture_output=True)
-    assert json.loads(piped.stdout) == values
     nothing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert nothing.stderr == f"occlumark: cannot read {name.replace('-', 'standard input')}: it is empty\n"
 
