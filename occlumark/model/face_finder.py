@@ -5,6 +5,7 @@ depthwise convolutions, in the manner of YuNet and SCRFD.
 """
 
 from dataclasses import dataclass
+from math import log
 from typing import Annotated, NamedTuple
 
 import torch
@@ -102,7 +103,7 @@ class FinderNetwork(nn.Module):
         nn.init.normal_(self.score.weight, std=0.01)
         nn.init.normal_(self.box.weight, std=0.01)
         assert self.score.bias is not None and self.box.bias is not None
-        nn.init.constant_(self.score.bias, float(torch.logit(torch.tensor(_PRIOR))))
+        nn.init.constant_(self.score.bias, log(_PRIOR / (1 - _PRIOR)))
         with torch.no_grad():
             # A face is at first three strides wide, in the middle of its grid's range.
             self.box.bias.copy_(torch.tensor([0.0, 0.0, 1.1, 1.1]))

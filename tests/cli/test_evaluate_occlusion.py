@@ -36,7 +36,9 @@ def test_models_side_by_side(
         for share, n in (("10%", "1"), ("25%", "1"), ("40%", "1"), ("all", "3"))
         for model in ("dot", "error")
     ]
-    assert rows[0][2:] == rows[1][2:] and len({len(row) for row in rows}) == 1
+    assert len({len(row) for row in rows}) == 1
+    # one finds the same dot in crops turned by quarters: what it says of its errors makes it doubt
+    assert list(map(float, rows[0][3:])) == pytest.approx(list(map(float, rows[1][3:])), abs=0.05)
     assert float(rows[0][5]) == pytest.approx(float(rows[0][4]) / float(rows[0][3]), abs=0.01)
     assert [line.split()[0] for line in clean.splitlines()[1:]] == ["dot", "error"]
     assert kinds.startswith("kind") and expected.startswith("error: px") and len(expected.splitlines()) == 12

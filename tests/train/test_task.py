@@ -87,7 +87,7 @@ def test_its_checkpoint_says_the_kind_and_nothing_of_landmarks(tmp_path):
     head = train(LineTask(line(epochs=1)), tmp_path, device="cpu").read_bytes()
     entries = json.loads(head[8 : 8 + int.from_bytes(head[:8], "little")])["__metadata__"]
     header = json.loads(entries["occlumark"])
-    assert header.keys() == {"format", "kind", "epoch", "data", "config", "log"}
+    assert header.keys() == {"format", "kind", "epoch", "data", "config", "log", "tensors"}
     assert header["kind"] == "line"
     assert header["config"]["n_points"] == 64
 
