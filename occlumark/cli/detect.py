@@ -3,21 +3,24 @@
 import argparse
 import math
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from occlumark.cli.face_text import FaceText
-from occlumark.cli.options import add_network_options, network_options, positive
+from occlumark.cli.jobs import in_order
+from occlumark.cli.options import add_network_options, network_options, positive, threads
 from occlumark.cli.pictures import STDIN, picture_paths
 from occlumark.errors import OcclumarkError, PhotoError, one_line
 
 if TYPE_CHECKING:
     from occlumark.detect import Detector
+    from occlumark.face import Face
 
 _EPILOG = """examples:
   occlumark detect family.jpg --out family-faces.jpg
   occlumark detect holiday/ --json > faces.jsonl
-  occlumark detect holiday/ --format csv > faces.csv
+  occlumark detect holiday/ --format csv --jobs 4 > faces.csv
   occlumark detect portrait.png --box 180 90 265 170 --overlay --out pictures/
 """
 
@@ -78,6 +81,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="S",
         help="give up reading a photo after so long (default: no limit); for photos of strangers",
     )
+    parser.add_argument(
+        "--jobs", type=threads, default=1, metavar="N", help="photos at once, each by one thread (default 1)"
+    )
     add_network_options(parser)
     parser.set_defaults(run=run)
 
@@ -90,6 +96,15 @@ def _megapixels(text: str) -> int:
     return int(pixels)
 
 
+class _Found(NamedTuple):
+    """What came of a photo: its sides in pixels, its faces, and notes for standard error."""
+
+    height: int
+    width: int
+    faces: "list[Face]"
+    notes: list[str]
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     from tqdm import tqdm
@@ -100,7 +115,9 @@ def run(args: argparse.Namespace) -> int:
     if (args.form == "pts") != (args.to is not None):
         args.usage_error("--format pts writes a file per face: it goes with --to FOLDER, and --to with it")
     photos = find_photos(args.photos)
-    pictures = picture_paths(args, photos)
+    pairs = zip(photos, picture_paths(args, photos), strict=False)  # without --out pictures do not end
+    if args.jobs > 1:
+        _share_cpus(args)
     detector = Detector(**network_options(args))
     if args.errors and not detector.has_expected_error:
         raise OcclumarkError(
@@ -110,18 +127,21 @@ def run(args: argparse.Namespace) -> int:
     for line in text.start():
         print(line)
     failures = []
-    # disable=None: no bar where standard error is no terminal
-    for photo in tqdm(photos, unit="photo", disable=True if len(photos) == 1 else None, leave=False):
-        try:
-            lines, notes = _detect(photo, next(pictures), detector, text, args)
-        except OcclumarkError as error:
-            failures.append(str(error))
-            continue
-        for line in lines:
-            tqdm.write(line, file=sys.stdout)
-        sys.stdout.flush()  # what is told of a photo is not lost with a later one
-        for note in notes:
-            tqdm.write(f"occlumark: {one_line(note)}", file=sys.stderr)
+    with closing(in_order(lambda pair: _detect(*pair, detector, args), pairs, args.jobs)) as results:
+        # disable=None: no bar where standard error is no terminal
+        bar = tqdm(results, total=len(photos), unit="photo", disable=True if len(photos) == 1 else None, leave=False)
+        for (photo, _), result in bar:
+            try:
+                found = result()
+                lines = text.photo(str(photo), found.height, found.width, found.faces)
+            except OcclumarkError as error:
+                failures.append(str(error))
+                continue
+            for line in lines:
+                tqdm.write(line, file=sys.stdout)
+            sys.stdout.flush()  # what is told of a photo is not lost with a later one
+            for note in found.notes:
+                tqdm.write(f"occlumark: {one_line(note)}", file=sys.stderr)
     for line in text.end():
         print(line)
     for failure in failures:
@@ -131,10 +151,16 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _detect(
-    photo: Path, picture: Path | None, detector: "Detector", text: FaceText, args: argparse.Namespace
-) -> tuple[list[str], list[str]]:
-    """One photo's lines for standard output, and notes for standard error."""
+def _share_cpus(args: argparse.Namespace) -> None:
+    """With several photos at once each is done by one thread: more would wait for one another."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    args.threads = args.threads or 1
+
+
+def _detect(photo: Path, picture: Path | None, detector: "Detector", args: argparse.Namespace) -> _Found:
+    """Read a photo, find its faces, and draw them where a picture is asked for."""
     from occlumark.draw import draw_faces
     from occlumark.photo import read_photo, write_photo
 
@@ -145,7 +171,7 @@ def _detect(
         write_photo(picture, draw_faces(pixels, faces, overlay=args.overlay, errors=args.errors))
     notes += [] if faces else [f"no face found in {photo}"]
     height, width = pixels.shape[:2]
-    return text.photo(str(photo), height, width, faces), notes
+    return _Found(height, width, faces, notes)
 
 
 def _source(photo: Path) -> Path | BinaryIO:

@@ -137,6 +137,18 @@ def test_one_bad_photo_does_not_stop_the_rest(run, astronaut, tmp_path):
     ]
 
 
+def test_jobs_say_the_same_in_the_same_order(run, astronaut, tmp_path):
+    photos = [black(tmp_path / f"{n}.png", 40 + n) for n in range(12)]
+    photos[3:3] = [tmp_path / "none.jpg", astronaut]
+    (tmp_path / "text.jpg").write_text("no photo")
+    one, many = (
+        run(*photos, tmp_path / "text.jpg", "--json", "--jobs", n, "--out", tmp_path / f"out{n}") for n in (1, 3)
+    )
+    assert one == many and one[0] == 1 and len(one[1]) == 13
+    pictures = sorted(path.name for path in (tmp_path / "out1").iterdir())
+    assert len(pictures) == 13 and pictures == sorted(path.name for path in (tmp_path / "out3").iterdir())
+
+
 def test_one_missing_photo_is_one_line(run, tmp_path):
     assert run(tmp_path / "none.jpg") == (1, [], [f"occlumark: cannot read {tmp_path / 'none.jpg'}: no such file"])
 
