@@ -141,13 +141,8 @@ def open_network(
     """
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise ValueError(f"threads is in 1..{MOST_THREADS}, not {threads}")
-    content = _read(path)
-    if sha256 is None:
-        try:
-            check_onnx(content)
-        except ValueError as error:
-            raise CheckpointError(f"{path} is no network of ours: {error}; export it again") from error
-    elif hashlib.sha256(content).hexdigest() != sha256:
+    content = read_checked(path) if sha256 is None else _read(path)
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise CheckpointError(f"{path} is altered: its SHA-256 is not the recorded one; install the package again")
     try:
         session = NetworkSession(path, content, threads, providers)
@@ -210,6 +205,20 @@ def _axis_fits(length: int | str | None, expected: int | str | None) -> bool:
 def _words(form: Form) -> str:
     kind, shape = form
     return f"{kind.removeprefix('tensor(').removesuffix(')')} {[axis if axis is not None else '?' for axis in shape]}"
+
+
+def read_checked(path: Path) -> bytes:
+    """The bytes of an ONNX file that holds nothing that our exports do without.
+
+    Raises:
+        CheckpointError: the file is missing, too large, truncated or holds something else (onnx_check).
+    """
+    content = _read(path)
+    try:
+        check_onnx(content)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is no network of ours: {error}; export it again") from error
+    return content
 
 
 def _open_again(path: Path, sha256: str, threads: int | None, providers: Sequence[Provider] | None) -> NetworkSession:

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import Tensor, nn
 
 from occlumark.errors import CheckpointError
+from occlumark.network_file import read_checked
 from occlumark.train.checkpoint import todays_name
 
 _PREFIX = "network."  # of the exported module that holds the network
@@ -29,20 +31,19 @@ def read_exported(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: missing, no ONNX file, or none that export wrote.
     """
-    if not path.is_file():
-        raise CheckpointError(f"no such exported network: {path}")
+    content = read_checked(path)
     try:
-        graph = onnx.load(path).graph
+        graph = onnx.load_from_string(content).graph
         held = {tensor.name.removesuffix(".fp16"): numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    except Exception as error:  # protobuf's own errors share no class but this
+        linear = dict(_linear_weights(graph, held))
+    except (DecodeError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise CheckpointError(f"{path} is truncated or no ONNX file") from error
     found = {
         name.removeprefix(_PREFIX).replace(_FOLDED_BIAS, ".bias"): value
         for name, value in held.items()
         if name.startswith(_PREFIX) and value.dtype.kind == "f"
     }
-    for name, weight in _linear_weights(graph, held):
-        found[name.removeprefix(_PREFIX)] = weight
+    found |= {name.removeprefix(_PREFIX): weight for name, weight in linear.items()}
     found = {todays_name(name): value for name, value in found.items()}
     if not found:
         raise CheckpointError(f"{path} was not written by occlumark export: it holds no weight of a network")

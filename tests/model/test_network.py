@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from occlumark.model.face_finder import FinderNetwork, FinderNetworkConfig
 from occlumark.model.low_rank import LowRank
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
 from occlumark.model.objective import ObjectiveConfig, objective
@@ -176,3 +177,12 @@ def test_published_weights_load_by_name(shared):
 
     weights = load_file(shared / "weights" / "resnet18_imagenet_fp16.safetensors")
     OcclusionAdaptiveNetwork(NetworkConfig()).load_imagenet(weights)
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_networks_are_built_without_memory(refined):
+    """Loading a checkpoint builds them so first, and compares their weights' shapes with the file's."""
+    with torch.device("meta"):
+        network = OcclusionAdaptiveNetwork(NetworkConfig(refinement=refined, presence=refined), 224)
+        finder = FinderNetwork(FinderNetworkConfig())
+    assert {weight.device.type for net in (network, finder) for weight in net.parameters()} == {"meta"}
