@@ -2,6 +2,8 @@
 
 import os
 import struct
+import subprocess
+import sys
 import threading
 import warnings
 import zlib
@@ -511,3 +513,20 @@ def test_warnings_of_pillow_are_neither_shown_nor_raised(tmp_path):
         before = list(warnings.filters)
         assert read_photo(path).shape == RAMP.shape
         assert list(warnings.filters) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a system with limits of file size")
+@pytest.mark.parametrize("suffix", WRITTEN_SUFFIXES)
+def test_a_disk_with_room_for_a_part_of_a_picture_is_an_error(tmp_path, suffix):
+    """The system then writes what fits and says how much that was; Pillow does not look."""
+    code = (
+        "import resource, sys, numpy as np; from occlumark.errors import OcclumarkError\n"
+        "from occlumark.photo import write_photo\n"
+        "photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: write_photo(sys.argv[1], photo)\n"
+        "except OcclumarkError as error: print(error)\n"
+    )
+    path = tmp_path / f"picture{suffix}"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout == f"cannot write {path}: File too large\n" and list(tmp_path.iterdir()) == []
