@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ if importlib.util.find_spec("torch"):
     install_import_hook(
         ["occlumark.model", "occlumark.export.landmarks", "occlumark.export.finder"], "beartype.beartype"
     )
+
+# Whoever starts the tests in the background has Ctrl-C ignored, and so would the programs that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[2] / "shared"
 
