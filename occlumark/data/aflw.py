@@ -95,7 +95,7 @@ def read_aflw_database(folder: Path) -> tuple[list[Sample], list[Problem]]:
                 "LEFT JOIN FaceRect ON FaceRect.face_id = Faces.face_id ORDER BY Faces.face_id"
             ).fetchall()
             features = database.execute("SELECT face_id, feature_id, x, y FROM FeatureCoords").fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise AnnotationError(f"cannot read {file} as AFLW's database: {error}") from error
     places: dict[int, dict[int, tuple[float, float]]] = {}
     for face, feature, x, y in features:
