@@ -1,9 +1,10 @@
 """68 facial landmarks that survive occlusion, each with its visibility.
 
 Detector finds the faces of a photo, and each is a Face: its landmarks, which are occluded, how far each may be off.
-NetworkFinder is the face detector by itself, FaceFinder what a face detector of your own has to be. read_photo and
-write_photo read and write pictures, draw_faces draws faces on them. evaluate measures a Detector on annotated photos.
-MARKUPS holds the schemes of landmarks, Markup is one of them. What a user can cause and mend is an OcclumarkError.
+Tracker follows the faces of a video. NetworkFinder is the face detector by itself, FaceFinder what a face detector of
+your own has to be. read_photo and write_photo read and write pictures, draw_faces draws faces on them. evaluate
+measures a Detector on annotated photos. MARKUPS holds the schemes of landmarks, Markup is one of them. What a user can
+cause and mend is an OcclumarkError.
 """
 
 from importlib import import_module
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from occlumark.finder import FaceFinder, NetworkFinder
     from occlumark.markup import MARKUPS, Markup
     from occlumark.photo import read_photo, write_photo
+    from occlumark.video import Tracker
 
 __all__ = [
     "MARKUPS",
@@ -27,6 +29,7 @@ __all__ = [
     "Markup",
     "NetworkFinder",
     "OcclumarkError",
+    "Tracker",
     "__version__",
     "draw_faces",
     "evaluate",
@@ -45,6 +48,7 @@ _HOMES = {
     "Markup": "occlumark.markup",
     "NetworkFinder": "occlumark.finder",
     "OcclumarkError": "occlumark.errors",
+    "Tracker": "occlumark.video",
     "draw_faces": "occlumark.draw",
     "evaluate": "occlumark.evaluation.landmarks",
     "read_photo": "occlumark.photo",

@@ -15,7 +15,7 @@ from occlumark.errors import OcclumarkError
 from occlumark.face import Face
 from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.landmarker import Landmarker
-from occlumark.markup import N_LANDMARKS, Markup
+from occlumark.markup import N_LANDMARKS, Markup, tight_box
 from occlumark.network_file import Provider
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS
@@ -91,8 +91,8 @@ class Detector:
         ValueError: threads below 1, no such recrop, or min_presence out of its range.
 
     Attributes:
-        recrop: as given.
-        min_presence: as given.
+        recrop, min_presence: as given.
+        face_finder: as given, or the package's own.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Detector:
         self.recrop, self.min_presence = check_recrop(recrop), min_presence
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
         self._landmarker = Landmarker(path, sha256=sha256, threads=threads, providers=providers)
-        self._face_finder = face_finder or NetworkFinder(threads=threads, providers=providers)
+        self.face_finder = face_finder or NetworkFinder(threads=threads, providers=providers)
 
     def __repr__(self) -> str:
         return f"Detector({self.model!r}, {self.markup.n} landmarks, recrop={self.recrop!r})"
@@ -219,6 +219,19 @@ class Detector:
                 waiting = []
         yield from self._finish(waiting)
 
+    def detect_near(self, photo: np.ndarray, landmarks: Sequence[np.ndarray]) -> list[Face]:
+        """A Face for each whose landmarks are about known, as from a video's last frame: one crop, no face finder.
+
+        None is dropped; the box is the tight box of the landmarks given, the score 1.
+
+        Args:
+            photo: (height, width, 3) uint8, RGB.
+            landmarks: of each face (n, 2), photo pixels, in a box with an area; recrop.crop_around crops it.
+        """
+        crops = [crop_around(points, self.markup, self._landmarker.crop) for points in landmarks]
+        boxes = np.reshape([tight_box(points) for points in landmarks], (-1, 4))
+        return self._predict([photo] * len(crops), boxes, [1.0] * len(crops), crops)
+
     def _finish(self, waiting: Sequence[tuple[PhotoInput, _Found | Exception]]) -> Iterator[Detected]:
         faces = iter(self._landmarks([found for _, found in waiting if isinstance(found, _Found)]))
         for photo, found in waiting:
@@ -230,7 +243,7 @@ class Detector:
     def _find(self, photo: PhotoInput, boxes: Boxes | None, color: ColorOrder, max_pixels: int) -> _Found:
         pixels = as_photo(photo, color, max_pixels)
         if boxes is None:
-            return _Found(pixels, *find_faces(self._face_finder, pixels), are_given=False)
+            return _Found(pixels, *find_faces(self.face_finder, pixels), are_given=False)
         given = as_boxes(boxes)
         for box in given:
             box_in_photo(box, *pixels.shape[:2])
@@ -275,11 +288,7 @@ class Detector:
         return min([face, *turned], key=doubt)
 
     def _predict(
-        self,
-        photos: Sequence[np.ndarray],
-        boxes: np.ndarray,
-        scores: Sequence[float],
-        crops: Sequence[CropTransform],
+        self, photos: Sequence[np.ndarray], boxes: np.ndarray, scores: Sequence[float], crops: Sequence[CropTransform]
     ) -> list[Face]:
         """What the network predicts in each crop of its photo."""
         if not crops:

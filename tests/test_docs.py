@@ -72,7 +72,7 @@ def references() -> list[tuple[str, str, str]]:
             "demo",
         ),
         "background",
-        *("check-data", "occluders"),
+        *("check-data", "occluders", "video"),
     ],
 )
 def test_every_command_is_in_the_docs(name):

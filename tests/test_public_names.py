@@ -14,6 +14,7 @@ import occlumark
 from occlumark.detect import Detector
 from occlumark.evaluation.landmarks import evaluate
 from occlumark.face import Face
+from occlumark.video import Tracker
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,7 +69,9 @@ def in_a_folder_with_photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("documented", [Detector.detect, Face, evaluate], ids=["Detector.detect", "Face", "evaluate"])
+@pytest.mark.parametrize(
+    "documented", [Detector.detect, Face, Tracker, evaluate], ids=["Detector.detect", "Face", "Tracker", "evaluate"]
+)
 def test_the_examples_in_docstrings_run(documented, in_a_folder_with_photos):
     (example,) = doctest.DocTestFinder(recurse=False).find(documented, globs={})
     assert example.examples

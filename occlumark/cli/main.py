@@ -22,6 +22,7 @@ from occlumark.cli import (
     occluders,
     pack,
     train,
+    video,
 )
 from occlumark.errors import OcclumarkError, one_line
 
@@ -38,6 +39,7 @@ _COMMANDS = (
     demo,
     occluders,
     check_data,
+    video,
 )
 _STDOUT = "standard output"
 

@@ -31,6 +31,7 @@ COMMANDS = [
     "demo",
     "occluders",
     "check-data",
+    "video",
 ]
 
 

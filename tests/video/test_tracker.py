@@ -1,0 +1,268 @@
+"""The tracker's decisions, on detectors that know where the faces are; and short clips through the real networks."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks.clips import RATE, Clip, Motion, black, noise_alone, noisy, palm
+from occlumark import Detector, read_photo
+from occlumark.crop import CropTransform
+from occlumark.data.pts import read_pts
+from occlumark.face import Face
+from occlumark.markup import MARKUPS, tight_box
+from occlumark.video.tracker import FORGOTTEN_AFTER_S, LOST_AFTER, Tracker
+
+PRESENCE, ERROR, NOTHING = "presence", "expected error", "nothing"
+
+
+class KnownFaces:
+    """A Detector of a clip whose frames bear their number: the faces are where `faces[number]` says."""
+
+    def __init__(self, faces: dict[int, list[np.ndarray]], tells: str = PRESENCE) -> None:
+        self.faces, self.tells = faces, tells
+        self.markup, self.min_presence = MARKUPS[68], 0.3
+        self.n_searches = self.n_predicted = 0
+
+    def face_finder(self, frame):
+        self.n_searches += 1
+        return [(tight_box(face), 0.75) for face in self.faces.get(int(frame[0, 0, 0]), [])]
+
+    def detect(self, frame, boxes):
+        return [self._predict(frame, np.array(box).reshape(2, 2)) for box in boxes]
+
+    def detect_near(self, frame, landmarks):
+        return [self._predict(frame, points) for points in landmarks]
+
+    def _predict(self, frame, near) -> Face:
+        """The face nearest; where there is none within a side, what networks say then: something, but unsure."""
+        self.n_predicted += 1
+        box = tight_box(near)
+        centre, side = near.min(axis=0) / 2 + near.max(axis=0) / 2, np.ptp(near, axis=0).max()
+        faces = self.faces.get(int(frame[0, 0, 0]), [])
+        away = [np.linalg.norm(tight_box(face).reshape(2, 2).mean(axis=0) - centre) / side for face in faces]
+        is_there = bool(away) and min(away) < 1
+        landmarks = faces[int(np.argmin(away))] if is_there else near[np.arange(68) % len(near)]
+        told = {
+            PRESENCE: {"presence": 0.9 if is_there else 0.1, "expected_error": np.full(68, 0.01 * side)},
+            ERROR: {"expected_error": np.full(68, (0.02 if is_there else 0.2) * side)},
+            NOTHING: {},
+        }[self.tells]
+        crop = CropTransform(np.eye(2, 3), 224)
+        return Face(box, 1.0, landmarks, np.ones(68), np.zeros((7, 7)), crop, **told)
+
+
+def frame_of(number: int) -> np.ndarray:
+    frame = np.zeros((480, 640, 3), np.uint8)
+    frame[0, 0, 0] = number
+    return frame
+
+
+def track(faces: dict[int, list[np.ndarray]], n: int, tells: str = PRESENCE, rate: float = RATE):
+    """What is said of each frame: [(id, state)], and the ids lost."""
+    tracker = Tracker(KnownFaces(faces, tells), smooth=False)
+    said = []
+    for number in range(n):
+        tracked = tracker.update(frame_of(number), number / rate)
+        said.append(([(each.id, each.state) for each in tracked], list(tracker.lost)))
+        for each in tracked:
+            assert any(np.array_equal(each.face.landmarks, face) for face in faces[number])
+    return said
+
+
+def all_lost(said) -> list[int]:
+    return [number for _, lost in said for number in lost]
+
+
+def at(face: np.ndarray, x: float, y: float) -> np.ndarray:
+    return face + np.array([x, y])
+
+
+@pytest.fixture
+def face(symmetric_face: np.ndarray) -> np.ndarray:
+    """100 pixels, its middle at (0, 0)."""
+    low, high = symmetric_face.min(axis=0), symmetric_face.max(axis=0)
+    return (symmetric_face - (low + high) / 2) * (100 / (high - low).max())
+
+
+@pytest.mark.parametrize("tells", [PRESENCE, ERROR, NOTHING])
+def test_two_faces_keep_their_ids(face, tells):
+    """They move by two and three pixels a frame, one up and down, the other aside and larger."""
+    faces = {i: [at(face, 150, 200 + 2 * i), at(face * (1 + i / 100), 400 + 3 * i, 240)] for i in range(40)}
+    said = track(faces, 40, tells)
+    assert said[0] == ([(1, "new"), (2, "new")], [])
+    assert said[1:] == [([(1, "tracked"), (2, "tracked")], [])] * 39
+
+
+def test_who_walks_by_is_followed(face):
+    """29 % of a face per frame, from the second frame on."""
+    faces = {i: [at(face, 60 + 29 * i, 240)] for i in range(18)}
+    assert {ids[0][0] for ids, _ in track(faces, 18)} == {1}
+
+
+@pytest.mark.parametrize("tells", [PRESENCE, ERROR, NOTHING])
+def test_a_lost_face_is_said_to_be_and_comes_back_under_its_id(face, tells):
+    faces = {i: [at(face, 200, 240)] for i in range(60) if not 10 <= i < 30}
+    faces |= {i: [at(face, 330, 200)] for i in range(30, 60)}  # elsewhere
+    said = track(faces, 60, tells)
+    assert said[9] == ([(1, "tracked")], [])
+    assert [lost for _, lost in said[10:30]] == [[]] * (LOST_AFTER - 1) + [[1]] + [[]] * (20 - LOST_AFTER)
+    assert all(ids == [] for ids, _ in said[10:30])
+    assert said[30:32] == [([(1, "returned")], []), ([(1, "tracked")], [])]
+
+
+def test_a_face_missed_for_two_frames_is_not_said_to_be_lost(face):
+    faces = {i: [at(face, 200, 240)] for i in range(20) if i not in (8, 9)}
+    said = track(faces, 20)
+    assert [lost for _, lost in said] == [[]] * 20 and said[10] == ([(1, "tracked")], [])
+
+
+def test_after_a_second_it_is_another(face):
+    away = round((FORGOTTEN_AFTER_S + 0.2) * RATE)
+    faces = {i: [at(face, 200, 240)] for i in range(60) if not 5 <= i < 5 + away}
+    said = track(faces, 60)
+    assert said[5 + away] == ([(2, "new")], [])
+    assert all_lost(said) == [1]
+
+
+def test_at_a_frame_per_second_a_loss_is_told_as_well(face):
+    faces = {i: [at(face, 200, 240)] for i in (0, 1, 4)}
+    said = track(faces, 5, rate=0.9)
+    assert said[2] == ([], [1]) and said[4] == ([(2, "new")], [])
+
+
+def test_another_face_far_away_is_no_return(face):
+    faces = {i: [at(face, 100, 240)] for i in range(5)} | {i: [at(face, 560, 240)] for i in range(5, 10)}
+    said = track(faces, 10)
+    assert said[5] == ([(2, "new")], [])
+    assert all_lost(said) == [1]
+
+
+def test_a_new_face_is_found_within_half_a_second_and_the_finder_rests_otherwise(face):
+    """A third of a second in; at 30 frames a second the finder has run in frame 0, and runs in frame 15."""
+    faces = {i: [at(face, 150, 240), at(face, 450, 240)][: 1 + (i >= 10)] for i in range(30)}
+    said = track(faces, 30)
+    assert [len(ids) for ids, _ in said] == [1] * 15 + [2] * 15
+    detector = KnownFaces({i: [at(face, 150, 240)] for i in range(30)})
+    tracker = Tracker(detector)
+    for number in range(30):
+        tracker.update(frame_of(number), number / RATE)
+    assert detector.n_searches == 2 and detector.n_predicted == 30  # no face is predicted twice in a frame
+
+
+def test_two_tracks_do_not_stay_on_one_face(face):
+    """The second face goes behind the first: what is left is the first, under its id."""
+    faces = {i: [at(face, 200, 240), at(face, 440 - 20 * i, 240)][: 1 + (i < 10)] for i in range(20)}
+    said = track(faces, 20)
+    assert said[-1][0] == [(1, "tracked")] and all_lost(said) == [2]
+
+
+def test_smoothing_is_on_unless_switched_off(face):
+    rng = np.random.default_rng(0)
+    faces = {i: [at(face, 200, 240) + rng.normal(0, 0.2, (68, 2))] for i in range(30)}
+    steps = {}
+    for smooth in (True, False):
+        tracker = Tracker(KnownFaces(faces), smooth=smooth)
+        all_landmarks = [tracker.update(frame_of(i), i / RATE)[0].face.landmarks for i in range(30)]
+        steps[smooth] = np.abs(np.diff(all_landmarks, axis=0)[10:]).mean()
+    assert steps[True] < 0.4 * steps[False]
+
+
+@pytest.mark.parametrize("place", [np.zeros((68, 2)), np.full((68, 2), 1e6)], ids=["a point", "far away"])
+def test_landmarks_that_are_no_face_are_none(face, place):
+    """Whatever a network says of them."""
+    detector = KnownFaces({0: [at(face, 200, 240)]})
+    tracker = Tracker(detector)
+    tracker.update(frame_of(0), 0.0)
+    detector.faces[1] = [at(face, 200, 240)]
+    detector._predict = lambda frame, near: Face(
+        tight_box(near), 1.0, place, np.ones(68), np.zeros((7, 7)), CropTransform(np.eye(2, 3), 224), presence=1.0
+    )
+    assert tracker.update(frame_of(1), 0.1) == []
+
+
+@pytest.mark.parametrize("time", [0.0, -1.0, np.nan, np.inf])
+def test_time_goes_on(time):
+    tracker = Tracker(KnownFaces({}))
+    tracker.update(frame_of(0), 0.0)
+    with pytest.raises(ValueError, match=r"time is in seconds and after the last frame's, 0; not"):
+        tracker.update(frame_of(1), time)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector(threads=1)
+
+
+@pytest.fixture(scope="module")
+def portrait(request, detector) -> SimpleNamespace:
+    """The bundled portrait and its landmarks, which the network found in it."""
+    photo = read_photo(request.config.rootpath / "occlumark/samples/astronaut.jpg")
+    (face,) = detector.detect(photo)
+    return SimpleNamespace(photo=photo, landmarks=face.landmarks)
+
+
+def clip_of(portrait, motions, spoils=None) -> Clip:
+    return Clip("portrait", portrait.photo, portrait.landmarks, motions, spoils or {}, size=(256, 320))
+
+
+def run(clip: Clip, detector: Detector, smooth: bool = True) -> list[list]:
+    tracker = Tracker(detector, smooth=smooth)
+    return [[tracker.update(frame, i / RATE), list(tracker.lost)] for i, (frame, _) in enumerate(clip)]
+
+
+def test_detect_near_is_detect_with_the_crop_that_recrop_makes(detector, portrait):
+    """From a box as tight as the landmarks, upright: the same crop."""
+    box = tight_box(portrait.landmarks)
+    (near,) = detector.detect_near(portrait.photo, [portrait.landmarks])
+    (expected,) = detector.detect(portrait.photo, box)
+    assert np.array_equal(near.landmarks, expected.landmarks) and np.array_equal(near.box, box)
+    assert detector.detect_near(portrait.photo, []) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spoil", [black, noise_alone, palm(0)], ids=["black", "noise", "a hand"])
+def test_the_networks_face_is_lost_and_returns(detector, portrait, spoil):
+    said = run(clip_of(portrait, [Motion()] * 8, dict.fromkeys(range(1, 6), spoil)), detector)
+    assert [[each.id for each in tracked] for tracked, _ in said] == [[1], *[[]] * 5, [1], [1]]
+    assert [lost for _, lost in said[1:6]].count([1]) == 1
+    assert said[6][0][0].state == "returned"
+
+
+@pytest.mark.slow
+def test_the_networks_still_face_jitters_less_than_half(detector, portrait):
+    clip = clip_of(portrait, [Motion()] * 9, dict.fromkeys(range(9), noisy(8)))
+    steps = []
+    for smooth in (True, False):
+        landmarks = np.stack([tracked[0].face.landmarks for tracked, _ in run(clip, detector, smooth)])
+        steps.append(np.sqrt((np.diff(landmarks[3:], axis=0) ** 2).sum(axis=-1).mean()))
+    assert steps[0] < 0.4 * steps[1]
+
+
+@pytest.mark.slow
+def test_the_networks_moving_face_is_followed_within_its_expected_error(detector, portrait):
+    """A pan with zoom and roll; the truth is the portrait's own landmarks, moved along."""
+    motions = [Motion(0.4 + 0.03 * i, 0.5, 1 + 0.02 * i, 4.0 * i) for i in range(8)]
+    clip = clip_of(portrait, motions)
+    for (tracked, _), (_, truth) in zip(run(clip, detector), clip, strict=True):
+        (only,) = tracked
+        off = np.linalg.norm(only.face.landmarks - truth, axis=1)
+        assert only.id == 1 and off.mean() < 0.75 * only.face.expected_error.mean()
+
+
+@pytest.mark.slow
+def test_tracked_landmarks_are_as_exact_as_detected_ones(detector, shared):
+    """Two annotated photos, moved in eight frames: a pan, and a pan with zoom and roll."""
+    tracked_error, detected_error = [], []
+    annotations = sorted((shared / "data/300w/helen/testset").glob("*.pts"))
+    for annotation, turn in ((annotations[70], 4.0), (annotations[100], 0.0)):
+        photo, landmarks = read_photo(annotation.with_suffix(".jpg")), read_pts(annotation)
+        zoom = 110 / np.ptp(landmarks, axis=0).max()
+        motions = [Motion(0.35 + 0.03 * i, 0.5, zoom * (1 + turn * i / 200), turn * i) for i in range(8)]
+        clip = Clip(annotation.stem, photo, landmarks, motions, size=(256, 320))
+        for (tracked, _), (frame, truth) in zip(run(clip, detector), clip, strict=True):
+            assert tracked[0].id == 1
+            errors = [np.linalg.norm(face.landmarks - truth, axis=1).mean() for face in detector.detect(frame)]
+            detected_error.append(min(errors))  # of the face that is annotated
+            tracked_error.append(np.linalg.norm(tracked[0].face.landmarks - truth, axis=1).mean())
+    assert np.mean(tracked_error) < 1.02 * np.mean(detected_error)
