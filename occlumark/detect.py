@@ -26,6 +26,7 @@ from occlumark.recrop import (
     crop_around,
     doubt,
     is_lost,
+    least_presence,
     needs_recrop,
     recrop_of_passes,
     turned_crops,
@@ -33,9 +34,6 @@ from occlumark.recrop import (
 
 #: Boxes of the face finder's whose crop shows a face with less certainty are dropped, where the network tells it.
 MIN_PRESENCE = 0.3
-# So small a face, longer side in pixels, is too blurred in its crop for presence to count; from the second on it counts
-# in full, in between the least presence rises (docs/experiments/finder.md, "What is no face").
-_PRESENCE_COUNTS = (24.0, 48.0)
 
 #: Boxes as `detect` takes them: (n, 4), or one flat box.
 Boxes = Sequence[Sequence[float]] | Sequence[float] | np.ndarray
@@ -268,14 +266,9 @@ class Detector:
         ends = np.cumsum([len(found.scores) for found in photos])
         each = [faces[end - len(found.scores) : end] for end, found in zip(ends, photos, strict=True)]
         return [
-            [face for face in found if photo.are_given or not face.presence < self._least_presence(face)]
+            [face for face in found if photo.are_given or not face.presence < least_presence(face, self.min_presence)]
             for found, photo in zip(each, photos, strict=True)
         ]
-
-    def _least_presence(self, face: Face) -> float:
-        low, high = _PRESENCE_COUNTS
-        side = float((face.box[2:] - face.box[:2]).max())
-        return self.min_presence * min(max((side - low) / (high - low), 0.0), 1.0)
 
     def _found_again(self, face: Face, photo: np.ndarray) -> Face:
         """A face that may be turned, as the least doubtful of its crops turned by quarters shows it."""

@@ -17,7 +17,7 @@ from occlumark.face import Face
 from occlumark.finder import find_faces
 from occlumark.markup import tight_box
 from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
-from occlumark.recrop import LOST_ABOVE, doubt
+from occlumark.recrop import LOST_ABOVE, doubt, least_presence
 from occlumark.video.smoothing import LandmarkSmoother
 
 #: A face that has not been seen in so many frames in a row is said to be lost.
@@ -162,7 +162,7 @@ class Tracker:
         """Whether the network takes it for one; None where it does not tell."""
         if math.isnan(face.presence):
             return doubt(face) <= _MOST_DOUBT if face.has_expected_error else None
-        return face.presence >= self.detector.min_presence and not doubt(face) > LOST_ABOVE
+        return face.presence >= least_presence(face, self.detector.min_presence) and not doubt(face) > LOST_ABOVE
 
     def _search(
         self, pixels: np.ndarray, time: float, seen: dict[int, Face], unconfirmed: dict[int, Face]

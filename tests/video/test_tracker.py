@@ -168,6 +168,17 @@ def test_smoothing_is_on_unless_switched_off(face):
     assert steps[True] < 0.4 * steps[False]
 
 
+@pytest.mark.parametrize(("side", "n_seen"), [(20, 1), (60, 0)])
+def test_presence_of_a_face_too_small_for_it_does_not_count(face, side, n_seen):
+    """As in Detector: below 24 pixels crops are too blurred for it."""
+    small = at(face * side / 100, 200, 240)
+    detector = KnownFaces({0: [small]})
+    detector._predict = lambda frame, near: Face(
+        tight_box(near), 1.0, small, np.ones(68), np.zeros((7, 7)), CropTransform(np.eye(2, 3), 224), presence=0.1
+    )
+    assert len(Tracker(detector).update(frame_of(0), 0.0)) == n_seen
+
+
 @pytest.mark.parametrize("place", [np.zeros((68, 2)), np.full((68, 2), 1e6)], ids=["a point", "far away"])
 def test_landmarks_that_are_no_face_are_none(face, place):
     """Whatever a network says of them."""
