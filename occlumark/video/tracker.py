@@ -46,8 +46,7 @@ class TrackedFace(NamedTuple):
     id: int
     """The same in every frame, from 1 on; given by place, not by who it is."""
     face: Face
-    """As in Detector.detect, the landmarks smoothed. Its box is the finder's where the finder found it in this frame,
-    else the tight box of the landmarks that it was expected at; its score is the finder's last one."""
+    """As in Detector.detect, the landmarks smoothed; its box is their tight box, its score the finder's last one."""
     state: Literal["new", "tracked", "returned"]
     """new: its first frame; returned: it was said to be lost."""
 
@@ -218,8 +217,10 @@ class Tracker:
             else:
                 track = _Track(track_id, face, time)
                 self._tracks.append(track)
+            landmarks = face.landmarks
             if self.smooth:
-                face = replace(face, landmarks=track.smoother(face.landmarks, face.expected_error, time))
+                landmarks = track.smoother(landmarks, face.expected_error, time)
+            face = replace(face, landmarks=landmarks, box=tight_box(landmarks))
             result.append(TrackedFace(track_id, face, state))
         for track in tracks.values():
             if track.id not in seen:

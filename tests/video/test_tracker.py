@@ -100,6 +100,17 @@ def test_who_walks_by_is_followed(face):
     assert {ids[0][0] for ids, _ in track(faces, 18)} == {1}
 
 
+def test_a_face_that_becomes_fast_is_followed_without_the_finder(face):
+    """By 6 % of its side more per frame, to 72 %: more than it may be from where it was."""
+    faces = {i: [at(face, 20 + 3 * i * (i + 1), 240)] for i in range(13)}
+    detector = KnownFaces(faces)
+    tracker = Tracker(detector, smooth=False)
+    for number in range(13):
+        (tracked,) = tracker.update(frame_of(number), number / RATE)
+        assert tracked.id == 1 and np.array_equal(tracked.face.box, tight_box(faces[number][0]))
+    assert detector.n_searches == 1
+
+
 @pytest.mark.parametrize("tells", [PRESENCE, ERROR, NOTHING])
 def test_a_lost_face_is_said_to_be_and_comes_back_under_its_id(face, tells):
     faces = {i: [at(face, 200, 240)] for i in range(60) if not 10 <= i < 30}
