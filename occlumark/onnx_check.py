@@ -12,11 +12,12 @@ import numpy as np
 #: as Loop and If do, calls a function or names a file.
 # fmt: off
 OPERATORS = frozenset((
-    "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv", "CumSum", "Div",
-    "Einsum", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gelu", "Gemm", "GlobalAveragePool",
-    "GridSample", "Identity", "LayerNormalization", "MatMul", "Max", "MaxPool", "Min", "Mul", "Neg", "Pow", "Range",
-    "Reciprocal", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Resize", "Shape", "Sigmoid", "Slice", "Softmax",
-    "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile", "Transpose", "Unsqueeze", "Where",
+    "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv", "CumSum",
+    "DequantizeLinear", "Div", "Einsum", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gelu",
+    "Gemm", "GlobalAveragePool", "GridSample", "Identity", "LayerNormalization", "MatMul", "Max", "MaxPool", "Min",
+    "Mul", "Neg", "Pow", "QuantizeLinear", "Range", "Reciprocal", "ReduceMean", "ReduceSum", "Relu", "Reshape",
+    "Resize", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile", "Transpose",
+    "Unsqueeze", "Where",
 ))
 # fmt: on
 #: Ten times what our largest network has.

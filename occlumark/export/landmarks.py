@@ -4,16 +4,19 @@ The file stores its weights in half the room (fp16, widened to fp32 when a sessi
 carries in its metadata what the detector must know.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from occlumark.errors import CheckpointError
+from occlumark.errors import CheckpointError, ConfigError
 from occlumark.export.finder import finder_to_onnx
+from occlumark.export.int8 import quantized
 from occlumark.export.onnx_graph import to_graph
 from occlumark.files import written_whole
 from occlumark.landmarker import EXPECTED_ERROR, FORMAT, OUTPUTS, PRESENCE
@@ -23,7 +26,11 @@ from occlumark.model.refinement import Refinement
 from occlumark.train.calibration import UNCALIBRATED, Calibration, calibrate
 from occlumark.train.checkpoint import Checkpoint, averaged_weights, built, load_checkpoint
 from occlumark.train.config import FinderConfig, LandmarkConfig
+from occlumark.train.face_dataset import validation_batches
 from occlumark.train.landmark_task import LandmarkTask
+
+#: Training crops that the ranges of 8 bits are taken from.
+INT8_CROPS = 256
 
 
 class ForDetection(nn.Module):
@@ -129,7 +136,9 @@ def _finder_network(checkpoint: Checkpoint, config: FinderConfig, path: Path) ->
     return built(lambda: FinderNetwork(config.network), averaged_weights(checkpoint), path).eval()
 
 
-def export(checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Path | None = None) -> None:
+def export(
+    checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Path | None = None, int8: bool = False
+) -> None:
     """Write a checkpoint's averaged weights as an ONNX file.
 
     Args:
@@ -138,8 +147,10 @@ def export(checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Pa
         fp16: store the weights in half precision; False keeps all 32 bits.
         pack_path: the pack of the run, on whose validation part the expected error and visibility are calibrated; None:
             they are what training made them, for its own faces. Without meaning for a network that predicts no error.
+        int8: most convolutions in 8 bits (int8.INT8_PARTS), their ranges those on training crops of the pack.
 
     Raises:
+        ConfigError: int8 without a pack, or of another network than one of landmarks.
         CheckpointError: the checkpoint or the pack cannot be used, or the pack is another one than the run's.
         OcclumarkError: `out` cannot be written.
     """
@@ -148,10 +159,17 @@ def export(checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Pa
         case LandmarkConfig() as config:
             network = _landmark_network(checkpoint, config, checkpoint_path)
             calibration = UNCALIBRATED
-            if network.refinement is not None and pack_path is not None:
-                calibration = _calibrate(network, checkpoint, config, pack_path)
+            task = None if pack_path is None else _task(checkpoint, config, pack_path)
+            if network.refinement is not None and task is not None:
+                calibration = calibrate(network, task.pack, task.validation, task.labelled, config)
             model = to_onnx(network, config, fp16=fp16, calibration=calibration)
+            if int8:
+                if task is None:
+                    raise ConfigError("8 bits need the ranges of real crops: name the run's pack")
+                model = quantized(model, _calibration_crops(task))
         case FinderConfig() as config:
+            if int8:
+                raise ConfigError(f"{checkpoint_path} is a face finder, which has no form of 8 bits")
             model = finder_to_onnx(_finder_network(checkpoint, config, checkpoint_path), config, fp16=fp16)
         case _:
             raise CheckpointError(f"{checkpoint_path} is a checkpoint of '{checkpoint.kind}', which has no ONNX form")
@@ -159,15 +177,20 @@ def export(checkpoint_path: Path, out: Path, *, fp16: bool = True, pack_path: Pa
         file.write(model.SerializeToString())
 
 
-def _calibrate(
-    network: OcclusionAdaptiveNetwork, checkpoint: Checkpoint, config: LandmarkConfig, pack_path: Path
-) -> Calibration:
+def _task(checkpoint: Checkpoint, config: LandmarkConfig, pack_path: Path) -> LandmarkTask:
     task = LandmarkTask(config, pack_path)
     if task.data_digest != checkpoint.data_digest:
         raise CheckpointError(f"{pack_path} holds other faces than those of the run; calibrate on the run's own pack")
     if len(task.validation) == 0:
         raise CheckpointError(f"{pack_path} has no validation part (validation_share) to calibrate on")
-    return calibrate(network, task.pack, task.validation, task.labelled, config)
+    return task
+
+
+def _calibration_crops(task: LandmarkTask) -> Iterator[np.ndarray]:
+    """Crops of training faces from all over the pack."""
+    chosen = np.unique(np.linspace(0, len(task.training) - 1, INT8_CROPS).astype(int))
+    for crops, _ in validation_batches(task.pack, task.training[chosen], task.config.crop, 8):
+        yield from crops
 
 
 def to_onnx(

@@ -81,6 +81,11 @@ class LandmarkTask:
         self._spectrum: Spectrum | None = None
 
     @property
+    def training(self) -> np.ndarray:
+        """(n,) indices of the faces that are not held out."""
+        return self._training
+
+    @property
     def training_size(self) -> int:
         """Faces of one epoch."""
         return len(self._faces_of(0))
