@@ -11,6 +11,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,8 +91,8 @@ def portrait(detector: Detector) -> tuple[np.ndarray, np.ndarray]:
     return photo, max(detector.detect(photo), key=lambda face: face.score).landmarks
 
 
-def plain_time_s(repetitions: int) -> float | None:
-    """The median time of plain ResNet-18 on one crop, one thread; None without the train extra."""
+def plain_network() -> Callable[[], object] | None:
+    """A run of plain ResNet-18 on one crop, one thread; None without the train extra."""
     try:
         import onnxruntime
         from speed import PLAIN, write_onnx
@@ -104,12 +105,14 @@ def plain_time_s(repetitions: int) -> float | None:
     with tempfile.TemporaryDirectory() as folder:
         write_onnx(PLAIN, Path(folder) / "plain.onnx")
         session = onnxruntime.InferenceSession(f"{folder}/plain.onnx", options, providers=["CPUExecutionProvider"])
-    times = []
-    for _ in range(repetitions):
-        began = time.perf_counter()
-        session.run(None, {"crops": crop})
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+    return lambda: session.run(None, {"crops": crop})
+
+
+def time_s(task: Callable[[], object]) -> float:
+    """How long a task takes."""
+    began = time.perf_counter()
+    task()
+    return time.perf_counter() - began
 
 
 def main() -> None:
@@ -133,13 +136,14 @@ def main() -> None:
         mirror_landmarks = max(detector.detect(mirrored), key=lambda face: face.score).landmarks
         made += clips("mirrored", mirrored, mirror_landmarks, args.frames)
     results: dict[str, Followed] = {}
-    plain: list[float] = []
+    plain_s: list[float] = []
+    plain = plain_network()
     for clip in made:
         if args.only in clip.name:
             results[clip.name] = result = follow(clip, detector, args.detect_every)
-            plain += [seconds] if (seconds := plain_time_s(5)) is not None else []
+            plain_s += [time_s(plain) for _ in range(5)] if plain else []
             report_clip(clip, result)
-    report(list(results.values()), statistics.median(plain) if plain else None)
+    report(list(results.values()), statistics.median(plain_s) if plain_s else None)
 
 
 def report_clip(clip: Clip, result: Followed) -> None:
