@@ -34,8 +34,8 @@ class Face:
         Face(box [...], score 0..., ... of 68 landmarks hidden, expected error ... px)
         >>> face.landmarks[face.markup.regions["mouth"]].shape, face.visibility.shape
         ((20, 2), (68,))
-        >>> [float(share) for share in face.hidden_regions().values()]  # jaw, brows, nose, eyes, mouth
-        [0.0, 0.0, 0.0, 0.0, 0.0]
+        >>> [round(float(share), 1) for share in face.hidden_regions().values()]  # jaw (hair), brows, nose, eyes, mouth
+        [0.1, 0.0, 0.0, 0.0, 0.0]
         >>> text = json.dumps(face.to_json())
         >>> Face.from_json(json.loads(text))
         Face(box [...], score 0..., ... of 68 landmarks hidden, expected error ... px)

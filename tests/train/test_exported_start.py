@@ -1,5 +1,6 @@
 """A network that starts from an exported file answers as the file does, and trains as any other."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def crops() -> "torch.Tensor":
 
 @pytest.fixture(scope="module")
 def network(crops) -> OcclusionAdaptiveNetwork:
-    config = NetworkConfig(refinement=True, rf=RefinementConfig(detail=8), presence=True)
+    config = NetworkConfig(refinement=True, rf=RefinementConfig(detail=64), presence=True)
     network = OcclusionAdaptiveNetwork(config)
     unfold(network, read_exported(PATH), crops, PATH)
     return network
@@ -36,9 +37,13 @@ def network(crops) -> OcclusionAdaptiveNetwork:
 def test_it_answers_as_the_file(network, crops):
     with torch.no_grad():
         output = network.eval()(crops[:4])
-    session_answers = onnxruntime.InferenceSession(str(PATH)).run(None, {"crops": crops[:4].numpy()})
-    np.testing.assert_allclose(output.landmarks.numpy(), session_answers[0], atol=0.01)
-    np.testing.assert_allclose((-output.refined.occlusion_logit).sigmoid().numpy(), session_answers[1], atol=1e-3)
+    session = onnxruntime.InferenceSession(str(PATH))
+    answers = session.run(["landmarks", "visibility", "presence"], {"crops": crops[:4].numpy()})
+    fitted = json.loads(session.get_modelmeta().custom_metadata_map["occlumark"])["calibration"]
+    logit = fitted["logit_scale"] * output.refined.occlusion_logit + fitted["logit_offset"]
+    np.testing.assert_allclose(output.landmarks.numpy(), answers[0], atol=0.01)
+    np.testing.assert_allclose((-logit).sigmoid().numpy(), answers[1], atol=1e-3)
+    np.testing.assert_allclose(output.presence.sigmoid().numpy(), answers[2], atol=1e-3)
 
 
 def test_in_training_mode_it_answers_nearly_the_same_on_the_crops_of_its_statistics(network, crops):
@@ -48,8 +53,15 @@ def test_in_training_mode_it_answers_nearly_the_same_on_the_crops_of_its_statist
     assert torch.equal(network.M, torch.eye(len(network.M)))
 
 
-def test_modules_that_the_file_lacks_keep_their_start(network):
-    assert (network.refinement.detail.stage.head.weight == 0).all()
+def test_modules_that_the_file_lacks_keep_their_start(crops):
+    path = packaged_weights("odn")[0]
+    network = OcclusionAdaptiveNetwork(NetworkConfig(refinement=True))
+    unfold(network, read_exported(path), crops[:2], path)
+    assert (network.refinement.stages[0].head.weight == 0).all()
+    with torch.no_grad():
+        landmarks = network.eval()(crops[:1]).landmarks.numpy()
+    expected = onnxruntime.InferenceSession(str(path)).run(["landmarks"], {"crops": crops[:1].numpy()})[0]
+    np.testing.assert_allclose(landmarks, expected, atol=0.01)
 
 
 def test_a_face_finder_comes_back_too():
