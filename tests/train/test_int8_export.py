@@ -1,0 +1,45 @@
+"""A checkpoint and its pack become a file of 8 bits that detection opens, and that answers as the one of 32."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from occlumark.cli.main import main
+from occlumark.crop import CropConfig
+from occlumark.data.pack import Pack
+from occlumark.landmarker import Landmarker
+from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
+from occlumark.train.checkpoint import Checkpoint, save_checkpoint
+from occlumark.train.config import LandmarkConfig
+from occlumark.train.face_dataset import faces_digest, validation_batches
+
+
+@pytest.mark.slow
+def test_export_in_8_bits(pack_path, tmp_path, capsys):
+    config = LandmarkConfig(
+        network=NetworkConfig(refinement=True, presence=True), crop=CropConfig(size=64), validation_share=0.3
+    )
+    pack = Pack.open(pack_path)
+    crops = np.concatenate([batch for batch, _ in validation_batches(pack, np.arange(len(pack)), config.crop, 8)])
+    torch.manual_seed(0)
+    network = OcclusionAdaptiveNetwork(config.network, 64).train()
+    with torch.no_grad():
+        for _ in range(20):  # statistics of its own data
+            network(torch.from_numpy(crops))
+    weights = network.state_dict()
+    averaged = {f"module.{name}": tensor.clone() for name, tensor in weights.items()} | {"n_averaged": torch.tensor(5)}
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, Checkpoint("landmarks", config, 1, faces_digest(pack), weights, averaged, {}))
+    answers = []
+    for name, options in (("fp16.onnx", []), ("int8.onnx", ["--int8"])):
+        command = ["export", str(path), "--out", str(tmp_path / name), "--pack", str(pack_path), *options]
+        assert main(command) == 0, capsys.readouterr().err
+        answers.append(Landmarker(tmp_path / name, threads=1).predict(crops))
+    wide, narrow = answers
+    assert 0 < np.abs(wide.landmarks - narrow.landmarks).max() < 1  # of 64 pixels
+    assert np.abs(wide.visibility - narrow.visibility).max() < 0.05
+    assert np.abs(wide.presence - narrow.presence).max() < 0.05
+    assert (tmp_path / "int8.onnx").stat().st_size < 0.75 * (tmp_path / "fp16.onnx").stat().st_size
+    whole = [tensor for tensor in onnx.load(tmp_path / "int8.onnx").graph.initializer if tensor.data_type == 3]
+    assert sum(np.prod(tensor.dims) for tensor in whole) > 5e6  # ResNet-18's weights
