@@ -25,6 +25,8 @@ PARTS = ("first", "backbone", "distillation", "geometry", "low_rank", "refinemen
 #: (docs/experiments/speed.md, "8 bits").
 INT8_PARTS = ("first", "backbone", "distillation", "geometry", "refinement")
 
+#: The parts of the network's modules that have other names; files exported before have the parts' own.
+_OF_MODULE = {"last_unit": "distillation", "head": "low_rank"}
 _OPERATORS = ("Conv", "Relu", "Add")
 _CROPS_PER_RUN = 4
 
@@ -100,7 +102,7 @@ def _parts(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str]]:
     for tensor in model.graph.initializer:
         path = tensor.name.split(".")
         if len(path) > 2 and path[0] == "network":
-            of_value[tensor.name] = "first" if path[1:3] == ["backbone", "conv1"] else path[1]
+            of_value[tensor.name] = "first" if path[1:3] == ["backbone", "conv1"] else _OF_MODULE.get(path[1], path[1])
     weights = set(of_value)
     for node in model.graph.node:
         own = [of_value[name] for name in node.input if name in weights]
