@@ -16,7 +16,8 @@ precision, precision and recall at the threshold, and recall at 80 % precision, 
 region; the share of clean faces' points that are predicted occluded; and whether visibility is a probability. What
 nobody can tell is left out. Intervals are of 95 %, by bootstrap over faces.
 
-Faces are of the photos that the shipped network's training never saw, unless --part all is given.
+Faces are of the photos that the last run of the shipped network was not trained on, unless --part says otherwise:
+unseen, those that none of its runs was trained on, or all.
 """
 _EXAMPLE = """\
 example:
@@ -39,7 +40,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("labels", metavar="LABELS", type=Path, help="annotations/labels.csv")
     parser.add_argument("--photos", metavar="DIR", type=Path, required=True, help="folder that holds 300w/ and wflw/")
     parser.add_argument(
-        "--part", choices=("validation", "all"), default="validation", help="which faces (default: %(default)s)"
+        "--part",
+        choices=("unseen", "validation", "all"),
+        default="validation",
+        help="which faces (default: %(default)s)",
     )
     parser.add_argument(
         "--box", choices=("official", "tight"), default="official", help="which boxes (default: %(default)s)"

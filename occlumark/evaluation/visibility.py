@@ -23,9 +23,11 @@ from occlumark.evaluation.loop import BoxSource, given_box, measure_each
 from occlumark.markup import N_LANDMARKS, REGIONS
 from occlumark.metrics.visibility import average_precision, precision_recall_at, recall_at_precision, reliability
 
-Part = Literal["validation", "all"]
-#: Share and seed of the labelled photos that no training sees (train.config's validation_share of the shipped run).
-VALIDATION_SHARE, VALIDATION_SEED = 0.2, 0
+Part = Literal["unseen", "validation", "all"]
+#: Shares of the photos that were held out of every run of the shipped network, and of its last one (validation_share of
+#: their configurations), and the seed of both.
+HELD_OUT: dict[Part, float] = {"unseen": 0.05, "validation": 0.2}
+VALIDATION_SEED = 0
 #: Where 300W's and WFLW's training faces lie, below the folder that the labels' paths begin at.
 _W300 = ("300w/afw", "300w/lfpw/trainset", "300w/helen/trainset")
 _WFLW = "wflw/train"
@@ -128,7 +130,8 @@ def evaluate_visibility(
         photos: the folder that its paths begin at.
         detector: of 68 landmarks.
         threshold: points with a visibility below are predicted occluded, 0..1.
-        part: the faces of photos that the shipped run's training never saw, or all.
+        part: the faces of photos that no run of the shipped network was trained on, those that its last run was not, or
+            all.
         box: as in evaluate; a face without an official box is detected from its tight one.
 
     Raises:
@@ -138,9 +141,9 @@ def evaluate_visibility(
     check_markup(detector, N_LANDMARKS, "the labels")
     labels = VisibilityLabels.read(labels_path)
     samples, problems = labelled_samples(labels, photos)
-    if part == "validation":
+    if part in HELD_OUT:
         names, groups = [sample.name for sample in samples], [sample.group for sample in samples]
-        training, chosen = split_validation(names, VALIDATION_SHARE, VALIDATION_SEED, groups)
+        training, chosen = split_validation(names, HELD_OUT[part], VALIDATION_SEED, groups)
         samples = [samples[i] for i in whole_photos(names, training, chosen)]
     samples = [sample for sample in samples if sample.unknown is not None and not sample.unknown.all()]
     if not samples:

@@ -80,6 +80,9 @@ def test_the_validation_part_is_what_training_leaves_out(tmp_path, dot_network):
     part = evaluate_visibility(root / "labels.csv", root, detector, 0.5, "validation", "tight")
     _, chosen = split_validation([f"{name}.png" for name in names], 0.2, 0)
     assert len(whole.names) == 40 and part.names == [f"{names[i]}.png" for i in chosen] and 0 < len(chosen) < 20
+    unseen = evaluate_visibility(root / "labels.csv", root, detector, 0.5, "unseen", "tight")
+    _, fewer = split_validation([f"{name}.png" for name in names], 0.05, 0)
+    assert unseen.names == [f"{names[i]}.png" for i in fewer] and set(unseen.names) < set(part.names)
     assert whole.kinds == ["hand"] * 40 and (whole.states[:, :34] == 1).all() and (whole.states[:, 34:] == 0).all()
 
 
