@@ -16,11 +16,13 @@ def split_validation(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Divide samples into a training and a validation part, so that no photo has faces in both.
 
-    A sample's side depends on its photo's name and the seed alone: adding photos moves no other.
+    A sample's side depends on its photo's name and the seed alone, and on the photo's other faces where it has several
+    under names of their own: adding photos moves no other.
 
     Args:
         names: the samples' names.
-        share: of the photos that go to validation, 0 up to, not including, 1; met in expectation.
+        share: of the photos that go to validation, 0 up to, not including, 1; met in expectation. A photo whose faces
+            have names of their own (WFLW's `..__2.jpg`) is drawn once for each of them.
         seed: another one chooses other photos.
         groups: for each sample the name of its group, which stays on one side, that of validation where one of its
             photos is chosen; empty: of none. None: there are no groups.
@@ -31,13 +33,45 @@ def split_validation(
     Raises:
         ValueError: share is out of its range.
     """
+    chosen = _drawn(names, share, seed, groups)
+    photos = [_whole_photo(name) for name in names]
+    before = -1
+    while before != (before := int(chosen.sum())):  # a group may bring in a photo, and that one another group
+        chosen |= _among(photos, chosen)
+        if groups is not None:
+            chosen |= _among(groups, chosen)
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def held_out_whole(names: Sequence[str], share: float, seed: int, groups: Sequence[str] | None = None) -> np.ndarray:
+    """Those samples that runs up to the third occlumark's left out together with every other face of their photo.
+
+    These runs drew the faces of a photo one by one where they have names of their own, so that one could be held out
+    and another be trained on. What they left out is held out by split_validation, too.
+
+    Args:
+        names, share, seed, groups: as of split_validation.
+
+    Returns:
+        Their indices, ascending.
+    """
+    chosen = _drawn(names, share, seed, groups)
+    photos = [_whole_photo(name) for name in names]
+    return np.flatnonzero(chosen & ~_among(photos, ~chosen))
+
+
+def _drawn(names: Sequence[str], share: float, seed: int, groups: Sequence[str] | None) -> np.ndarray:
+    """(n,) bool: which samples are chosen by their own names or for their groups."""
     if not 0 <= share < 1:
         raise ValueError(f"the validation share is at least 0 and below 1, not {share}")
     chosen = np.array([hash_fraction(photo_identity(name), seed) < share for name in names], dtype=bool)
-    if groups is not None:
-        drawn_in = {group for group, is_chosen in zip(groups, chosen, strict=True) if group and is_chosen}
-        chosen |= np.array([group in drawn_in for group in groups], dtype=bool)
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    return chosen if groups is None else chosen | _among(groups, chosen)
+
+
+def _among(groups: Sequence[str], chosen: np.ndarray) -> np.ndarray:
+    """(n,) bool: which samples are of a group that has a chosen one; the empty group is none."""
+    found = {group for group, is_chosen in zip(groups, chosen, strict=True) if group and is_chosen}
+    return np.array([group in found for group in groups], dtype=bool)
 
 
 def photo_identity(name: str) -> str:
@@ -56,17 +90,7 @@ def hash_fraction(identity: str, seed: int) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def whole_photos(names: Sequence[str], training: np.ndarray, validation: np.ndarray) -> np.ndarray:
-    """Those of the validation samples of whose photo no face is for training, WFLW's siblings (`..__2.jpg`) included.
-
-    Args:
-        names: of all samples.
-        training: their indices by split_validation.
-        validation: the same.
-    """
-    trained = {_whole_photo(names[i]) for i in training}
-    return np.array([i for i in validation if _whole_photo(names[i]) not in trained], dtype=int)
-
-
 def _whole_photo(name: str) -> str:
+    """Its photo, also where the faces of one photo are numbered by WFLW's `__2`: which photo_identity leaves there, as
+    held-out photos are drawn by it."""
     return re.sub(r"__\d+$", "", photo_identity(name))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from occlumark.data.sample import Problem, Sample
-from occlumark.data.split import split_validation, whole_photos
+from occlumark.data.split import held_out_whole
 from occlumark.data.visibility_labels import VisibilityLabels
 from occlumark.data.w300 import read_w300
 from occlumark.data.wflw import read_wflw_points
@@ -143,8 +143,7 @@ def evaluate_visibility(
     samples, problems = labelled_samples(labels, photos)
     if part in HELD_OUT:
         names, groups = [sample.name for sample in samples], [sample.group for sample in samples]
-        training, chosen = split_validation(names, HELD_OUT[part], VALIDATION_SEED, groups)
-        samples = [samples[i] for i in whole_photos(names, training, chosen)]
+        samples = [samples[i] for i in held_out_whole(names, HELD_OUT[part], VALIDATION_SEED, groups)]
     samples = [sample for sample in samples if sample.unknown is not None and not sample.unknown.all()]
     if not samples:
         raise AnnotationError(f"no labelled face of the part {part} below {photos}")

@@ -21,6 +21,7 @@ from occlumark.export.onnx_graph import to_graph
 from occlumark.files import written_whole
 from occlumark.landmarker import EXPECTED_ERROR, FORMAT, OUTPUTS, PRESENCE
 from occlumark.model.face_finder import FinderNetwork
+from occlumark.model.layers import sample_map
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
 from occlumark.train.calibration import UNCALIBRATED, Calibration, calibrate
@@ -85,26 +86,6 @@ class RefinedForDetection(nn.Module):
         logit = self.calibration.logit_scale * refined.occlusion_logit + self.calibration.logit_offset
         outputs = (prediction.landmarks, (-logit).sigmoid(), refined.occlusion_map_logit.sigmoid(), error)
         return outputs if prediction.presence is None else (*outputs, prediction.presence.sigmoid())
-
-
-def sample_map(values: Float[Tensor, "B h w"], points: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L"]:
-    """The map's bilinear value at each point; beyond the outermost cells' centres, the nearest cell's.
-
-    Args:
-        values: one value a cell; the cells tile the unit square.
-        points: x, y in 0..1 of that square.
-    """
-    height, width = values.shape[-2:]
-    columns = _hat(points[..., 0] * width, width)
-    rows = _hat(points[..., 1] * height, height)
-    return torch.einsum("bly,blx,byx->bl", rows, columns, values)
-
-
-def _hat(position: Float[Tensor, "B L"], cells: int) -> Float[Tensor, "B L cells"]:
-    """Linear interpolation weights of the cells whose centres stand at 0.5, 1.5, ..."""
-    position = position.clamp(0.5, cells - 0.5)
-    centres = torch.arange(cells, device=position.device) + 0.5
-    return (1 - (position.unsqueeze(-1) - centres).abs()).clamp_min(0)
 
 
 def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, LandmarkConfig]:

@@ -1,6 +1,8 @@
-"""The 1-k-1 pathway that the geometry-aware and the distillation module share."""
+"""What several modules share: the 1-k-1 pathway, and reading a map where the landmarks are."""
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 
 def conv_bn_relu(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -18,3 +20,23 @@ def one_k_one(c_in: int, width: int, kernel: int) -> nn.Sequential:
     Paper: section 3.1, "a 1 x 1 conv. layer at the front and rear".
     """
     return nn.Sequential(conv_bn_relu(c_in, width, 1), conv_bn_relu(width, width, kernel))
+
+
+def sample_map(values: Float[Tensor, "B h w"], points: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L"]:
+    """The map's bilinear value at each point; beyond the outermost cells' centres, the nearest cell's.
+
+    Args:
+        values: one value a cell; the cells tile the unit square.
+        points: x, y in 0..1 of that square.
+    """
+    height, width = values.shape[-2:]
+    columns = _hat(points[..., 0] * width, width)
+    rows = _hat(points[..., 1] * height, height)
+    return torch.einsum("bly,blx,byx->bl", rows, columns, values)
+
+
+def _hat(position: Float[Tensor, "B L"], cells: int) -> Float[Tensor, "B L cells"]:
+    """Linear interpolation weights of the cells whose centres stand at 0.5, 1.5, ..."""
+    position = position.clamp(0.5, cells - 0.5)
+    centres = torch.arange(cells, device=position.device) + 0.5
+    return (1 - (position.unsqueeze(-1) - centres).abs()).clamp_min(0)

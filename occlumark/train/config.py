@@ -93,6 +93,9 @@ class LandmarkConfig(RunConfig):
     visibility_only: Annotated[float, Range(0, 1)] = 0.33
     """Of the training faces whose places are too rough to train landmarks, the share that an epoch takes for their
     visibility. Ours."""
+    real_labels: bool = True
+    """Whether training is told what something real occludes, where the pack knows it; if not, all of that is unknown,
+    and faces that only tell visibility are left out. Validation knows it anyway. Ours."""
     n_landmarks: int = N_LANDMARKS
     """How many landmarks a face has: 68, 29, 19 or 98, as the pack. Paper: 68 on 300W, 19 on AFLW."""
     network: NetworkConfig = field(default_factory=NetworkConfig)

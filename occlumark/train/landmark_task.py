@@ -1,5 +1,6 @@
 """Training the landmark network: a pack's faces, equation (3), and the error on faces kept apart."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,9 @@ class LandmarkTask:
                 load_photographed(occlude.cutouts, kind)
         if "mask" in occlude.kinds and occlude.probability:
             load_cutouts(occlude.masks)  # a wrong folder fails here, not by a loading process
+        self._told = self.pack
+        if not config.real_labels:
+            self._told = replace(self.pack, occlusion=np.full_like(self.pack.occlusion, UNKNOWN))
         self.data_digest = faces_digest(self.pack)
         self._spectrum: Spectrum | None = None
 
@@ -95,7 +99,8 @@ class LandmarkTask:
         exact = (self.pack.exact[self._training] == 1).any(axis=1)
         others = self._training[~exact]
         rng = np.random.default_rng((self.config.seed, epoch))
-        chosen = rng.permutation(len(others))[: round(self.config.visibility_only * len(others))]
+        share = self.config.visibility_only if self.config.real_labels else 0
+        chosen = rng.permutation(len(others))[: round(share * len(others))]
         return np.sort(np.concatenate([self._training[exact], others[chosen]]))
 
     def build(self) -> OcclusionAdaptiveNetwork:
@@ -144,7 +149,7 @@ class LandmarkTask:
     def batches(self, epoch: int, context: DistributedContext) -> DataLoader[Any]:
         """LandmarkBatch, of TrainingFaces' faces."""
         config = self.config
-        faces = TrainingFaces(self.pack, self._faces_of(epoch), config.crop, config.augment, config.seed, epoch)
+        faces = TrainingFaces(self._told, self._faces_of(epoch), config.crop, config.augment, config.seed, epoch)
         return training_batches(faces, config, epoch, context)
 
     def terms(

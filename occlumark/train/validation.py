@@ -13,6 +13,7 @@ from occlumark.markup import MARKUPS, N_LANDMARKS
 from occlumark.metrics.landmarks import face_sizes, nme_over, point_distances
 from occlumark.metrics.visibility import average_precision, recall_at_precision
 from occlumark.model.backbone import Backbone
+from occlumark.model.layers import sample_map
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
 from occlumark.occluders.kinds import TRAINING
@@ -126,21 +127,30 @@ def real_occlusion_scores(
     Returns:
         "validation/real_ap", the average precision of being occluded, "validation/real_recall_80", the highest recall
         at a precision of at least 80 %, and "validation/real_false", the share of visible landmarks predicted occluded.
-        Empty without a refinement or without labelled faces.
+        "validation/real_nme_occluded" and "validation/real_nme_visible": mean errors of such landmarks, over the sizes
+        that validation_sizes tells. With a distillation module also "validation/P_real_ap", of 1 - P where the
+        landmarks are. Empty without a refinement or without labelled faces.
     """
     if network.refinement is None or not len(indices):
         return {}
-    occluded = predict(network, pack, indices, config, device, occluded=False).occlusion_probability
+    predicted = predict(network, pack, indices, config, device, occluded=False)
     states = pack.occlusion[indices]
-    known = states != UNKNOWN
-    truth, score = states[known] == OCCLUDED, occluded[known]
+    known = (states != UNKNOWN) & predicted.known
+    truth, score = states[known] == OCCLUDED, predicted.occlusion_probability[known]
     if not truth.any():
         return {}
-    return {
+    errors = (predicted.distances / validation_sizes(pack, indices, config.crop)[:, None])[known]
+    found = {
         "validation/real_ap": average_precision(score, truth),
         "validation/real_recall_80": recall_at_precision(score, truth, 0.8),
         "validation/real_false": float((score[~truth] > 0.5).mean()),
+        "validation/real_nme_occluded": float(errors[truth].mean()),
+        "validation/real_nme_visible": float(errors[~truth].mean()),
     }
+    if network.config.distillation:
+        P = sample_map(torch.from_numpy(predicted.P), torch.from_numpy(predicted.truth / config.crop.size).float())
+        found["validation/P_real_ap"] = average_precision(1 - P.numpy()[known], truth)
+    return found
 
 
 def _about_P(clean: Predictions, occluded: Predictions) -> dict[str, float]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from occlumark.data.split import photo_identity, split_validation
+from occlumark.data.split import held_out_whole, photo_identity, split_validation
 
 NAMES = [f"lfpw/trainset/image_{i:04}.jpg" for i in range(2000)]
 
@@ -59,3 +59,26 @@ def test_a_group_stays_on_one_side_that_of_validation_where_one_of_it_is_chosen(
     training, validation = split_validation(names, 0.2, 0, groups)
     assert sorted([*alone, other]) == validation.tolist()
     assert len(training) + len(validation) == 200
+
+
+def test_wflws_siblings_follow_one_that_is_chosen_and_none_leaves_validation():
+    names = [f"wflw/{i // 3}_Group_{i // 3}_100__{i % 3 + 1}.jpg" for i in range(300)]
+    by_itself = {i for i, name in enumerate(names) if len(split_validation([name], 0.2, 0)[1])}
+    training, validation = split_validation(names, 0.2, 0)
+    assert by_itself < set(validation.tolist())
+    assert {i // 3 for i in by_itself} == {i // 3 for i in validation.tolist()}
+    assert not {i // 3 for i in training.tolist()} & {i // 3 for i in validation.tolist()}
+    whole = held_out_whole(names, 0.2, 0).tolist()
+    assert whole == [i for i in range(300) if {i // 3 * 3 + k for k in range(3)} <= by_itself]
+    assert 0 < len(whole) < len(by_itself)
+
+
+def test_a_group_brings_in_the_other_faces_of_its_photos():
+    names = [f"photo_{i:03d}__{k}.jpg" for i in range(60) for k in (1, 2)]
+    training, validation = split_validation(names, 0.2, 0)
+    inside, outside = int(validation[0]), int(training[0])
+    groups = [""] * 120
+    groups[inside] = groups[outside] = "same"
+    _, more = split_validation(names, 0.2, 0, groups)
+    assert set(more.tolist()) - set(validation.tolist()) == {outside, outside ^ 1}
+    assert outside not in held_out_whole(names, 0.2, 0, groups)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from occlumark.cli.main import main
-from occlumark.data.split import split_validation, whole_photos
+from occlumark.data.split import split_validation
 from occlumark.detect import Detector
 from occlumark.errors import AnnotationError
 from occlumark.evaluation.visibility import VisibilityEvaluation, evaluate_visibility
@@ -84,11 +84,6 @@ def test_the_validation_part_is_what_training_leaves_out(tmp_path, dot_network):
     _, fewer = split_validation([f"{name}.png" for name in names], 0.05, 0)
     assert unseen.names == [f"{names[i]}.png" for i in fewer] and set(unseen.names) < set(part.names)
     assert whole.kinds == ["hand"] * 40 and (whole.states[:, :34] == 1).all() and (whole.states[:, 34:] == 0).all()
-
-
-def test_a_sibling_in_training_takes_a_face_out_of_validation():
-    names = ["a_9__1.jpg", "a_9__2.jpg", "b_8__1.jpg"]
-    assert whole_photos(names, np.array([1]), np.array([0, 2])).tolist() == [2]
 
 
 def test_the_command_prints_tables_or_json_and_says_what_is_missing(tmp_path, dot_network, capsys):

@@ -11,8 +11,9 @@ import torch
 from onnx import numpy_helper
 
 from occlumark.errors import OcclumarkError
-from occlumark.export.landmarks import ForDetection, export, load_network, sample_map, to_onnx
+from occlumark.export.landmarks import ForDetection, export, load_network, to_onnx
 from occlumark.export.onnx_graph import halve_weights
+from occlumark.model.layers import sample_map
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
 from occlumark.model.refinement import RefinementConfig
 from occlumark.train.calibration import Calibration

@@ -108,3 +108,39 @@ def test_places_that_are_not_exact_train_no_landmark_but_tell_occlusion(pack_pat
     known = batch.occluded.isfinite().numpy()
     np.testing.assert_array_equal(batch.occluded.numpy()[known], (mirror >= 40)[known])
     assert known.sum() > 40
+
+
+def test_without_real_labels_training_is_told_nothing_and_validation_all(pack_path, tmp_path):
+    from occlumark.data.pack import PackConfig, write_pack
+    from occlumark.data.sample import Sample
+    from occlumark.train.config import LandmarkConfig, LandmarkOptimiserConfig
+    from occlumark.train.distributed import DistributedContext
+    from occlumark.train.landmark_task import LandmarkTask
+
+    rng, occluded = np.random.default_rng(0), np.arange(68) < 20
+    photo = pack_path.parent / "face0.png"
+    samples = [
+        Sample(f"photo{i:03d}.png", photo, points, None, occluded, inexact=np.full(68, i % 2 > 0))
+        for i, points in enumerate(rng.uniform(20, 100, (40, 68, 2)))
+    ]
+    path = tmp_path / "labelled.pack"
+    write_pack(samples, path, PackConfig(size=96, extent=1.9))
+    config = LandmarkConfig(
+        workers=0,
+        validation_share=0.2,
+        visibility_only=1.0,
+        crop=CROP,
+        optimiser=LandmarkOptimiserConfig(batch=8),
+        augment=AugmentConfig(occlude=OccludeConfig(probability=0)),
+    )
+    told = LandmarkTask(config, path)
+    untold = LandmarkTask(replace(config, real_labels=False), path)
+    assert told.training_size == len(told.training) and untold.training_size < told.training_size
+    np.testing.assert_array_equal(told.labelled, untold.labelled)
+    assert len(untold.labelled) and (untold.pack.occlusion[untold.labelled] != UNKNOWN).all()
+    with DistributedContext.join("cpu") as context:
+        for task, share in ((told, 20 / 68), (untold, 0)):
+            batch = next(iter(task.batches(0, context)))
+            inside = ((batch.landmarks >= 0) & (batch.landmarks < 64)).all(-1)
+            known = batch.occluded[inside].isfinite()
+            assert known.all() if share else not known.any()

@@ -1,16 +1,18 @@
 """What a run is judged by, with networks whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from occlumark.crop import CropConfig
-from occlumark.data.pack import Pack
+from occlumark.data.pack import OCCLUDED, UNKNOWN, VISIBLE, Pack
 from occlumark.model.network import NetworkConfig, NetworkOutput
 from occlumark.model.refinement import Refined
 from occlumark.train import validation
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.validation import predict, scores
+from occlumark.train.validation import predict, real_occlusion_scores, scores, validation_sizes
 
 CONFIG = LandmarkConfig(crop=CropConfig(size=64))
 CPU = torch.device("cpu")
@@ -112,3 +114,33 @@ def test_scales_are_in_crop_pixels(pack_path):
     )
     np.testing.assert_array_equal(seen.scale, 8)  # the logarithm 0 stands for one cell
     assert seen.occlusion_probability.max() < 1e-4
+
+
+def test_real_occlusion_by_hand(pack_path):
+    pack, indices = Pack.open(pack_path), np.arange(2)
+    states = np.full(pack.occlusion.shape, UNKNOWN, np.uint8)
+    states[:2, :10], states[:2, 10:14] = VISIBLE, OCCLUDED
+    pack = replace(pack, occlusion=states)
+    guess = np.zeros((2, 68))
+    guess[0, 10:14] = guess[1, 0] = 1  # the first face's all found, the second's missed, and one that is none
+    # P of the second face is low in the lower half alone
+    P = np.stack([np.ones((2, 2)), [[1, 1], [0, 0]]])
+    found = real_occlusion_scores(Oracle(object(), [guess], P=[P]), pack, indices, CONFIG, CPU)
+    assert found["validation/real_recall_80"] == pytest.approx(4 / 8)
+    assert found["validation/real_false"] == pytest.approx(1 / 20)
+    plain = predict(Oracle(None), pack, indices, CONFIG, CPU, occluded=False)
+    errors = plain.distances / validation_sizes(pack, indices, CONFIG.crop)[:, None]
+    assert found["validation/real_nme_occluded"] == pytest.approx(errors[:, 10:14].mean())
+    assert found["validation/real_nme_visible"] == pytest.approx(errors[:, :10].mean())
+    # of the second face's points those further down are the more occluded by 1 - P; all of the first come last, as ties
+    y = plain.truth[1, :14, 1]
+    score = np.concatenate([np.zeros(14), ((y - 16) / 32).clip(0, 1)])
+    truth = np.tile([*[False] * 10, *[True] * 4], 2)
+    order = np.argsort(-score, kind="stable")
+    first = score[order] > 0
+    hits = truth[order][first]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    expected = ((precision * hits).sum() + (8 - hits.sum()) * 8 / 28) / 8
+    assert found["validation/P_real_ap"] == pytest.approx(expected)
+    known = replace(pack, occlusion=np.full(pack.occlusion.shape, VISIBLE, np.uint8))
+    assert real_occlusion_scores(Oracle(object(), [guess], P=[P]), known, indices, CONFIG, CPU) == {}
