@@ -21,7 +21,7 @@ def make(inputs: Inputs) -> list[Path]:
     """Write figure4.md, figure4.csv and figure4.png; the files written.
 
     Raises:
-        MissingInputError: the annotations and predictions, scipy or matplotlib are not here.
+        MissingInputError: the annotations and predictions, or matplotlib, are not here.
         OcclumarkError: as in read_all and write_page.
     """
     ours = read_all(inputs.errors, PREFIX)

@@ -140,7 +140,7 @@ def errors_on_cofw68(annotations: Path, photos: Path, detector: Detector) -> Pho
 
     Raises:
         AnnotationError: a face cannot be used, or the data set cannot be read.
-        OcclumarkError: scipy or h5py is not installed, or the network is of another markup.
+        OcclumarkError: h5py is not installed, or the network is of another markup.
     """
     return _from_official_boxes(*read_cofw68(annotations, photos), detector, "inter_ocular")
 
@@ -155,7 +155,7 @@ def errors_on_aflw(folder: Path, detector: Detector, n_train: int = N_TRAIN) -> 
 
     Raises:
         AnnotationError: a face cannot be used, or the list cannot be read.
-        OcclumarkError: scipy is not installed, or the network is of another markup.
+        OcclumarkError: the network is of another markup.
     """
     samples, problems = read_aflw_any(folder, n_train)
     return _from_official_boxes([s for s in samples if "full" in s.subsets], problems, detector, "box_width")

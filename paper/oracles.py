@@ -61,7 +61,7 @@ def oracles(inputs: Inputs) -> list[Oracle]:
     """Every known number with what came.
 
     Raises:
-        MissingInputError: the predictions, or scipy, are not here.
+        MissingInputError: the predictions are not here.
         AnnotationError: a file is not as published.
     """
     systems = systems_on_cofw68(inputs)

@@ -9,7 +9,7 @@ import numpy as np
 from occlumark.data.cofw68 import read_cofw68
 from occlumark.errors import AnnotationError
 from occlumark.metrics.landmarks import point_errors
-from paper.inputs import Inputs, need_package
+from paper.inputs import Inputs
 
 #: The systems' files, by the names of protocols and papers.
 SYSTEMS = {
@@ -64,11 +64,10 @@ def systems_on_cofw68(inputs: Inputs) -> dict[str, Predictions]:
     """The five older systems' predictions beside COFW68's annotations.
 
     Raises:
-        MissingInputError: they, or scipy, are not here.
+        MissingInputError: they are not here.
         AnnotationError: a file is not as published.
     """
     folder = inputs.data("cofw68")
-    need_package("scipy", "data")
     samples, problems = read_cofw68(folder)
     if problems:
         raise AnnotationError(

@@ -8,6 +8,7 @@ The n-th input of a kind depends on its seed and n alone. One process at a time,
 import argparse
 import hashlib
 import multiprocessing
+import os
 import resource
 import signal
 import sys
@@ -90,7 +91,7 @@ def fuzz(kind: str, count: int, seed: int) -> list[Failure]:
     context = multiprocessing.get_context("spawn")
     at = context.Value("q", 0)
     told: SimpleQueue[Failure] = context.SimpleQueue()
-    with tempfile.TemporaryDirectory() as folder:
+    with _folder() as folder:
         while at.value < count:
             process = context.Process(target=_work, args=(kind, folder, seed, count, at, told))
             process.start()
@@ -101,6 +102,11 @@ def fuzz(kind: str, count: int, seed: int) -> list[Failure]:
                 failures.append(Failure(at.value, "hang" if hung else f"ended ({process.exitcode})"))
                 at.value += 1
     return failures
+
+
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    """For the inputs: in memory where there is such a folder, as writing to a disk takes longer than reading."""
+    return tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 
 
 def _wait(process: multiprocessing.process.BaseProcess, at: "Synchronized[int]") -> bool:
@@ -152,7 +158,7 @@ def keep(kind: str, failure: Failure, seed: int) -> Path:
     seeds = KINDS[kind].seeds()
     content = input_number(kind, seeds, seed, failure.number)
     if " in " in failure.reason:  # an exception: other inputs end their process, or take long
-        with tempfile.TemporaryDirectory() as folder:
+        with _folder() as folder:
             smaller = Path(folder, "smaller")
             smaller.write_bytes(content)
             # A process of its own: a piece of an input that fails may end it.
@@ -188,12 +194,16 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2_000, help="inputs a kind (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="*", choices=[*KINDS], default=[*KINDS], metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument("--counts", type=Path, metavar="FILE", help="add a line a kind to it: kind,seed,inputs,failed")
     args = parser.parse_args()
     failed = False
     for kind in args.kinds or KINDS:
         start = time.monotonic()
         failures = fuzz(kind, args.count, args.seed)
         print(f"{kind}: {args.count} inputs, {len(failures)} failed, {time.monotonic() - start:.0f} s", flush=True)
+        if args.counts:
+            with args.counts.open("a", encoding="utf-8") as counts:
+                counts.write(f"{kind},{args.seed},{args.count},{len(failures)}\n")
         seen: set[str] = set()
         for failure in failures:
             if failure.reason not in seen:  # one of each

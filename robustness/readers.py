@@ -5,10 +5,10 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -16,10 +16,11 @@ from occlumark.config import load, parse_json
 from occlumark.data.pack import Pack, PackConfig, write_pack
 from occlumark.data.sample import Sample
 from occlumark.data.wflw import LISTS
-from occlumark.errors import ConfigError
+from occlumark.errors import ConfigError, PhotoError
 from occlumark.face import Face
 from occlumark.packaged import packaged_finder
 from occlumark.photo import read_photo
+from robustness.pictures import animated, by_pillow, jpeg_2000, netpbm, picture
 
 #: Photos are read with this limit: one of the default's 100 megapixels may take 1 GB where nothing is wrong with it.
 MAX_PIXELS = 20_000_000
@@ -54,54 +55,12 @@ def prepared(folder: Path, kind: Kind) -> Path:
     Returns:
         Where the file of this kind goes.
     """
-    (photo,) = _by_pillow("JPEG")()
+    (photo,) = by_pillow("JPEG")()
     path = folder / kind.name
     for place in (path, *(folder / name for name in BESIDE)):
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(photo)
     return path
-
-
-def _picture() -> np.ndarray:
-    ramp = np.linspace(0, 255, 40 * 24 * 3).reshape(24, 40, 3)
-    return (ramp + np.random.default_rng(0).normal(0, 20, ramp.shape)).clip(0, 255).astype(np.uint8)
-
-
-def _by_pillow(form: str, *options: dict[str, object]) -> Callable[[], list[bytes]]:
-    def make() -> list[bytes]:
-        files = []
-        for values in options or ({},):
-            values = dict(values)
-            mode = str(values.pop("mode", "RGB"))
-            file = io.BytesIO()
-            Image.fromarray(_picture()).convert(mode).save(file, form, **values)
-            files.append(file.getvalue())
-        return files
-
-    return make
-
-
-def _animated() -> list[bytes]:
-    frames = [Image.fromarray(np.roll(_picture(), i, axis=1)) for i in range(3)]
-    file = io.BytesIO()
-    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
-    return [*_by_pillow("GIF")(), file.getvalue()]
-
-
-def _netpbm() -> list[bytes]:
-    grey = _picture()[..., 0]
-    text = " ".join(map(str, grey.ravel()))
-    return [
-        b"P5 40 24 255\n" + grey.tobytes(),
-        b"P6 40 24 255\n" + _picture().tobytes(),
-        f"P2\n# a comment\n40 24 255\n{text}\n".encode(),
-        b"P4 40 24\n" + np.packbits(grey > 99, axis=1).tobytes(),
-        b"P5 40 24 65535\n" + grey.astype(">u2").tobytes(),
-    ]
-
-
-def _jpeg_2000() -> list[bytes]:
-    return [bytes(cv2.imencode(".jp2", cv2.resize(_picture(), (128, 96)))[1])]
 
 
 def _landmarks(n: int = 68) -> np.ndarray:
@@ -144,7 +103,7 @@ def _face() -> list[bytes]:
 def _pack() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder, "a.png")
-        Image.fromarray(_picture()).save(photo)
+        Image.fromarray(picture()).save(photo)
         samples = [Sample(name, photo, _landmarks(), None) for name in ("a.png", "b.png")]
         write_pack(samples, Path(folder, "a.pack"), PackConfig(size=32))
         return [Path(folder, "a.pack").read_bytes()]
@@ -187,7 +146,7 @@ def _onnx() -> list[bytes]:
 def _read_onnx(path: Path) -> object:
     from occlumark.finder import NetworkFinder
 
-    return NetworkFinder(weights=path, threads=1)(_picture())
+    return NetworkFinder(weights=path, threads=1)(picture())
 
 
 def _aflw_mat() -> list[bytes]:
@@ -201,6 +160,7 @@ def _aflw_mat() -> list[bytes]:
         "data": points,
         "mask_new": np.ones((2, 19)),
         "nameList": names,
+        "ra": np.array([[2, 1]]),
     }
     files = []
     for compressed in (False, True):
@@ -208,6 +168,21 @@ def _aflw_mat() -> list[bytes]:
         scipy.io.savemat(file, values, do_compression=compressed)
         files.append(file.getvalue())
     return files
+
+
+def _cofw_mat() -> list[bytes]:
+    import h5py
+
+    rows = np.tile(np.r_[_landmarks(29).T.ravel(), np.zeros(29)], (2, 1))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.mat")
+        with h5py.File(path, "w") as mat:
+            cells = mat.create_dataset("IsT", (1, 2), dtype=h5py.ref_dtype)
+            for i, photo in enumerate((picture().T, picture()[..., 0].T)):
+                cells[0, i] = mat.create_dataset(f"#refs#/{i}", data=photo, compression="gzip" if i else None).ref
+            mat.create_dataset("phisT", data=rows.T)
+            mat.create_dataset("bboxesT", data=np.tile([1.0, 2, 30, 20], (2, 1)).T)
+        return [path.read_bytes()]
 
 
 def _sqlite() -> list[bytes]:
@@ -238,6 +213,16 @@ def _read_wflw(path: Path) -> object:
     from occlumark.data.wflw import read_wflw
 
     return read_wflw(path.parents[2])
+
+
+def _read_cofw(path: Path) -> object:
+    from occlumark.data.cofw import read_cofw
+
+    samples, _ = read_cofw(path.parent)
+    for sample in samples:
+        with suppress(PhotoError):
+            sample.read_photo()
+    return samples
 
 
 def _read_aflw(path: Path) -> object:
@@ -278,17 +263,17 @@ def _photo(path: Path) -> object:
 
 
 KINDS = {
-    "jpeg": Kind(_by_pillow("JPEG", {}, {"progressive": True}, {"mode": "CMYK"}, {"mode": "L"}), "a.jpg", _photo),
-    "png": Kind(_by_pillow("PNG", {}, {"mode": "P"}, {"mode": "LA"}, {"mode": "I;16"}), "a.png", _photo),
-    "webp": Kind(_by_pillow("WEBP", {}, {"lossless": True}), "a.webp", _photo),
-    "gif": Kind(_animated, "a.gif", _photo),
-    "bmp": Kind(_by_pillow("BMP", {}, {"mode": "P"}, {"mode": "1"}), "a.bmp", _photo),
+    "jpeg": Kind(by_pillow("JPEG", {}, {"progressive": True}, {"mode": "CMYK"}, {"mode": "L"}), "a.jpg", _photo),
+    "png": Kind(by_pillow("PNG", {}, {"mode": "P"}, {"mode": "LA"}, {"mode": "I;16"}), "a.png", _photo),
+    "webp": Kind(by_pillow("WEBP", {}, {"lossless": True}), "a.webp", _photo),
+    "gif": Kind(animated, "a.gif", _photo),
+    "bmp": Kind(by_pillow("BMP", {}, {"mode": "P"}, {"mode": "1"}), "a.bmp", _photo),
     "tiff": Kind(
-        _by_pillow("TIFF", {}, {"compression": "tiff_lzw"}, {"compression": "jpeg"}, {"mode": "I;16"}), "a.tif", _photo
+        by_pillow("TIFF", {}, {"compression": "tiff_lzw"}, {"compression": "jpeg"}, {"mode": "I;16"}), "a.tif", _photo
     ),
-    "netpbm": Kind(_netpbm, "a.ppm", _photo),
-    "jpeg2000": Kind(_jpeg_2000, "a.jp2", _photo),
-    "avif": Kind(_by_pillow("AVIF"), "a.avif", _photo),
+    "netpbm": Kind(netpbm, "a.ppm", _photo),
+    "jpeg2000": Kind(jpeg_2000, "a.jp2", _photo),
+    "avif": Kind(by_pillow("AVIF"), "a.avif", _photo),
     "pts": Kind(_pts, "a.pts", _read_pts),
     "scenes": Kind(_scenes, "boxes.csv", _read_scenes),
     "boxes": Kind(_boxes, "detector_boxes.csv", _read_boxes),
@@ -300,4 +285,5 @@ KINDS = {
     "onnx": Kind(_onnx, "a.onnx", _read_onnx),
     "mat": Kind(_aflw_mat, "AFLWinfo_release.mat", _read_aflw),
     "sqlite": Kind(_sqlite, "aflw.sqlite", _read_aflw_database),
+    "hdf5": Kind(_cofw_mat, "COFW_test_color.mat", _read_cofw),
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from occlumark.data.annotation import check_landmarks, check_official_box, file_exists, numbered
-from occlumark.data.matlab import read_mat, variable
+from occlumark.data.matlab import read_mat, texts, variable
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError
 
@@ -39,17 +39,17 @@ def read_aflw(folder: Path, n_train: int = N_TRAIN) -> tuple[list[Sample], list[
 
     Raises:
         AnnotationError: no such list, or not the one that was published, or no usable face.
-        OcclumarkError: scipy is not installed.
     """
     table = folder / LIST_FILE
     variables = read_mat(table)
     boxes = variable(table, variables, "bbox", (None, 4))
     points = variable(table, variables, "data", (len(boxes), 2 * N_AFLW))
     visible = variable(table, variables, "mask_new", (len(boxes), N_AFLW))
-    photos = [str(np.ravel(cell)[0]) for cell in variable(table, variables, "nameList", (len(boxes), 1))[:, 0]]
-    order = np.ravel(variables.get("ra", [])).astype(int) - 1
-    if not np.array_equal(np.sort(order), np.arange(len(boxes))):
+    photos = texts(table, variables, "nameList", len(boxes))
+    ranks = np.ravel(variables.get("ra", []))
+    if ranks.dtype.kind not in "iuf" or not np.array_equal(np.sort(ranks), np.arange(1, len(boxes) + 1)):
         raise AnnotationError(f"{table}: ra is no permutation of 1 to {len(boxes)}")
+    order = ranks.astype(int) - 1
     names, root = numbered(photos), _photo_root(folder, photos)
     samples, problems = [], []
     for rank, i in enumerate(order):

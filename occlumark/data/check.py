@@ -113,7 +113,6 @@ def check_cofw68(folder: Path) -> Check:
 
     Raises:
         AnnotationError: no such annotations.
-        OcclumarkError: scipy is not installed.
     """
     samples, problems = read_cofw68(folder)
     absent = [sample.photo for sample in samples if isinstance(sample.photo, AbsentPhoto)]
@@ -126,7 +125,6 @@ def check_aflw(folder: Path) -> Check:
 
     Raises:
         AnnotationError: none of them is there, or no usable face.
-        OcclumarkError: scipy is not installed.
     """
     samples, problems = read_aflw_any(folder)
     if not any(sample.subsets for sample in samples):

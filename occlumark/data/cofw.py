@@ -1,5 +1,6 @@
 """COFW: 29 points with occlusion flags; photos and annotations in one MATLAB file for training and one for testing."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,12 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from occlumark.data.annotation import check_landmarks, check_official_box
-from occlumark.data.matlab import open_mat73
+from occlumark.data.matlab import BROKEN_HDF5, open_mat73
 from occlumark.data.sample import Problem, Sample
-from occlumark.errors import AnnotationError, PhotoError
+from occlumark.errors import AnnotationError, PhotoError, one_line
 from occlumark.files import files_below
+from occlumark.photo import MAX_PIXELS
 
 N_COFW = 29
+#: Numbers of an array of annotations or references; the training file has 1345 x 87.
+_MAX_VALUES = 10_000_000
 
 
 class _Part(NamedTuple):
@@ -51,7 +55,7 @@ class CofwPhoto:
                 stored = mat[mat[self.images][()].ravel()[self.index]]
                 _check_photo(stored)
                 pixels = stored[()]
-        except (AnnotationError, OSError, KeyError, IndexError, ValueError, RuntimeError) as error:
+        except AnnotationError as error:
             raise PhotoError(f"cannot read photo {self.index + 1} of {self.file}: {error}") from error
         if pixels.ndim == 2:
             pixels = np.repeat(pixels[None], 3, axis=0)
@@ -114,8 +118,12 @@ def read_cofw_file(file: Path) -> tuple[list[Sample], list[Problem]]:
                 _check_photo(mat[images[index]])
                 photo = CofwPhoto(file, part.images, index)
                 samples.append(_sample(name, photo, row, box, subset))
-            except (AnnotationError, ValueError) as error:  # ValueError: a reference into nothing
+            except AnnotationError as error:
                 problems.append(Problem(name, str(error), subset))
+            except BROKEN_HDF5 as error:
+                problems.append(
+                    Problem(name, f"its photo cannot be read: {one_line(str(error) or type(error).__name__)}", subset)
+                )
     return samples, problems
 
 
@@ -160,11 +168,8 @@ def _variables(file: Path, mat: Any, part: _Part) -> tuple[np.ndarray, np.ndarra
     missing = [name for name in (part.images, part.annotations, part.boxes) if name not in mat]
     if missing:
         raise AnnotationError(f"{file} is no file of COFW: it has no {missing[0]}")
-    try:
-        images = mat[part.images][()].ravel()
-        rows, boxes = mat[part.annotations][()].T, mat[part.boxes][()].T
-    except (OSError, AttributeError) as error:  # torn data, or groups where arrays should be
-        raise AnnotationError(f"cannot read {file}: {error}") from error
+    images, rows, boxes = (_values(file, mat[name]) for name in (part.images, part.annotations, part.boxes))
+    images, rows, boxes = images.ravel(), rows.T, boxes.T
     n = len(images)
     if images.dtype != object or rows.shape != (n, 3 * N_COFW) or boxes.shape != (n, 4):
         raise AnnotationError(
@@ -174,10 +179,20 @@ def _variables(file: Path, mat: Any, part: _Part) -> tuple[np.ndarray, np.ndarra
     return images, rows, boxes
 
 
+def _values(file: Path, stored: Any) -> np.ndarray:
+    """All of an array in the file."""
+    shape = getattr(stored, "shape", None)  # a group has none, an array without room has None
+    if shape is None or math.prod(shape) > _MAX_VALUES:
+        raise AnnotationError(f"{file} is no file of COFW: {stored.name} is {shape}; expected an array")
+    return np.asarray(stored[()])
+
+
 def _check_photo(stored: Any) -> None:
-    shape: tuple[int, ...] = getattr(stored, "shape", ())
+    shape: tuple[int, ...] = getattr(stored, "shape", None) or ()
     if not (len(shape) == 2 or (len(shape) == 3 and shape[0] == 3)) or stored.dtype != np.uint8 or 0 in shape:
         raise AnnotationError("its photo is neither grey nor RGB of 8 bits")
+    if math.prod(shape) > 3 * MAX_PIXELS:
+        raise AnnotationError(f"its photo has more than {MAX_PIXELS / 1e6:g} megapixels")
 
 
 def _sample(name: str, photo: CofwPhoto, row: np.ndarray, box: np.ndarray, subset: str) -> Sample:

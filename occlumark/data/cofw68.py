@@ -27,7 +27,7 @@ def read_cofw68(folder: Path, photos: Path | None = None) -> tuple[list[Sample],
 
     Raises:
         AnnotationError: no such folder or box file, no usable face, or another number of photos than of boxes.
-        OcclumarkError: scipy, or with photos h5py, is not installed.
+        OcclumarkError: with photos, h5py is not installed.
     """
     data = next((found for found in (folder, folder / "COFW68_Data") if (found / BOX_FILE).is_file()), None)
     if data is None:

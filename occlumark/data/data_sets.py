@@ -48,7 +48,6 @@ def read_aflw_any(folder: Path, n_train: int = N_TRAIN) -> Read:
 
     Raises:
         AnnotationError: none of them is there, or no usable face.
-        OcclumarkError: scipy is not installed, for the list.
     """
     if (folder / LIST_FILE).is_file():
         return read_aflw(folder, n_train)

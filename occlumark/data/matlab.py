@@ -1,7 +1,5 @@
 """MATLAB's files: those of version 7.3 are HDF5, the older ones a format of their own."""
 
-import importlib
-import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,35 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from occlumark.errors import AnnotationError, OcclumarkError
+from occlumark.data.mat5 import MAX_BYTES, parse_mat5
+from occlumark.errors import AnnotationError, OcclumarkError, one_line
 
-# What scipy's reader raises for bytes that are not what they promise, beside its own error.
-_BROKEN = (
-    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, NameError),
-    *(MemoryError, RecursionError, struct.error, zlib.error),
-)
+#: What h5py raises, at any moment, for bytes that are not what they promise.
+BROKEN_HDF5 = (OSError, LookupError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError)
 
 
 def read_mat(path: Path) -> dict[str, np.ndarray]:
     """Read a .mat file older than version 7.3.
 
     Returns:
-        Its variables by name.
+        Its variables of numbers, texts and cells by name, as parse_mat5 says.
 
     Raises:
         AnnotationError: no such file, or not such a file.
-        OcclumarkError: scipy is not installed.
     """
-    io = _extra("scipy.io", path)
     if not path.is_file():
         raise AnnotationError(f"cannot read {path}: no such file")
     try:
-        variables: dict[str, np.ndarray] = io.loadmat(path, appendmat=False)
-    except NotImplementedError as error:  # scipy's answer to 7.3
-        raise AnnotationError(f"{path} is a .mat file of version 7.3; expected an older one, as published") from error
-    except (*_BROKEN, io.matlab.MatReadError) as error:
-        raise AnnotationError(f"cannot read {path} as a .mat file: {_one_line(error)}") from error
-    return variables
+        with path.open("rb") as file:
+            return parse_mat5(file.read(MAX_BYTES + 1))
+    except (OSError, ValueError, zlib.error) as error:
+        raise AnnotationError(
+            f"cannot read {path} as a .mat file: {one_line(str(error) or type(error).__name__)}"
+        ) from error
 
 
 @contextmanager
@@ -46,21 +40,29 @@ def open_mat73(path: Path) -> Iterator[Any]:
     """Open a .mat file of version 7.3 for reading, as an h5py.File. MATLAB's arrays have their axes reversed in it.
 
     Raises:
-        AnnotationError: no such file, or not such a file.
+        AnnotationError: no such file, or not such a file, also where reading it fails later.
         OcclumarkError: h5py is not installed.
     """
-    h5py = _extra("h5py", path)
+    try:
+        import h5py
+    except ModuleNotFoundError as error:
+        raise OcclumarkError(f"reading {path} needs h5py; install it: pip install 'occlumark[data]'") from error
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        reason = "no such file" if not path.exists() else _one_line(error)
+        reason = "no such file" if not path.exists() else one_line(str(error) or type(error).__name__)
         raise AnnotationError(f"cannot read {path} as a .mat file of version 7.3: {reason}") from error
     with file:
-        yield file
+        try:
+            yield file
+        except BROKEN_HDF5 as error:
+            raise AnnotationError(
+                f"cannot read {path} as a .mat file of version 7.3: {one_line(str(error) or type(error).__name__)}"
+            ) from error
 
 
 def variable(path: Path, variables: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """A file's variable of that name, checked for its shape.
+    """A file's variable of numbers of that name, checked for its shape.
 
     Args:
         path: named in the message.
@@ -69,8 +71,28 @@ def variable(path: Path, variables: dict[str, np.ndarray], name: str, shape: tup
         shape: None where any length will do.
 
     Raises:
-        AnnotationError: it is missing or has another shape.
+        AnnotationError: it is missing, holds no numbers or has another shape.
     """
+    found = _shaped(path, variables, name, shape)
+    if found.dtype.kind not in "iuf":
+        raise AnnotationError(f"{path}: {name} holds no numbers")
+    return found
+
+
+def texts(path: Path, variables: dict[str, np.ndarray], name: str, n: int) -> list[str]:
+    """The n texts of a file's variable of that name, n x 1 cells.
+
+    Raises:
+        AnnotationError: it is missing, has another shape or holds something else.
+    """
+    found = _shaped(path, variables, name, (n, 1))
+    for i, cell in enumerate(found[:, 0]):
+        if not isinstance(cell, np.ndarray) or cell.dtype.kind != "U" or cell.shape != (1,):
+            raise AnnotationError(f"{path}: cell {i + 1} of {name} is no line of text")
+    return [str(cell[0]) for cell in found[:, 0]]
+
+
+def _shaped(path: Path, variables: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
     expected = " x ".join("n" if length is None else str(length) for length in shape)
     if name not in variables:
         raise AnnotationError(f"{path} has no variable {name}; expected one of {expected}")
@@ -81,16 +103,3 @@ def variable(path: Path, variables: dict[str, np.ndarray], name: str, shape: tup
         came = " x ".join(map(str, found.shape))
         raise AnnotationError(f"{path}: {name} is {came}; expected {expected}")
     return found
-
-
-def _extra(module: str, path: Path) -> Any:
-    """A module that is no dependency of detection."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        package = module.partition(".")[0]
-        raise OcclumarkError(f"reading {path} needs {package}; install it: pip install 'occlumark[data]'") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -83,7 +83,7 @@ def write_cofw() -> Callable[..., Cofw]:
 @pytest.fixture
 def write_cofw68() -> Callable[..., np.ndarray]:
     """A function that writes COFW68's boxes and annotations, and gives the (n, 68, 2) points, counted from 1."""
-    io = pytest.importorskip("scipy.io", reason="needs scipy (the data extra)")
+    io = pytest.importorskip("scipy.io", reason="needs scipy (the test extra)")
 
     def write(folder: Path, n: int) -> np.ndarray:
         (folder / "test_annotations").mkdir(parents=True)
@@ -104,7 +104,7 @@ def write_aflw() -> Callable[..., dict[str, np.ndarray]]:
 
     Faces 0 and 1 share a photo. All landmarks of an even face are visible, landmark 3 of an odd one is not.
     """
-    io = pytest.importorskip("scipy.io", reason="needs scipy (the data extra)")
+    io = pytest.importorskip("scipy.io", reason="needs scipy (the test extra)")
 
     def write(folder: Path, order: Sequence[int], photos: str = "data/flickr") -> dict[str, np.ndarray]:
         n = len(order)

@@ -86,7 +86,6 @@ def test_a_list_that_is_another(
 
 
 def test_no_list(tmp_path: Path) -> None:
-    pytest.importorskip("scipy.io", reason="needs scipy (the data extra)")
     with pytest.raises(AnnotationError, match=r"cannot read .*AFLWinfo_release\.mat: no such file"):
         read_aflw(tmp_path)
 

@@ -120,7 +120,6 @@ def test_the_copies_at_hand(shared: Path) -> None:
 
 
 def test_the_copy_of_cofw68_at_hand(shared: Path) -> None:
-    pytest.importorskip("scipy.io", reason="needs scipy (the data extra)")
     whole = CHECKS["cofw68"](shared / "data/cofw68")
     assert whole.complete and counts(whole)["test"] == (507, 507)
     assert np.mean([sample.occluded.mean() for sample in whole.samples]) == pytest.approx(0.2290, abs=5e-5)

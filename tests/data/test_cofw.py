@@ -96,3 +96,35 @@ def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "COFW_test_color.mat").touch()
     with pytest.raises(OcclumarkError, match=r"needs h5py; install it: pip install 'occlumark\[data\]'"):
         read_cofw(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("phisTr", (87, 1 << 20)), ("bboxesTr", None), ("IsTr", (1 << 30, 1 << 30))]
+)
+def test_arrays_of_no_end_and_without_shape_are_refused(
+    tmp_path: Path, write_cofw: WriteCofw, name: str, shape: tuple[int, ...] | None
+) -> None:
+    """An array that nobody wrote to takes no room in the file: 2^60 numbers are a kilobyte."""
+    write_cofw(tmp_path / "COFW_train_color.mat", "IsTr", "phisTr", "bboxesTr", 3)
+    with h5py.File(tmp_path / "COFW_train_color.mat", "r+") as mat:
+        del mat[name]
+        mat.create_dataset(
+            name, shape, "f8", chunks=(1, 64) if shape else None, data=None if shape else h5py.Empty("f8")
+        )
+    with pytest.raises(AnnotationError, match=rf"no file of COFW: /{name} is .*; expected an array"):
+        read_cofw(tmp_path)
+
+
+def test_a_damaged_photo_is_one_problem_and_the_others_are_read(tmp_path: Path, write_cofw: WriteCofw) -> None:
+    file = tmp_path / "COFW_train_color.mat"
+    write_cofw(file, "IsTr", "phisTr", "bboxesTr", 3)
+    with h5py.File(file, "r+") as mat:
+        mat["IsTr"][0, 1] = h5py.Reference()
+        del mat["#refs#/2"]
+        mat["#refs#"].create_dataset("2", (1 << 20, 1 << 20), "u1", chunks=(64, 64))
+        mat["IsTr"][0, 2] = mat["#refs#/2"].ref
+    samples, problems = read_cofw(tmp_path)
+    assert [sample.name for sample in samples] == ["COFW_train_color/0001"]
+    reasons = {problem.name: problem.reason for problem in problems}
+    assert reasons["COFW_train_color/0003"] == "its photo has more than 100 megapixels"
+    assert "\n" not in reasons["COFW_train_color/0002"]

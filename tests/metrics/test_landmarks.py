@@ -23,7 +23,7 @@ class Cofw68(NamedTuple):
 
 @pytest.fixture(scope="module")
 def cofw68() -> Cofw68:
-    io = pytest.importorskip("scipy.io", reason="needs scipy (the data extra)")
+    io = pytest.importorskip("scipy.io", reason="needs scipy (the test extra)")
     folder = SHARED / "cofw68" / "COFW68_Data" / "test_annotations"
     faces = [io.loadmat(folder / f"{i}_points.mat") for i in range(1, 508)]
     return Cofw68(np.stack([f["Points"] for f in faces]), np.stack([f["Occ"][0] for f in faces]) == 1)

@@ -63,7 +63,6 @@ def test_figure_3_needs_errors_and_predictions(inputs: Inputs, write_errors: Wri
 def test_figure_4_has_five_systems_and_ours_where_it_was_measured(
     shared: Path, inputs: Inputs, write_errors: WriteErrors
 ) -> None:
-    pytest.importorskip("scipy", reason="needs scipy (the data extra)")
     here = Inputs(shared, inputs.results)
     write_errors(here.errors / "cofw68-net-official.csv", [0.04, 0.06, 0.1], ["test"] * 3)
     picture, page, table = figure4.make(here)

@@ -14,7 +14,6 @@ def here(shared: Path, tmp_path: Path) -> Inputs:
     for part in ("cofw68", "predictions"):
         if not (shared / "data" / part).is_dir():
             pytest.skip(f"needs the research data in shared/data/{part}")
-    pytest.importorskip("scipy", reason="needs scipy (the data extra)")
     return Inputs(shared, tmp_path)
 
 

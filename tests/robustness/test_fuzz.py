@@ -12,8 +12,7 @@ from robustness.readers import KINDS, prepared
 for package in ("torch", "scipy", "onnx", "safetensors"):
     pytest.importorskip(package, reason="needs the train and data extras: their readers are fuzzed as well")
 
-#: scipy's reader of MATLAB files ends the process on a few damaged ones (docs/robustness.md).
-IN_THIS_PROCESS = sorted(set(KINDS) - {"mat", "avif"})
+IN_THIS_PROCESS = sorted(set(KINDS) - {"avif"})
 N = 40
 
 
