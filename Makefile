@@ -2,6 +2,7 @@
 #   make demo    detect on the sample photos, with and without occluders
 #   make test    everything that the tests need, then the tests
 #   make paper   the paper's tables and figures again, in docs/results/
+#   make web     the page for browsers, in web/dist/ (needs Node and npm)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # The CPU build where the package index has no builds for CUDA. Empty: whatever torch pyproject.toml allows.
 TORCH ?= torch==2.13.0
@@ -38,12 +39,15 @@ INSTALLED_TEST := $(VENV)/installed-test
 RIVALS := .venv-rivals
 RIVALS_INSTALLED := $(RIVALS)/installed
 
+# The packages of the page for browsers, as web/package-lock.json pins them.
+WEB_INSTALLED := web/node_modules/.package-lock.json
+
 .DEFAULT_GOAL := help
 PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure5 figure6 claims
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
-.PHONY: faults help demo test quick fuzz test-matrix lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
+.PHONY: faults help demo test web quick fuzz test-matrix lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
 
 help: ## say what there is
 	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -77,6 +81,9 @@ bench: $(INSTALLED_TEST) ## measure speed, and what the nuclear norm costs
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/nuclear_norm.py
 
+web: $(INSTALLED) $(WEB_INSTALLED) ## build the page for browsers, in web/dist/ (docs/browser.md); MODEL=NAME
+	@$(BIN)/python web/build.py $(if $(MODEL),--model $(MODEL))
+
 bench-finders: $(INSTALLED) $(RIVALS_INSTALLED) ## measure our face finder beside OpenCV's and dlib's
 	$(BIN)/python benchmarks/finders.py $(SCENES) --photos300 $(PHOTOS300)
 
@@ -96,7 +103,7 @@ ablation: $(INSTALLED_TEST) ## train the rows of Table 4 and measure them: hours
 	@$(BIN)/python -m paper.train_ablation --pack "$(PACK)" --photos "$(PHOTOS300)" --seeds $(SEEDS) $(if $(DEVICE),--device $(DEVICE))
 
 clean: ## remove what make has made
-	rm -rf $(VENV) $(RIVALS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(RIVALS) web/node_modules web/dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(MADE):
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -118,6 +125,12 @@ $(INSTALLED_TEST): pyproject.toml | $(MADE)
 	@$(if $(strip $(TORCH)),$(PIP) install '$(TORCH)',:)
 	@$(PIP) install -e '.[train,data,paper,test]'
 	@touch $@ $(INSTALLED) $(INSTALLED_PAPER)
+
+$(WEB_INSTALLED): web/package-lock.json
+	@command -v npm > /dev/null || { echo "make: npm is needed for the page (Debian's packages nodejs and npm)" >&2; exit 1; }
+	@echo "Installing the page's packages into web/node_modules"
+	@npm --prefix web ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 $(RIVALS_INSTALLED): | $(MADE)
 	@echo "Installing OpenCV 4 and dlib into $(RIVALS)"

@@ -53,7 +53,7 @@ def head_pose(landmarks: np.ndarray, visibility: np.ndarray, markup: Markup) -> 
         visibility: (n,) 0..1.
         markup: which landmark is which.
     """
-    face, weights = _mean_face()
+    face, weights = mean_head()
     if markup.n == WFLW_TO_68.max() + 1 + len(markup.pupils):
         landmarks, visibility, markup = landmarks[WFLW_TO_68], visibility[WFLW_TO_68], MARKUPS[N_LANDMARKS]
     if markup.n == N_LANDMARKS:
@@ -75,7 +75,7 @@ def roll_of(landmarks: np.ndarray, markup: Markup) -> float:
         landmarks: (n, 2), photo pixels.
         markup: which landmark is which.
     """
-    face, _ = _mean_face()
+    face, _ = mean_head()
     if markup.n == N_LANDMARKS:
         points, front = landmarks[_FIRST:], face[:, :2]
     else:
@@ -87,7 +87,7 @@ def roll_of(landmarks: np.ndarray, markup: Markup) -> float:
 
 
 @cache
-def _mean_face() -> tuple[np.ndarray, np.ndarray]:
+def mean_head() -> tuple[np.ndarray, np.ndarray]:
     """(51, 3) points 17 to 67 of the 68, their mean at 0, the outer eye corners 1 apart, and (51,) weights."""
     text = files("occlumark.face").joinpath("mean_face_3d.csv").read_text(encoding="utf-8")
     table = np.loadtxt(text.splitlines(), delimiter=",", skiprows=1)

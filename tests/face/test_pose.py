@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from occlumark.data.pts import read_pts
-from occlumark.face.pose import HeadPose, _mean_face, head_pose, roll_of
+from occlumark.face.pose import HeadPose, head_pose, mean_head, roll_of
 from occlumark.markup import MARKUPS, WFLW_TO_68
 
 M68 = MARKUPS[68]
@@ -14,13 +14,13 @@ POSES = [HeadPose(*angles) for angles in itertools.product((-85, -40, 0, 30, 70)
 
 def seen(pose: HeadPose, size: float = 120.0, centre=(300.0, 200.0)) -> np.ndarray:
     """(68, 2) landmarks of the mean face turned so, from afar; the jaw, which does not count, anywhere."""
-    face, _ = _mean_face()
+    face, _ = mean_head()
     jaw = np.random.default_rng(0).uniform(200, 400, (17, 2))
     return np.concatenate([jaw, size * (face @ pose.rotation.T)[:, :2] + centre])
 
 
 def test_the_mean_face_is_symmetric_and_lies_in_its_axes():
-    face, weights = _mean_face()
+    face, weights = mean_head()
     swap = M68.mirror[17:] - 17
     np.testing.assert_allclose(face[swap] * [-1, 1, 1], face, atol=1e-4)
     np.testing.assert_allclose(weights[swap], weights, atol=1e-3)
@@ -109,7 +109,7 @@ def test_the_yaw_of_views_whose_yaw_is_known(shared):
 
 @pytest.mark.parametrize("turn", [0, 17, -80, 135, 179])
 def test_roll_of_is_the_rotation_in_the_photo(turn: float) -> None:
-    face, _ = _mean_face()
+    face, _ = mean_head()
     points = np.concatenate([np.zeros((17, 2)), face[:, :2]])
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     turned = 40 * points @ np.array([[cos, sin], [-sin, cos]]) + [300, 200]

@@ -1,0 +1,109 @@
+/**
+ * Photo in, faces out, as occlumark/detect.py has it.
+ *
+ * @typedef {import("./recrop.js").Face} Face
+ * @typedef {import("./pixels.js").Rgba} Rgba
+ * @typedef {import("./finder.js").Found} Found
+ *
+ * @typedef {object} Settings what the build writes of the packaged networks (settings.json)
+ * @property {string} model the landmark network's name
+ * @property {import("./geometry.js").CropConfig} crop
+ * @property {import("./geometry.js").Point[]} mean_face landmarks 17 to 67, seen from the front
+ * @property {number[][]} contours indices along each line to draw
+ * @property {Record<string, number[]>} regions
+ */
+import { CropTransform, tightBox } from "./geometry.js";
+import { cut } from "./pixels.js";
+import { cropAround, doubt, isLost, leastPresence, needsRecrop, turnedCrops } from "./recrop.js";
+
+export const MIN_PRESENCE = 0.3;
+
+/** Finds faces and their landmarks. */
+export class Detector {
+  /**
+   * @param {import("./network.js").Network} landmarker
+   * @param {import("./finder.js").Finder} finder
+   * @param {Settings} settings
+   */
+  constructor(landmarker, finder, settings) {
+    this.landmarker = landmarker;
+    this.finder = finder;
+    this.settings = settings;
+  }
+
+  /** @param {Rgba} photo @returns {Promise<Face[]>} */
+  async detect(photo) {
+    return this.detectIn(photo, await this.finder.find(photo));
+  }
+
+  /** The faces of boxes that the finder gave. @param {Rgba} photo @param {Found[]} found @returns {Promise<Face[]>} */
+  async detectIn(photo, found) {
+    const { crop, mean_face: meanFace } = this.settings;
+    const faces = await this.predict(photo, found, found.map(({ box }) => CropTransform.fromBox(box, crop)));
+    for (const [i, face] of faces.entries()) {
+      if (!isLost(face)) continue;
+      const turned = await this.predict(photo, [face, face, face], turnedCrops(face.box, crop));
+      faces[i] = turned.reduce((best, other) => (doubt(other) < doubt(best) ? other : best), face);
+    }
+    const again = [...faces.keys()].filter((i) => needsRecrop(faces[i], meanFace));
+    const crops = again.map((i) => cropAround(faces[i].landmarks, meanFace, crop));
+    const recropped = await this.predict(photo, again.map((i) => found[i]), crops);
+    for (const [k, i] of again.entries()) {
+      if (!(isLost(recropped[k]) && doubt(faces[i]) < doubt(recropped[k]))) faces[i] = recropped[k];
+    }
+    return faces.filter((face) => !(face.presence < leastPresence(face.box, MIN_PRESENCE)));
+  }
+
+  /** A face for each whose landmarks are about known, as from a video's last frame. @param {Rgba} photo @param {Face[]} last @returns {Promise<Face[]>} */
+  async detectNear(photo, last) {
+    const { crop, mean_face: meanFace } = this.settings;
+    const found = last.map(({ landmarks, score }) => ({ box: tightBox(landmarks), score }));
+    return this.predict(photo, found, last.map(({ landmarks }) => cropAround(landmarks, meanFace, crop)));
+  }
+
+  /**
+   * What the network predicts in each crop.
+   *
+   * @param {Rgba} photo
+   * @param {Found[]} found
+   * @param {CropTransform[]} crops
+   * @returns {Promise<Face[]>}
+   */
+  async predict(photo, found, crops) {
+    /** @type {Face[]} */
+    const faces = [];
+    for (const [i, crop] of crops.entries()) {
+      // One by one: on one thread a batch is no faster.
+      const outputs = await this.landmarker.run("crops", [cut(photo, crop)]);
+      faces.push(asFace(outputs, found[i], crop));
+    }
+    return faces;
+  }
+}
+
+/**
+ * @param {import("./network.js").Outputs} outputs of one crop
+ * @param {Found} found
+ * @param {CropTransform} crop
+ * @returns {Face}
+ */
+function asFace(outputs, { box, score }, crop) {
+  const { landmarks, visibility, occlusion_map: map, expected_error: error, presence } = outputs;
+  /** @type {import("./geometry.js").Point[]} */
+  const points = Array.from({ length: landmarks.data.length / 2 }, (_, i) => [landmarks.data[2 * i], landmarks.data[2 * i + 1]]);
+  return {
+    box,
+    score,
+    landmarks: crop.toPhoto(points),
+    visibility: Array.from(visibility.data, share),
+    expectedError: Array.from(error.data, (value) => Math.max(0, value) / crop.zoom),
+    presence: share(presence.data[0]),
+    occlusionMap: { values: map.data.map(share), rows: map.dims[1], columns: map.dims[2] },
+    crop,
+  };
+}
+
+/** @param {number} value */
+function share(value) {
+  return Math.min(Math.max(value, 0), 1);
+}

@@ -1,0 +1,73 @@
+/** A camera's faces: each cropped around its last landmarks, the finder run where one is missing or none is there. */
+import { area, boxIou, centre, commonArea, longerSide, tightBox } from "./geometry.js";
+import { isInPhoto } from "./finder.js";
+import { MIN_PRESENCE } from "./detector.js";
+import { isLost, leastPresence } from "./recrop.js";
+
+/** @typedef {import("./recrop.js").Face} Face */
+/** @typedef {import("./geometry.js").Box} Box */
+
+// As occlumark/video/tracker.py has them; landmarks are not smoothed here, and faces have no ids.
+const SEARCH_EVERY_MS = 500;
+const [MOST_SHIFT, MOST_GROWTH] = [0.5, 1.6];
+const [SAME_IOU, SAME_SHARE] = [0.35, 0.7];
+
+/** Follows the faces before one camera. */
+export class Follower {
+  /** @param {import("./detector.js").Detector} detector */
+  constructor(detector) {
+    this.detector = detector;
+    /** @type {Face[]} */
+    this.last = [];
+    this.searched = -Infinity;
+  }
+
+  /**
+   * The faces of the next frame.
+   *
+   * @param {import("./pixels.js").Rgba} frame
+   * @param {number} time milliseconds from any start
+   * @returns {Promise<Face[]>}
+   */
+  async update(frame, time) {
+    const { last } = this;
+    /** @type {Face[]} */
+    const faces = [];
+    for (const [i, face] of (await this.detector.detectNear(frame, last)).entries()) {
+      const box = tightBox(face.landmarks);
+      const isHere = isInPhoto(box, frame.width, frame.height) && movesLikeAFace(tightBox(last[i].landmarks), box);
+      if (isHere && isFace(face) && !isOnAny(box, faces)) faces.push(face);
+    }
+    if (!last.length || faces.length < last.length || time - this.searched >= SEARCH_EVERY_MS) {
+      this.searched = time;
+      const found = (await this.detector.finder.find(frame)).filter(({ box }) => !isOnAny(box, faces));
+      for (const face of await this.detector.detectIn(frame, found)) {
+        const box = tightBox(face.landmarks);
+        if (isInPhoto(box, frame.width, frame.height) && isFace(face) && !isOnAny(box, faces)) faces.push(face);
+      }
+    }
+    this.last = faces;
+    return faces;
+  }
+}
+
+/** Whether the network takes it for one. @param {Face} face */
+function isFace(face) {
+  return face.presence >= leastPresence(face.box, MIN_PRESENCE) && !isLost(face);
+}
+
+/** @param {Box} before @param {Box} after */
+export function movesLikeAFace(before, after) {
+  const growth = longerSide(after) / longerSide(before);
+  const [[x, y], [u, v]] = [centre(before), centre(after)];
+  return growth >= 1 / MOST_GROWTH && growth <= MOST_GROWTH && Math.hypot(u - x, v - y) <= MOST_SHIFT * longerSide(before);
+}
+
+/** Whether a box lies on one of the faces, by the tight box of its landmarks. @param {Box} box @param {Face[]} faces */
+function isOnAny(box, faces) {
+  return faces.some(({ landmarks }) => {
+    const other = tightBox(landmarks);
+    const share = commonArea(box, other) / Math.min(area(box), area(other));
+    return boxIou(box, other) >= SAME_IOU || share >= SAME_SHARE;
+  });
+}

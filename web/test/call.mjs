@@ -1,0 +1,54 @@
+/**
+ * Calls the page's functions from Python's tests: a JSON list of [name, arguments] on standard input, their results out.
+ *
+ * Pictures come and go as { data: base64, width, height }.
+ */
+import { readFileSync } from "node:fs";
+import { faceToJson } from "../src/face_json.js";
+import { movesLikeAFace } from "../src/follower.js";
+import { Finder } from "../src/finder.js";
+import { CropTransform, rollOf, tightBox, uprightCrop } from "../src/geometry.js";
+import { cut, padded, zoomed } from "../src/pixels.js";
+import { cropAround, doubt, leastPresence, needsRecrop, turnedCrops } from "../src/recrop.js";
+
+const cropOf = ({ matrix, size }) => new CropTransform(matrix, size);
+const picture = ({ data, width, height }) => ({ data: new Uint8Array(Buffer.from(data, "base64")), width, height });
+const text = ({ data, width, height }) => ({ data: Buffer.from(data).toString("base64"), width, height });
+
+/** The face finder with a network that gives what it is told to, one output a scale. */
+async function find({ width, height, outputs }) {
+  const seen = [];
+  const network = {
+    async run(name, [{ width, height }]) {
+      const { scores, boxes } = outputs[seen.length];
+      seen.push([height, width]);
+      return { scores: { data: scores }, boxes: { data: boxes } };
+    },
+  };
+  const found = await new Finder(network).find({ data: new Uint8Array(4 * width * height), width, height });
+  return { seen, found };
+}
+
+const FUNCTIONS = {
+  find,
+  needsRecrop,
+  doubt,
+  leastPresence,
+  rollOf,
+  tightBox,
+  uprightCrop,
+  cropAround,
+  turnedCrops,
+  movesLikeAFace,
+  fromBox: CropTransform.fromBox,
+  zoom: (crop) => cropOf(crop).zoom,
+  toCrop: (crop, points) => cropOf(crop).toCrop(points),
+  toPhoto: (crop, points) => cropOf(crop).toPhoto(points),
+  cut: (photo, crop) => text(cut(picture(photo), cropOf(crop))),
+  zoomed: (photo, zoom) => text(zoomed(picture(photo), zoom)),
+  padded: (photo, multiple) => text(padded(picture(photo), multiple)),
+  faceToJson: (face, regions) => faceToJson({ ...face, crop: cropOf(face.crop) }, regions),
+};
+
+const calls = JSON.parse(readFileSync(0, "utf8"));
+console.log(JSON.stringify(await Promise.all(calls.map(([name, args]) => FUNCTIONS[name](...args)))));

@@ -1,0 +1,93 @@
+/**
+ * Drives the built page in Chromium, as somebody would: opens photos, uses the camera, saves the numbers.
+ *
+ *     node web/test/drive.mjs < task.json > result.json
+ *
+ * The task: `chromium`, the browser's file; `url`, of the page; `photos`, files to open one after the other; `shot`, where
+ * a screenshot of the last one goes, with the map on; `video`, a .y4m or .mjpeg file that stands for the camera; `seconds`,
+ * how long to watch it. The result: what the page said and saved, what it asked for, what went wrong, and the
+ * CPU time of the page's process, which says more than the clock on a busy machine.
+ */
+import { readFileSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const task = JSON.parse(readFileSync(0, "utf8"));
+const browser = await chromium.launch({
+  executablePath: task.chromium,
+  args: [
+    "--no-sandbox",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    ...(task.video ? [`--use-file-for-fake-video-capture=${task.video}`] : []),
+  ],
+});
+const page = await browser.newPage({ viewport: { width: 600, height: 810 }, acceptDownloads: true });
+page.setDefaultTimeout(100_000);
+const requested = [];
+const wrong = [];
+page.context().on("request", (request) => requested.push(request.url()));
+page.on("pageerror", (error) => wrong.push(String(error)));
+page.on("console", (message) => message.type() === "error" && wrong.push(message.text()));
+
+const said = () => page.textContent("#status");
+async function waitFor(pattern) {
+  const isSaid = (text) => new RegExp(text).test(document.getElementById("status").textContent);
+  try {
+    await page.waitForFunction(isSaid, pattern, { timeout: 100_000 });
+  } catch {
+    throw new Error(`waited for ${pattern}; the page says: ${await said()}; ${wrong.join("; ")}`);
+  }
+}
+async function saved() {
+  if (await page.isDisabled("#save")) return [];
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+  return JSON.parse(readFileSync(await download.path(), "utf8"));
+}
+
+const system = await browser.newBrowserCDPSession();
+async function cpuMs() {
+  const { processInfo } = await system.send("SystemInfo.getProcessInfo");
+  const ofPages = processInfo.filter(({ type }) => type === "renderer").map(({ cpuTime }) => 1000 * cpuTime);
+  return ofPages.reduce((sum, time) => sum + time, 0);
+}
+
+const result = { photos: [] };
+let cpuBefore = await cpuMs();
+await page.goto(task.url);
+await waitFor("^Ready");
+for (const photo of task.photos ?? []) {
+  const began = performance.now();
+  await page.setInputFiles("#file", photo);
+  await waitFor("faces? in .* ms|cannot read");
+  const waitedMs = performance.now() - began;
+  const cpu = await cpuMs();
+  result.photos.push({ said: await said(), waitedMs, cpuMs: cpu - cpuBefore, faces: await saved() });
+  cpuBefore = await cpuMs();
+}
+if (task.shot) {
+  await page.check("#map");
+  await page.screenshot({ path: task.shot });
+  await page.uncheck("#map");
+}
+if (task.video) {
+  await page.click("#camera");
+  await waitFor("faces?, .* frames per second");
+  await page.evaluate(() => {
+    globalThis.frames_shown = 0;
+    new MutationObserver(() => globalThis.frames_shown++).observe(document.getElementById("status"), { childList: true });
+  });
+  const began = await cpuMs();
+  await page.waitForTimeout(1000 * task.seconds);
+  const [speed, perFrame] = [await said(), ((await cpuMs()) - began) / (await page.evaluate(() => globalThis.frames_shown))];
+  await page.click("#camera");
+  await page.waitForTimeout(1000);
+  const frame = await page.evaluate(() => document.getElementById("picture").toDataURL("image/png"));
+  result.camera = { said: speed, cpuMsPerFrame: perFrame, faces: await saved(), frame };
+}
+// What the page promises: neither it nor its worker reaches another machine.
+const reach = (url) => fetch(url).then(() => "reached", () => "refused");
+const other = task.url.replace("127.0.0.1", "localhost");
+result.reached = [await page.evaluate(reach, other), await page.workers()[0].evaluate(reach, other)];
+wrong.splice(0, wrong.length, ...wrong.filter((text) => !text.includes("Content Security Policy")));
+await browser.close();
+console.log(JSON.stringify({ ...result, requested, wrong }));
