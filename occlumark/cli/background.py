@@ -2,17 +2,24 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from occlumark.cli.options import positive_count
 from occlumark.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _DESCRIPTION = """\
 Cut places without a face out of scenes (photos with a boxes.csv of their faces, the held-out ones left out) and write
 them to one file, for training's augment.no_face.background: first what the face finder takes for a face there and is
-none, then places at random.
+none, then places at random. With --faces what it rightly takes for one goes into a second file, for
+augment.scene_faces.crops; searched at --reduce 2 also in the photos with half their sides, it holds small faces.
 """
 _EXAMPLE = """\
 example:
   occlumark background scenes --out background.npy --sheet background.jpg
+  occlumark background scenes --out background.npy --faces faces.npy --reduce 1 --reduce 2 --leave-out 0.25
 """
 #: The finder's boxes of a score that says little: what it doubts is what is to be learnt.
 _SCORE = 0.12
@@ -32,6 +39,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the file to write, .npy")
     parser.add_argument("--size", type=int, default=256, help="side of a crop in pixels (default: %(default)s)")
     parser.add_argument("--per-scene", type=int, default=3, help="crops a scene, at most (default: %(default)s)")
+    parser.add_argument("--faces", metavar="FILE", type=Path, help="also crops of faces, .npy")
+    parser.add_argument(
+        "--reduce",
+        metavar="N",
+        type=positive_count,
+        action="append",
+        help="search the photos with their sides so many times shorter; may be repeated (default: 1)",
+    )
+    parser.add_argument(
+        "--leave-out", metavar="SHARE", type=float, default=0.0, help="of the scenes, to choose on (default: none)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the places at random (default: %(default)s)")
     parser.add_argument("--sheet", metavar="FILE", type=Path, help="also a picture of some of the crops")
     parser.set_defaults(run=run)
@@ -44,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from occlumark.crop import CropConfig
-    from occlumark.data.background import background_crops
+    from occlumark.data.background import LEAVE_OUT_SEED, reduced_scenes, scene_crops
     from occlumark.data.scenes import held_out, read_scenes
-    from occlumark.files import written_whole
+    from occlumark.data.split import split_validation
     from occlumark.finder import NetworkFinder
     from occlumark.photo import write_photo
 
@@ -56,16 +74,24 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--size: {error}") from error
     if args.per_scene < 1:
         raise ConfigError(f"--per-scene is at least 1, not {args.per_scene}")
+    if not 0 <= args.leave_out < 1:
+        raise ConfigError(f"--leave-out is at least 0 and below 1, not {args.leave_out}")
     scenes, _ = held_out(read_scenes(args.scenes))
+    used, _ = split_validation([scene.name for scene in scenes], args.leave_out, LEAVE_OUT_SEED)
     finder = NetworkFinder(score=_SCORE)
 
     def find(photo: "np.ndarray") -> "np.ndarray":
         return np.array([box for box, _ in finder(photo)]).reshape(-1, 4)
 
-    bar = tqdm(scenes, "cutting", unit="scene", disable=None)
-    crops = np.stack(list(background_crops(bar, find, crop, args.per_scene, args.seed)))
-    with written_whole(args.out) as file:
-        np.lib.format.write_array(file, crops, allow_pickle=False)
+    bar = tqdm([scenes[i] for i in used], "cutting", unit="scene", disable=None)
+    found = list(scene_crops(reduced_scenes(bar, args.reduce or [1]), find, crop, args.per_scene, args.seed))
+    faces = [shown for shown, is_face in found if is_face]
+    crops = np.stack([shown for shown, is_face in found if not is_face])
+    _write(args.out, crops)
+    if args.faces:
+        if not faces:
+            raise ConfigError(f"--faces: the face finder found none of the faces in {args.scenes}")
+        _write(args.faces, np.stack(faces))
     if args.sheet is not None:
         chosen = np.linspace(0, len(crops) - 1, min(len(crops), _SHEET_COLUMNS * _SHEET_ROWS)).round().astype(int)
         cells = [cv2.resize(crops[i], (_SHEET_SIDE,) * 2, interpolation=cv2.INTER_AREA) for i in chosen]
@@ -73,4 +99,15 @@ def run(args: argparse.Namespace) -> int:
         rows = [np.hstack(cells[i : i + _SHEET_COLUMNS]) for i in range(0, len(cells), _SHEET_COLUMNS)]
         write_photo(args.sheet, np.vstack(rows))
     print(f"{len(crops)} crops of {args.size} x {args.size} pixels without a face into {args.out}")
+    if args.faces:
+        print(f"{len(faces)} with one into {args.faces}")
     return 0
+
+
+def _write(path: Path, crops: "np.ndarray") -> None:
+    import numpy as np
+
+    from occlumark.files import written_whole
+
+    with written_whole(path) as file:
+        np.lib.format.write_array(file, crops, allow_pickle=False)

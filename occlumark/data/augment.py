@@ -8,7 +8,7 @@ import numpy as np
 from occlumark.config import Checked, Range
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.box_jitter import BoxJitterConfig, jittered_box
-from occlumark.data.colour import BlurConfig, ColourConfig, degrade, recolour
+from occlumark.data.colour import BlurConfig, ColourConfig, SmallConfig, as_small, degrade, recolour
 from occlumark.markup import MARKUPS
 from occlumark.occluders.drawing import Source
 from occlumark.occluders.occlude import NOTHING_BORROWED, OccludeConfig, occlude
@@ -51,6 +51,21 @@ class NoFaceConfig(Checked):
 
 
 @dataclass(frozen=True)
+class SceneFacesConfig(Checked):
+    """Faces in scenes, of which nothing is known but that they are there, in place of the packed ones. Ours."""
+
+    share: Annotated[float, Range(0, 0.5)] = 0.0
+    """Of the crops of an epoch."""
+    crops: str = ""
+    """File of crops, as `occlumark background --faces` writes it; needed where share is above 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.share and not self.crops:
+            raise ValueError("faces in scenes need a file of them in 'crops'")
+
+
+@dataclass(frozen=True)
 class AugmentConfig:
     """Everything done to a training face. Each part has a probability or share that switches it off at 0."""
 
@@ -64,8 +79,12 @@ class AugmentConfig:
     """Light and colour."""
     blur: BlurConfig = field(default_factory=BlurConfig)
     """Loss of sharpness."""
+    small: SmallConfig = field(default_factory=SmallConfig)
+    """Faces of few pixels."""
     no_face: NoFaceConfig = field(default_factory=NoFaceConfig)
     """What is no face."""
+    scene_faces: SceneFacesConfig = field(default_factory=SceneFacesConfig)
+    """More of what is one."""
 
 
 class TrainingFace(NamedTuple):
@@ -108,7 +127,7 @@ def augment(
     order = MARKUPS[len(landmarks)].mirror if mirrored else np.arange(len(landmarks))
     crop, points = transform.cut(pack_crop), transform.to_crop(landmarks[order])
     crop, alpha = occlude(crop, points, config.occlude, rng, source)
-    crop = recolour(crop, rng, config.colour)
+    crop = as_small(recolour(crop, rng, config.colour), rng, config.small, crop_config.scale)
     return TrainingFace(degrade(crop, rng, config.blur), points, alpha, order)
 
 

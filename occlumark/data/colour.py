@@ -58,6 +58,27 @@ class BlurConfig(Checked):
     """Lowest JPEG quality."""
 
 
+@dataclass(frozen=True)
+class SmallConfig(Checked):
+    """Crops as they are cut from small faces: a few pixels of the photo, enlarged. Not in the paper."""
+
+    share: Annotated[float, Range(0, 1)] = 0.0
+    """Of all crops, those without a face too."""
+    smallest: Annotated[float, Range(4, 500)] = 10.0
+    """Least longer side of the face's box, photo pixels."""
+    largest: Annotated[float, Range(4, 500)] = 48.0
+    """Greatest one; between them log-uniformly."""
+    jpeg: Annotated[float, Range(0, 1)] = 0.7
+    """Probability of JPEG artefacts, as a photo of that size has them."""
+    jpeg_quality: Annotated[int, Range(5, 95)] = 50
+    """Lowest quality."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.smallest > self.largest:
+            raise ValueError(f"smallest is at most largest, {self.largest}, not {self.smallest}")
+
+
 def recolour(crop: np.ndarray, rng: np.random.Generator, config: ColourConfig) -> np.ndarray:
     """The crop under another light: brightness, contrast, saturation, hue, tint and gamma, or grey.
 
@@ -112,11 +133,36 @@ def degrade(crop: np.ndarray, rng: np.random.Generator, config: BlurConfig) -> n
         noise = rng.standard_normal(crop.shape[:2], np.float32) * rng.uniform(0, config.noise_std)
         crop = cv2.add(crop, cv2.merge([noise] * 3), dtype=cv2.CV_8U)
     if rng.random() < config.jpeg:
-        quality = int(rng.integers(config.jpeg_quality, 96))
-        # The encoder takes the channels for BGR; the colour planes then differ a little from a real file's.
-        data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        crop = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+        crop = _as_jpeg(crop, int(rng.integers(config.jpeg_quality, 96)))
     return crop
+
+
+def as_small(crop: np.ndarray, rng: np.random.Generator, config: SmallConfig, scale: float) -> np.ndarray:
+    """The crop as it would be of a face of few pixels in its photo.
+
+    Args:
+        crop: (size, size, 3) uint8 RGB, left as it is.
+        rng: the only source of randomness; nothing is drawn from it where the share is 0.
+        config: how often and how small.
+        scale: side of the crop over the longer side of the face's box (CropConfig.scale).
+
+    Returns:
+        (size, size, 3) uint8 RGB.
+    """
+    if not config.share or rng.random() >= config.share:
+        return crop
+    side = config.smallest * (config.largest / config.smallest) ** rng.random()
+    cells = min(max(1, round(side * scale)), crop.shape[0])
+    small = cv2.resize(crop, (cells, cells), interpolation=cv2.INTER_AREA)
+    if rng.random() < config.jpeg:
+        small = _as_jpeg(small, int(rng.integers(config.jpeg_quality, 96)))
+    return cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _as_jpeg(crop: np.ndarray, quality: int) -> np.ndarray:
+    # The encoder takes the channels for BGR; the colour planes then differ a little from a real file's.
+    data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
 def _hue_turn(angle_deg: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Training crops that show no face, or missed the one they were cut for.
+"""Training crops that show no face, missed the one they were cut for, or show one of which no more is known.
 
 Not in the paper.
 """
@@ -17,8 +17,12 @@ _MISSED, _PLAIN = 0.3, 0.1
 
 
 @cache
-def load_background(path: str) -> np.ndarray:
+def load_background(path: str, key: str = "background") -> np.ndarray:
     """Crops (n, S, S, 3) uint8 RGB that `occlumark background` wrote, mapped into memory.
+
+    Args:
+        path: the file.
+        key: of the configuration, for the message.
 
     Raises:
         ConfigError: no such file, or it holds something else.
@@ -26,13 +30,11 @@ def load_background(path: str) -> np.ndarray:
     try:
         crops = np.load(Path(path), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(
-            f"'background' is a file that `occlumark background` wrote; {path} is not: {error}"
-        ) from error
+        raise ConfigError(f"'{key}' is a file that `occlumark background` wrote; {path} is not: {error}") from error
     if crops.ndim != 4 or crops.dtype != np.uint8 or crops.shape[1] != crops.shape[2] or crops.shape[3] != 3:
-        raise ConfigError(f"'background' holds crops (n, S, S, 3) uint8; {path} holds {crops.shape} {crops.dtype}")
+        raise ConfigError(f"'{key}' holds crops (n, S, S, 3) uint8; {path} holds {crops.shape} {crops.dtype}")
     if not len(crops):
-        raise ConfigError(f"'background' holds at least one crop; {path} holds none")
+        raise ConfigError(f"'{key}' holds at least one crop; {path} holds none")
     return crops
 
 
@@ -54,11 +56,30 @@ def no_face_crop(
     if what < _MISSED + _PLAIN:
         return _plain(crop.size, rng)
     picture = background[int(rng.integers(len(background)))]
-    side = picture.shape[0]
-    half = side / 2 / crop.scale * rng.uniform(0.7, 1.0)
-    box = np.tile(side / 2 + rng.uniform(-0.06, 0.06, 2) * side, 2) + half * np.array([-1, -1, 1, 1])
+    box = _box_within(picture.shape[0], crop, 0.7, 0.06, rng)
     angle = float(rng.choice([0, rng.uniform(-180, 180)]))
     return CropTransform.from_box(box, crop, angle_deg=angle, mirror=bool(rng.random() < 0.5)).cut(picture)
+
+
+def scene_face_crop(faces: np.ndarray, crop: CropConfig, rng: np.random.Generator) -> np.ndarray:
+    """A crop (size, size, 3) uint8 RGB of a face in a scene.
+
+    Args:
+        faces: (n, S, S, 3) uint8 RGB, by a face finder's boxes, whose errors they have.
+        crop: the crop that the network sees.
+        rng: the only source of randomness.
+    """
+    picture = faces[int(rng.integers(len(faces)))]
+    box = _box_within(picture.shape[0], crop, 0.9, 0.02, rng)
+    return CropTransform.from_box(
+        box, crop, angle_deg=float(rng.uniform(-15, 15)), mirror=bool(rng.random() < 0.5)
+    ).cut(picture)
+
+
+def _box_within(side: int, crop: CropConfig, smallest: float, shift: float, rng: np.random.Generator) -> np.ndarray:
+    """A box about as large as the one that a picture was cut for, with the network's own crop around it within it."""
+    half = side / 2 / crop.scale * rng.uniform(smallest, 1.0)
+    return np.tile(side / 2 + rng.uniform(-shift, shift, 2) * side, 2) + half * np.array([-1, -1, 1, 1])
 
 
 def missed_crop(pack_crop: np.ndarray, tight_box: np.ndarray, crop: CropConfig, rng: np.random.Generator) -> np.ndarray:

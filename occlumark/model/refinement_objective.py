@@ -104,9 +104,15 @@ def refinement_objective(
         coarse = _coarser(targets.occlusion, P.shape[-1])
         terms["P_supervision"] = config.P_supervision * _occlusion_loss(-torch.logit(P), coarse, near, config)
     if config.presence and prediction.presence is not None and targets.presence is not None:
-        missed = functional.binary_cross_entropy_with_logits(prediction.presence, targets.presence)
-        terms["presence"] = config.presence * missed
+        terms["presence"] = presence_loss(config, prediction.presence, targets.presence)
     return terms
+
+
+def presence_loss(
+    config: RefinementObjectiveConfig, logit: Float[Tensor, "B"], target: Float[Tensor, "B"]
+) -> Float[Tensor, ""]:
+    """The weighted cross entropy of a face being there; target: 1 where the crop shows one, 0 where it shows none."""
+    return config.presence * functional.binary_cross_entropy_with_logits(logit, target)
 
 
 def _coarser(occlusion: Float[Tensor, "B h w"], size: int) -> Float[Tensor, "B n n"]:

@@ -93,6 +93,9 @@ class LandmarkConfig(RunConfig):
     visibility_only: Annotated[float, Range(0, 1)] = 0.33
     """Of the training faces whose places are too rough to train landmarks, the share that an epoch takes for their
     visibility. Ours."""
+    train_only: Literal["", "presence"] = ""
+    """The one part of the network whose weights move, its other weights and statistics staying those of `start`; empty:
+    all of it. Ours."""
     real_labels: bool = True
     """Whether training is told what something real occludes, where the pack knows it; if not, all of that is unknown,
     and faces that only tell visibility are left out. Validation knows it anyway. Ours."""
@@ -115,6 +118,8 @@ class LandmarkConfig(RunConfig):
         super().__post_init__()
         if self.imagenet and self.start:
             raise ValueError("a run starts from imagenet or from start, not from both")
+        if self.train_only and not (self.start and self.network.presence):
+            raise ValueError("train_only is 'presence' for a network with presence = true that starts from another run")
         if self.n_landmarks not in MARKUPS:
             raise ValueError(f"n_landmarks is one of {', '.join(map(str, MARKUPS))}, not {shown(self.n_landmarks)}")
         features = self.network.lm.channels * math.ceil(self.crop.size / 64) ** 2

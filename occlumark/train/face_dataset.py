@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig, augment, plain_crop
-from occlumark.data.colour import degrade, recolour
-from occlumark.data.no_face import load_background, no_face_crop
+from occlumark.data.colour import as_small, degrade, recolour
+from occlumark.data.no_face import load_background, no_face_crop, scene_face_crop
 from occlumark.data.pack import Pack
 from occlumark.occluders.drawing import Source
 
@@ -31,7 +31,7 @@ NEAR = 3
 class LandmarkBatch(NamedTuple):
     """Augmented faces and what is known of their occlusion; without the first axis it is one face.
 
-    Crops without a face have no landmarks and no known occlusion.
+    Crops without a face, and those of faces in scenes, have no landmarks and no known occlusion.
     """
 
     crops: UInt8[Tensor, "B size size 3"]
@@ -70,8 +70,9 @@ class TrainingFaces(Dataset[LandmarkBatch]):
     def __getitem__(self, position: int) -> LandmarkBatch:
         """One face and what is known of its occlusion, without the batch's axis."""
         index = int(self.indices[position])
-        if self._shows_none(index):
-            return self._without_face(index)
+        kind = self._kind(index)
+        if kind != "packed":
+            return self._without_landmarks(index, kind)
         rng = np.random.default_rng((self.seed, self.epoch, index))
         face = augment(
             self.pack.crops[index],
@@ -94,23 +95,30 @@ class TrainingFaces(Dataset[LandmarkBatch]):
             torch.tensor(1.0),
         )
 
-    def _shows_none(self, index: int) -> bool:
-        share = self.config.no_face.share
+    def _kind(self, index: int) -> Literal["packed", "no face", "scene"]:
+        no_face, scene = self.config.no_face.share, self.config.scene_faces.share
+        if not (no_face or scene):
+            return "packed"
         # a generator apart, as in _others
-        return bool(share and np.random.default_rng((self.seed, self.epoch, index, 2)).random() < share)
+        drawn = np.random.default_rng((self.seed, self.epoch, index, 2)).random()
+        return "no face" if drawn < no_face else "scene" if drawn < no_face + scene else "packed"
 
-    def _without_face(self, index: int) -> LandmarkBatch:
+    def _without_landmarks(self, index: int, kind: Literal["no face", "scene"]) -> LandmarkBatch:
         rng = np.random.default_rng((self.seed, self.epoch, index, 3))
-        background = load_background(self.config.no_face.background)
-        crop = no_face_crop(background, self.pack.crops[index], self.pack.tight_boxes[index], self.crop, rng)
-        crop = degrade(recolour(crop, rng, self.config.colour), rng, self.config.blur)
+        if kind == "scene":
+            crop = scene_face_crop(load_background(self.config.scene_faces.crops, "crops"), self.crop, rng)
+        else:
+            background = load_background(self.config.no_face.background)
+            crop = no_face_crop(background, self.pack.crops[index], self.pack.tight_boxes[index], self.crop, rng)
+        crop = as_small(recolour(crop, rng, self.config.colour), rng, self.config.small, self.crop.scale)
+        crop = degrade(crop, rng, self.config.blur)
         cells, n_landmarks = self.crop.size // OCCLUSION_STRIDE, self.pack.landmarks.shape[1]
         return LandmarkBatch(
             torch.from_numpy(crop),
             torch.full((n_landmarks, 2), torch.nan),
             torch.full((n_landmarks,), torch.nan),
             torch.full((cells, cells), torch.nan),
-            torch.tensor(0.0),
+            torch.tensor(1.0 if kind == "scene" else 0.0),
         )
 
     def _others(self, index: int) -> Source:

@@ -16,7 +16,7 @@ from occlumark.errors import CheckpointError
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import objective
-from occlumark.model.refinement_objective import OcclusionTargets, refinement_objective
+from occlumark.model.refinement_objective import OcclusionTargets, presence_loss, refinement_objective
 from occlumark.occluders.cutouts import load_cutouts
 from occlumark.occluders.photographed import FOLDERS, load_photographed
 from occlumark.packaged import packaged_names, packaged_weights
@@ -27,7 +27,7 @@ from occlumark.train.distributed import DistributedContext
 from occlumark.train.exported_start import read_exported, unfold
 from occlumark.train.face_dataset import LandmarkBatch, TrainingFaces, faces_digest, mean_face, official_box
 from occlumark.train.task import autocast
-from occlumark.train.validation import real_occlusion_scores, scores
+from occlumark.train.validation import presence_scores, real_occlusion_scores, scores
 
 #: Training faces whose statistics a network from an exported file starts with.
 _FACES_FOR_STATISTICS = 256
@@ -73,6 +73,8 @@ class LandmarkTask:
         occlude = config.augment.occlude
         if config.augment.no_face.share:
             load_background(config.augment.no_face.background)
+        if config.augment.scene_faces.share:
+            load_background(config.augment.scene_faces.crops, "crops")
         for kind in occlude.kinds if occlude.probability else ():
             if kind in FOLDERS:
                 load_photographed(occlude.cutouts, kind)
@@ -139,7 +141,12 @@ class LandmarkTask:
         unfold(network, read_exported(path), crops, path)
 
     def parameter_groups(self, network: OcclusionAdaptiveNetwork) -> list[dict[str, Any]]:
-        """M apart from the other weights."""
+        """M apart from the other weights; where one part alone is trained, that, and the others take no gradient."""
+        if self.config.train_only:
+            assert network.presence is not None  # by the configuration
+            network.requires_grad_(False)
+            network.presence.requires_grad_(True)
+            return [{"params": list(network.presence.parameters()), "scale": 1.0}]
         others = [parameter for parameter in network.parameters() if parameter is not network.M]
         groups: list[dict[str, Any]] = [{"params": others, "scale": 1.0}]
         if network.M is not None:
@@ -160,7 +167,16 @@ class LandmarkTask:
         step: int,
         device: torch.device,
     ) -> dict[str, Tensor]:
-        """Equation (3), with a sub-gradient of M's nuclear norm that is renewed every objective.refresh_every steps."""
+        """Equation (3), with a sub-gradient of M's nuclear norm that is renewed every objective.refresh_every steps.
+
+        Where presence alone is trained, its term.
+        """
+        if self.config.train_only:
+            network.eval()  # the statistics stay, too
+            with autocast(self.config.optimiser, device):
+                prediction = model(batch.crops.to(device))
+            assert prediction.presence is not None
+            return {"presence": presence_loss(self.config.refinement, prediction.presence, batch.presence.to(device))}
         if network.M is not None and step % self.config.objective.refresh_every == 0:
             self._spectrum = spectrum(network.M)
         crops, landmarks, occluded, occlusion, presence = (part.to(device) for part in batch)
@@ -188,9 +204,19 @@ class LandmarkTask:
         }
 
     def validate(self, network: OcclusionAdaptiveNetwork, device: torch.device) -> dict[str, float]:
-        """Errors on the validation faces as they are and under drawn occluders (validation.scores)."""
+        """Errors on the validation faces as they are and under drawn occluders (validation.scores), and what is told of
+        real occlusion and of presence; the latter alone where it alone is trained."""
         if len(self.validation) == 0:
             return {}
-        return scores(network, self.pack, self.validation, self.config, device) | real_occlusion_scores(
-            network, self.pack, self.labelled, self.config, device
-        )
+        found = presence_scores(network, self._presence_faces(), self.config, device)
+        if self.config.train_only:
+            return found
+        found |= scores(network, self.pack, self.validation, self.config, device)
+        return found | real_occlusion_scores(network, self.pack, self.labelled, self.config, device)
+
+    def _presence_faces(self) -> TrainingFaces | None:
+        """The validation faces as training augments them, the same each epoch; None where no crop is without a face."""
+        config = self.config
+        if not (config.network.presence and config.augment.no_face.share):
+            return None
+        return TrainingFaces(self.pack, self.validation, config.crop, config.augment, config.seed, 0)

@@ -5,6 +5,7 @@ from typing import NamedTuple, get_args
 import cv2
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.pack import OCCLUDED, UNKNOWN, Pack
@@ -19,7 +20,7 @@ from occlumark.model.refinement import Refinement
 from occlumark.occluders.kinds import TRAINING
 from occlumark.occluders.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, occlude, occluded_landmarks
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.face_dataset import validation_batches, validation_box
+from occlumark.train.face_dataset import TrainingFaces, validation_batches, validation_box
 from occlumark.train.task import autocast
 
 #: The same over all runs of a markup, whatever occluders they train with, so that their numbers compare.
@@ -151,6 +152,37 @@ def real_occlusion_scores(
         P = sample_map(torch.from_numpy(predicted.P), torch.from_numpy(predicted.truth / config.crop.size).float())
         found["validation/P_real_ap"] = average_precision(1 - P.numpy()[known], truth)
     return found
+
+
+def presence_scores(
+    network: OcclusionAdaptiveNetwork, faces: TrainingFaces | None, config: LandmarkConfig, device: torch.device
+) -> dict[str, float]:
+    """How well crops with and without a face are told apart; network, config and device as in `scores`.
+
+    Args:
+        faces: of the validation part, some of whose crops show no face; None: nothing is asked.
+
+    Returns:
+        "validation/no_face_ap", the average precision of there being none, and "validation/faces_lost" and
+        "validation/no_face_kept", the shares of crops with a face whose presence is below one half, and of those
+        without that are not. Empty where there are not both.
+    """
+    if faces is None:
+        return {}
+    truth, presence = [], []
+    for batch in DataLoader(faces, batch_size=config.optimiser.batch):
+        with autocast(config.optimiser, device):
+            logit = network(batch.crops.to(device)).presence
+        truth.append(batch.presence.numpy() > 0.5)
+        presence.append(logit.sigmoid().cpu().numpy())
+    shows, told = np.concatenate(truth), np.concatenate(presence)
+    if shows.all() or not shows.any():
+        return {}
+    return {
+        "validation/no_face_ap": average_precision(1 - told, ~shows),
+        "validation/faces_lost": float((told[shows] < 0.5).mean()),
+        "validation/no_face_kept": float((told[~shows] >= 0.5).mean()),
+    }
 
 
 def _about_P(clean: Predictions, occluded: Predictions) -> dict[str, float]:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from occlumark.crop import CropConfig
-from occlumark.data.background import background_crops, is_background
-from occlumark.data.no_face import load_background, missed_crop, no_face_crop
+from occlumark.data.background import is_background, reduced_scenes, scene_crops
+from occlumark.data.no_face import load_background, missed_crop, no_face_crop, scene_face_crop
 from occlumark.data.scenes import Scene
 from occlumark.errors import ConfigError
 
@@ -31,10 +31,37 @@ def test_crops_show_no_face_and_begin_with_what_the_finder_takes_for_one(tmp_pat
     cv2.imwrite(str(tmp_path / "w300_a.png"), photo)
     scene = Scene(tmp_path / "w300_a.png", np.array([[40.0, 40, 60, 60]]), np.array([True]), np.zeros((0, 4)))
     found = np.array([[40.0, 40, 60, 60], [5.0, 5, 25, 25]])
-    crops = list(background_crops([scene], lambda photo: found, CROP, per_scene=4, seed=0))
+    cut = list(scene_crops(reduced_scenes([scene], [1]), lambda photo: found, CROP, per_scene=4, seed=0))
+    crops = [crop for crop, is_face in cut if not is_face]
     assert len(crops) == 4 and all(crop.shape == (64, 64, 3) for crop in crops)
     assert (crops[0][32, 32] == [0, 255, 0]).all()
     assert all(crop[32, 32, 0] < 50 for crop in crops)
+    (face,) = [crop for crop, is_face in cut if is_face]
+    assert (face[32, 32] == [255, 0, 0]).all()
+
+
+def test_a_reduced_scene_has_its_boxes_reduced(tmp_path: Path):
+    photo = np.zeros((100, 120, 3), np.uint8)
+    photo[40:60, 20:60, 2] = 255
+    cv2.imwrite(str(tmp_path / "w300_a.png"), photo)
+    box = np.array([[20.0, 40, 60, 60]])
+    scene = Scene(tmp_path / "w300_a.png", box, np.array([True]), box + 2)
+    broken = Scene(tmp_path / "none.png", box, np.array([True]), box)
+    (whole, first), (half, second) = reduced_scenes([broken, scene], [1, 2])
+    assert first.shape == (100, 120, 3) and second.shape == (50, 60, 3)
+    np.testing.assert_array_equal(whole.faces, box)
+    np.testing.assert_allclose(half.faces, box / 2)
+    np.testing.assert_allclose(half.ignored, box / 2 + 1)
+    x0, y0, x1, y1 = half.faces[0].astype(int)
+    assert (second[y0:y1, x0:x1, 0] == 255).all() and second[..., 0].sum() == 255 * (y1 - y0) * (x1 - x0)
+
+
+def test_a_scenes_face_is_seen_nearly_as_the_finder_gave_it():
+    faces = np.zeros((2, 130, 130, 3), np.uint8)
+    faces[:, 15:115, 15:115] = 255  # the box of a crop at a scale of 1.3
+    shares = [(scene_face_crop(faces, CROP, np.random.default_rng(seed)) > 127).mean() for seed in range(40)]
+    # the box is 1 / 1.3 of the crop's side, at most a tenth more, turned by 15 degrees at most
+    assert min(shares) > (1 / 1.3) ** 2 - 0.05 and max(shares) < (1 / 1.3 / 0.9) ** 2 + 0.05 and np.ptp(shares) > 0.05
 
 
 def test_a_crop_that_missed_its_face_does_not_hold_it():

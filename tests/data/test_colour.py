@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from occlumark.data.colour import BlurConfig, ColourConfig, degrade, recolour
+from occlumark.data.colour import BlurConfig, ColourConfig, SmallConfig, as_small, degrade, recolour
 
 NOTHING = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue_deg": 0.0, "tint_std": 0.0, "gamma": 0.0}
 SHARP = {"probability": 0.0, "noise": 0.0, "jpeg": 0.0}
@@ -104,8 +104,37 @@ def test_blur_takes_detail_away_and_noise_adds_some(picture):
         (BlurConfig, {"jpeg": -0.1}),
         (BlurConfig, {"sigma": 0.0}),
         (BlurConfig, {"jpeg_quality": 100}),
+        (SmallConfig, {"share": 1.5}),
+        (SmallConfig, {"smallest": 60.0}),
     ],
 )
 def test_impossible_ranges_are_refused(kind, wrong):
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is (in|at least) "):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is (in|at most|at least) "):
         kind(**wrong)
+
+
+def test_a_small_face_has_the_detail_of_its_pixels_and_stays_where_it_was():
+    fine = np.indices((130, 130)).sum(0)[..., None] % 2 * np.full(3, 255, np.uint8)  # a chessboard of single pixels
+    coarse = np.kron(np.indices((13, 13)).sum(0) % 2, np.ones((10, 10)))[..., None].astype(np.uint8) * np.full(3, 255)
+    dot = np.zeros((130, 130, 3), np.uint8)
+    dot[60:65, 30:35] = 255  # one pixel of the small one
+    config = SmallConfig(share=1.0, smallest=20.0, largest=20.0, jpeg=0.0)
+    for rng in seeds(5):
+        # 20 px of face are 26 of the crop: a chessboard of squares of 10 is left, one of single pixels is not
+        assert as_small(fine.astype(np.uint8), rng, config, 1.3).std() < 5
+        assert as_small(coarse.astype(np.uint8), rng, config, 1.3).std() > 80
+        found = as_small(dot, rng, config, 1.3)[..., 0].astype(float)
+        rows, columns = np.indices(found.shape) + 0.5
+        centre = np.array([(columns * found).sum(), (rows * found).sum()]) / found.sum()
+        np.testing.assert_allclose(centre, [32.5, 62.5], atol=0.01)
+    sizes = SmallConfig(share=1.0, smallest=10.0, largest=90.0, jpeg=1.0)
+    assert len({as_small(fine.astype(np.uint8), rng, sizes, 1.3).tobytes() for rng in seeds(10)}) == 10
+
+
+def test_a_share_of_the_crops_is_small_and_none_draws_nothing(picture):
+    config = SmallConfig(share=0.3, smallest=10.0, largest=10.0)
+    changed = sum((as_small(picture, rng, config, 1.3) != picture).any() for rng in seeds(400))
+    assert changed == pytest.approx(120, abs=3 * np.sqrt(400 * 0.3 * 0.7))
+    rng = np.random.default_rng(0)
+    assert as_small(picture, rng, SmallConfig(), 1.3) is picture
+    assert rng.random() == np.random.default_rng(0).random()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.data.augment import AugmentConfig, NoFaceConfig, SimilarityConfig
+from occlumark.data.augment import AugmentConfig, NoFaceConfig, SceneFacesConfig, SimilarityConfig
 from occlumark.data.pack import OCCLUDED, UNKNOWN, VISIBLE, Pack
 from occlumark.markup import MARKUPS
 from occlumark.occluders.occlude import OccludeConfig
@@ -94,6 +94,29 @@ def test_a_share_of_the_crops_shows_no_face(pack_path, tmp_path):
         assert batch.landmarks.isnan().all() and batch.occluded.isnan().all() and batch.occlusion.isnan().all()
     assert all(batch.landmarks.isfinite().all() for batch in batches if batch.presence == 1)
     assert all((faces[i].crops == batches[i].crops).all() for i in range(3))  # again the same
+
+
+def test_a_share_of_the_crops_shows_faces_of_scenes_and_takes_none_from_those_without(pack_path, tmp_path):
+    for name, value in (("background", 7), ("faces", 200)):
+        np.save(tmp_path / f"{name}.npy", np.full((2, 96, 96, 3), value, np.uint8))
+    plain = AugmentConfig(no_face=NoFaceConfig(share=0.4, background=str(tmp_path / "background.npy")))
+    both = replace(plain, scene_faces=SceneFacesConfig(share=0.3, crops=str(tmp_path / "faces.npy")))
+    pack = Pack.open(pack_path)
+    first, second = (TrainingFaces(pack, np.arange(len(pack)), CROP, config, 0, 0) for config in (plain, both))
+    scenes = 0
+    for i in range(len(pack)):
+        before, after = first[i], second[i]
+        if after.presence == 0 or before.presence == 0:
+            assert before.presence == after.presence and (before.crops == after.crops).all()
+        elif after.landmarks.isnan().all():
+            scenes += 1
+            assert after.occluded.isnan().all() and after.occlusion.isnan().all()
+            assert after.crops[16:48, 16:48].float().std() < 60  # one colour, but for blur and noise
+        else:
+            assert (before.crops == after.crops).all()
+    assert 2 <= scenes <= 14
+    with pytest.raises(ValueError, match="file of them in 'crops'"):
+        SceneFacesConfig(share=0.3)
 
 
 def test_places_that_are_not_exact_train_no_landmark_but_tell_occlusion(pack_path, tmp_path):

@@ -253,3 +253,38 @@ def test_two_processes_under_torchrun_keep_one_network(pack_path, tmp_path):
     assert weights[0] == weights[1]
     assert load_checkpoint(tmp_path / "two" / "checkpoint.safetensors").epoch == 2
     assert len((tmp_path / "two" / "log.jsonl").read_text().splitlines()) == 2
+
+
+def test_presence_alone_is_trained_and_all_else_stays(pack_path, tmp_path):
+    told = {"network": {"refinement": True, "presence": True}}
+    first = train_faces(small(**told), pack_path, tmp_path / "first", device="cpu")
+    background = tmp_path / "background.npy"
+    np.save(background, np.zeros((2, 96, 96, 3), np.uint8))
+    config = small(
+        **told,
+        start=str(first),
+        train_only="presence",
+        augment={"no_face": {"share": 0.5, "background": str(background)}, "small": {"share": 0.5}},
+        optimiser={**SMALL["optimiser"], "learning_rate": 0.01},
+    )
+    second = train_faces(config, pack_path, tmp_path / "second", device="cpu")
+    before, after = load_checkpoint(first), load_checkpoint(second)
+    for name, value in before.averaged.items():
+        if name.startswith("module.") and "presence" not in name:
+            torch.testing.assert_close(after.averaged[name], value, rtol=0, atol=0)
+            torch.testing.assert_close(after.network[name.removeprefix("module.")], value, rtol=0, atol=0)
+    moved = [name for name in after.network if "presence" in name]
+    assert moved and all(not torch.equal(after.network[name], before.averaged[f"module.{name}"]) for name in moved)
+    log = [json.loads(line) for line in (tmp_path / "second" / "log.jsonl").read_text().splitlines()]
+    assert [name for name in log[-1] if name.startswith("objective/")] == ["objective/presence"]
+    assert {"validation/no_face_ap", "validation/faces_lost", "validation/no_face_kept"} <= log[-1].keys()
+    assert "validation/nme" not in log[-1]
+    # an interrupted run goes on as any other
+    assert {name.rpartition("/")[0] for name in after.optimiser} == set(moved)
+
+
+@pytest.mark.parametrize("lacks", [{"start": ""}, {"network": {"refinement": True}}])
+def test_presence_alone_needs_a_network_that_has_it(lacks):
+    whole = {"start": "occlumark", "train_only": "presence", "network": {"refinement": True, "presence": True}}
+    with pytest.raises(ConfigError, match="starts from another run"):
+        small(**(whole | lacks))

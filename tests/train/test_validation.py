@@ -12,7 +12,8 @@ from occlumark.model.network import NetworkConfig, NetworkOutput
 from occlumark.model.refinement import Refined
 from occlumark.train import validation
 from occlumark.train.config import LandmarkConfig
-from occlumark.train.validation import predict, real_occlusion_scores, scores, validation_sizes
+from occlumark.train.face_dataset import LandmarkBatch
+from occlumark.train.validation import predict, presence_scores, real_occlusion_scores, scores, validation_sizes
 
 CONFIG = LandmarkConfig(crop=CropConfig(size=64))
 CPU = torch.device("cpu")
@@ -144,3 +145,24 @@ def test_real_occlusion_by_hand(pack_path):
     assert found["validation/P_real_ap"] == pytest.approx(expected)
     known = replace(pack, occlusion=np.full(pack.occlusion.shape, VISIBLE, np.uint8))
     assert real_occlusion_scores(Oracle(object(), [guess], P=[P]), known, indices, CONFIG, CPU) == {}
+
+
+def test_presence_by_hand():
+    class Faces(torch.utils.data.Dataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, i):
+            nothing = torch.zeros(1)
+            return LandmarkBatch(torch.full((2, 2, 3), 10 * i), nothing, nothing, nothing, torch.tensor(float(i != 1)))
+
+    def network(crops):
+        logit = torch.tensor([3.0, 1.0, -1.0, 3.0, 3.0])[(crops[:, 0, 0, 0] // 10).long()]
+        return NetworkOutput(logit, None, logit, None, logit)
+
+    found = presence_scores(network, Faces(), CONFIG, CPU)
+    # of four faces one is lost; what is none is kept, and second by its doubt
+    assert found == pytest.approx(
+        {"validation/no_face_ap": 0.5, "validation/faces_lost": 0.25, "validation/no_face_kept": 1.0}
+    )
+    assert presence_scores(network, None, CONFIG, CPU) == {}
