@@ -11,6 +11,8 @@ from occlumark.errors import one_line
 if TYPE_CHECKING:
     import numpy as np
 
+    from occlumark.data.sample import Sample
+
 _DESCRIPTION = """\
 Cut the faces out of annotated photos and write them to one file, from which training reads.
 
@@ -69,6 +71,35 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=Path,
         help="folder of photos with .mask.png files, for visibility alone; the default network finds the landmarks",
     )
+    parser.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="work the labels of a packaged network into the faces' own, for a smaller network to learn from: "
+        "places become the mean of both, and unknown visibility becomes the network's where it is sure",
+    )
+    parser.add_argument(
+        "--unlabelled",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="with --teacher: a folder of photos with a boxes.csv, whose faces the network labels alone; "
+        "held-out scenes and faces that it is not sure of are left out; may be repeated",
+    )
+    parser.add_argument(
+        "--apart-from",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="with --unlabelled: leave out near copies of these photos with .pts files, besides those packed",
+    )
+    parser.add_argument(
+        "--validation-share",
+        type=float,
+        default=0.2,
+        help="with --teacher: the run's validation_share, whose faces keep their own labels (default: %(default)s)",
+    )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the pack to write")
     parser.add_argument("--size", type=int, default=320, help="side of a crop in pixels (default: %(default)s)")
     parser.add_argument(
@@ -114,6 +145,8 @@ def run(args: argparse.Namespace) -> int:
     if args.celebamask is not None:
         more, unusable = read_celebamask(args.celebamask, _landmarks_by_the_default_network())
         samples, problems = [*samples, *more], [*problems, *unusable]
+    if args.teacher is not None:
+        samples = _teach(args, samples)
     packed, unreadable = write_pack(samples, args.out, config)
     problems += unreadable
     points = "" if args.dataset == "300w" else f" with {len(samples[0].landmarks)} points"
@@ -121,6 +154,25 @@ def run(args: argparse.Namespace) -> int:
     for problem in problems:
         print(f"occlumark: left out {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
     return 1 if problems else 0
+
+
+def _teach(args: argparse.Namespace, samples: "list[Sample]") -> "list[Sample]":
+    """The samples with a network's labels worked in, and those that it labels alone; says how many were left out."""
+    from occlumark.data.teacher import label_faces, read_boxed_faces, teach, without_copies
+    from occlumark.data.w300 import read_w300
+    from occlumark.detect import Detector
+
+    detector = Detector(model=args.teacher, threads=1)
+    boxed = [face for folder in args.unlabelled for face in read_boxed_faces(folder)]
+    labelled, unsure = label_faces(boxed, lambda photo, boxes: detector.detect(photo, boxes))
+    apart = read_w300(args.apart_from)[0] if args.apart_from else []
+    labelled, copies = without_copies(labelled, [*samples, *apart])
+    if boxed:
+        print(
+            f"{len(labelled)} of {len(boxed)} faces labelled by {args.teacher}, of {len(unsure)} it is not sure, "
+            f"{len(copies)} are near copies"
+        )
+    return [*teach(samples, lambda photo, boxes: detector.detect(photo, boxes), args.validation_share, 0), *labelled]
 
 
 def _landmarks_by_the_default_network() -> "Callable[[np.ndarray, np.ndarray], np.ndarray]":

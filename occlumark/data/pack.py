@@ -29,8 +29,8 @@ FORMAT = 2
 #: Packs of format 1 know no occlusion and no groups; they are read as if nobody had looked.
 _OLDEST = 1
 _HEADER_ROOM = 4096
-#: What is known of a landmark (Pack.occlusion).
-VISIBLE, OCCLUDED, UNKNOWN = 0, 1, 2
+#: What is known of a landmark (Pack.occlusion), and whose place it is (Pack.exact).
+VISIBLE, OCCLUDED, UNKNOWN, BY_NETWORK = 0, 1, 2, 2
 _DTYPES: dict[str, np.dtype[Any]] = {"U8": np.dtype("u1"), "F32": np.dtype("<f4")}
 
 
@@ -67,7 +67,8 @@ class Pack:
     occlusion: np.ndarray
     """(n, 68) uint8: VISIBLE, OCCLUDED by something real, or UNKNOWN."""
     exact: np.ndarray
-    """(n, 68) uint8: 1 where the place is good enough to train landmarks, 0 where it only tells where to look."""
+    """(n, 68) uint8: 1 where the place is good enough to train landmarks, 0 where it only tells where to look;
+    BY_NETWORK on faces that a network labelled, which train and never validate."""
     names: list[str]
     """The samples' names."""
     groups: list[str]
@@ -193,7 +194,8 @@ class _SmallArrays:
         if sample.occluded is not None:
             known = np.where(sample.occluded, OCCLUDED, VISIBLE)
             self.occlusion[row] = known if sample.unknown is None else np.where(sample.unknown, UNKNOWN, known)
-        self.exact[row] = True if sample.inexact is None else ~sample.inexact
+        own = BY_NETWORK if sample.labelled_by_network else 1
+        self.exact[row] = own if sample.inexact is None else own * ~sample.inexact
         self.names.append(sample.name)
         self.groups.append(sample.group)
 

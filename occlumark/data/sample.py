@@ -63,6 +63,8 @@ class Sample:
     """(n,) bool: of which landmarks nobody can tell whether they are occluded; None: of none."""
     inexact: np.ndarray | None = None
     """(n,) bool: whose places are good enough to ask for their visibility, not to train landmarks; None: none."""
+    labelled_by_network: bool = False
+    """Whether all places are a network's own (data.teacher): to train on, never to validate on."""
     group: str = ""
     """Name of a group of samples that are of one photo under several names; empty: of none."""
 

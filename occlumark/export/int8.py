@@ -28,6 +28,8 @@ INT8_PARTS = ("first", "backbone", "distillation", "geometry", "refinement")
 #: The parts of the network's modules that have other names; files exported before have the parts' own.
 _OF_MODULE = {"last_unit": "distillation", "head": "low_rank"}
 _OPERATORS = ("Conv", "Relu", "Add")
+#: Of the refinement, whose sums are of tokens and maps at once: 8 bits would round a landmark's place.
+_OPERATORS_OF_REFINEMENT = ("Conv", "Relu")
 _CROPS_PER_RUN = 4
 
 
@@ -49,7 +51,7 @@ def quantized(
     wide = onnx.ModelProto()
     wide.CopyFrom(model)
     widen_weights(wide)
-    names = [node.name for node, part in _parts(wide) if part in parts and node.op_type in _OPERATORS]
+    names = [node.name for node, part in _parts(wide) if part in parts and node.op_type in _operators(part)]
     if not names:
         raise ValueError(f"nothing of the network is in {', '.join(parts) or 'no part'}")
     with tempfile.TemporaryDirectory() as folder:
@@ -94,6 +96,10 @@ def widen_weights(model: onnx.ModelProto) -> None:
             kept.append(node)
     del model.graph.node[:]
     model.graph.node.extend(kept)
+
+
+def _operators(part: str) -> tuple[str, ...]:
+    return _OPERATORS_OF_REFINEMENT if part == "refinement" else _OPERATORS
 
 
 def _parts(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str]]:

@@ -3,10 +3,36 @@
 Parameter names are torchvision's, so that published ImageNet weights load by name.
 """
 
+from dataclasses import dataclass
 from math import log
+from typing import Annotated
 
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from occlumark.config import Checked, Range
+
+
+@dataclass(frozen=True)
+class BackboneConfig(Checked):
+    """Widths and depths. The defaults are ResNet-18's, which are the paper's; smaller ones are ours."""
+
+    stem: Annotated[int, Range(4, 512)] = 64
+    """Channels of the first convolution."""
+    stem_kernel: Annotated[int, Range(3, 7)] = 7
+    """Its side in pixels, an odd number."""
+    channels: Annotated[tuple[int, int, int, int], Range(4, 2048)] = (64, 128, 256, 512)
+    """Of the maps at strides 4, 8, 16 and 32."""
+    units: Annotated[tuple[int, int, int, int], Range(1, 8)] = (2, 2, 2, 1)
+    """Residual units of each; one more follows: the distillation module's, or ResNet-18's last as it is."""
+    imagenet_colours: bool = True
+    """Normalise each colour by ImageNet's mean and deviation, as its weights want it; False: all alike, which is
+    quicker."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stem_kernel % 2 == 0:
+            raise ValueError(f"stem_kernel is odd, not {self.stem_kernel}")
 
 
 class BasicBlock(nn.Module):
@@ -72,31 +98,33 @@ class Backbone(nn.Module):
     Paper: section 3, "we modify the last residual unit of ResNet-18".
 
     Args:
+        config: widths and depths; None: ResNet-18's.
         squeeze_excitation: in every residual unit. Not in the paper.
     """
 
-    channels = 512
     stride = 32
 
-    def __init__(self, squeeze_excitation: bool = False) -> None:
+    def __init__(self, config: BackboneConfig | None = None, squeeze_excitation: bool = False) -> None:
         super().__init__()
-        excited = squeeze_excitation
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        config = config or BackboneConfig()
+        self.conv1 = nn.Conv2d(3, config.stem, config.stem_kernel, 2, config.stem_kernel // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(config.stem)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        self.layer1 = nn.Sequential(BasicBlock(64, 64, 1, excited), BasicBlock(64, 64, 1, excited))
-        self.layer2 = nn.Sequential(BasicBlock(64, 128, 2, excited), BasicBlock(128, 128, 1, excited))
-        self.layer3 = nn.Sequential(BasicBlock(128, 256, 2, excited), BasicBlock(256, 256, 1, excited))
-        self.layer4 = nn.Sequential(BasicBlock(256, 512, 2, excited))
+        widths = (config.stem, *config.channels)
+        layers = [
+            _units(c_in, c_out, units, 1 if first else 2, squeeze_excitation)
+            for c_in, c_out, units, first in zip(widths, widths[1:], config.units, (True, *[False] * 3), strict=False)
+        ]
+        self.layer1, self.layer2, self.layer3, self.layer4 = layers
 
     def forward(
         self, x: Float[Tensor, "B 3 H W"]
     ) -> tuple[
-        Float[Tensor, "B 64 H/4 W/4"],
-        Float[Tensor, "B 128 H/8 W/8"],
-        Float[Tensor, "B 256 H/16 W/16"],
-        Float[Tensor, "B 512 H/32 W/32"],
+        Float[Tensor, "B C4 H/4 W/4"],
+        Float[Tensor, "B C8 H/8 W/8"],
+        Float[Tensor, "B C16 H/16 W/16"],
+        Float[Tensor, "B C32 H/32 W/32"],
     ]:
         """Maps of layer1, layer2 and layer3, and Z, from crops normalised by ImageNet's mean and standard deviation."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
@@ -104,3 +132,9 @@ class Backbone(nn.Module):
         middle = self.layer2(shallow)
         coarse = self.layer3(middle)
         return shallow, middle, coarse, self.layer4(coarse)
+
+
+def _units(c_in: int, c_out: int, count: int, stride: int, squeeze_excitation: bool) -> nn.Sequential:
+    """So many residual units, the first with the stride."""
+    first = BasicBlock(c_in, c_out, stride, squeeze_excitation)
+    return nn.Sequential(first, *(BasicBlock(c_out, c_out, 1, squeeze_excitation) for _ in range(count - 1)))

@@ -19,7 +19,9 @@ class LowRankConfig(Checked):
     """How the hybrid features become the vector X. Not in the paper: all of it (docs/paper.md)."""
 
     channels: Annotated[int, Range(1, 512)] = 64
-    """Channels after the down-sampling convolution; X has channels * ceil(n / 2)^2 elements. Ours."""
+    """Channels after the down-sampling convolution; X has channels * ceil(n / stride)^2 elements. Ours."""
+    stride: Annotated[int, Range(1, 2)] = 2
+    """Of the down-sampling convolution: 1 where the features' grid is coarse already. Ours."""
 
 
 class LowRank(nn.Module):
@@ -38,8 +40,8 @@ class LowRank(nn.Module):
     def __init__(self, c_in: int, grid: int, outputs: int, config: LowRankConfig, shared_matrix: bool) -> None:
         super().__init__()
         # Not in the paper: a 3 x 3 convolution of stride 2 keeps where a feature stood, which pooling forgets.
-        self.reduce = conv_bn_relu(c_in, config.channels, 3, stride=2)
-        features = config.channels * ((grid + 1) // 2) ** 2
+        self.reduce = conv_bn_relu(c_in, config.channels, 3, stride=config.stride)
+        features = config.channels * (-(-grid // config.stride)) ** 2
         self.M = nn.Parameter(torch.eye(features)) if shared_matrix else None
         # Not in the paper: 0.05, a start within a few pixels of the mean face.
         self.W_fc = nn.Parameter(torch.randn(features, outputs) * 0.05)

@@ -9,9 +9,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from occlumark.markup import N_LANDMARKS
-from occlumark.model.backbone import Backbone
+from occlumark.model.backbone import Backbone, BackboneConfig
 from occlumark.model.distillation import Distillation, DistillationConfig, PlainUnit
 from occlumark.model.geometry import GeometryAware, GeometryConfig
+from occlumark.model.light_refinement import LightRefinement
 from occlumark.model.low_rank import AveragePooledHead, LowRank, LowRankConfig
 from occlumark.model.presence import Presence
 from occlumark.model.refinement import Refinement
@@ -19,6 +20,8 @@ from occlumark.model.refinement_stage import Refined, RefinementConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+#: Of the values 0 to 255 of all channels, where they are not normalised one by one.
+MIDDLE, SPREAD = 127.5, 64.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class NetworkConfig:
     """The distillation module (DM). Without it the last residual unit stays as ResNet-18 has it."""
     low_rank: bool = True
     """The low-rank module's matrix M (LM). Without it the hybrid features are regressed by W_fc alone."""
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    """Widths and depths of ResNet-18's part."""
     gm: GeometryConfig = field(default_factory=GeometryConfig)
     """Widths of the geometry-aware module."""
     dm: DistillationConfig = field(default_factory=DistillationConfig)
@@ -102,8 +107,9 @@ class OcclusionAdaptiveNetwork(nn.Module):
         super().__init__()
         self.config, self.crop_size, self.n_landmarks = config, crop_size, n_landmarks
         excited = config.squeeze_excitation
-        self.backbone = Backbone(excited)
-        channels, grid = Backbone.channels, crop_size // Backbone.stride
+        self.backbone = Backbone(config.backbone, excited)
+        fine = config.backbone.channels[:3]
+        channels, grid = config.backbone.channels[3], crop_size // Backbone.stride
         self.geometry = GeometryAware(channels, config.gm) if config.geometry_aware else None
         self.last_unit: Distillation | PlainUnit
         if config.distillation:
@@ -111,9 +117,10 @@ class OcclusionAdaptiveNetwork(nn.Module):
         else:
             self.last_unit = PlainUnit(channels, excited)
         hybrid = channels + (config.gm.channels if config.geometry_aware else 0)
-        self.refinement: Refinement | None = None
+        self.refinement: Refinement | LightRefinement | None = None
         if config.refinement:
-            self.refinement = Refinement((64, 128, 256, hybrid + int(config.distillation)), config.rf, n_landmarks)
+            kind = LightRefinement if config.rf.whole_cells else Refinement
+            self.refinement = kind((*fine, hybrid + int(config.distillation)), config.rf, n_landmarks)
         self.presence = Presence(hybrid) if config.presence else None
         self.head: LowRank | AveragePooledHead
         if config.averages:
@@ -131,8 +138,7 @@ class OcclusionAdaptiveNetwork(nn.Module):
 
     def forward(self, crops: UInt8[Tensor, "B H W 3"]) -> NetworkOutput:
         """Landmarks and P of RGB crops, as they come from CropTransform.cut."""
-        # NHWC bytes, permuted, are channels_last already: the layout that the CPU's bf16 kernels want.
-        shallow, middle, coarse, Z = self.backbone((crops.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+        shallow, middle, coarse, Z = self.backbone(self.normalised(crops))
         clean, P = self.last_unit(Z)
         hybrid = clean if self.geometry is None else torch.cat([self.geometry(Z), clean], 1)
         guess = self.head(hybrid).unflatten(1, (self.n_landmarks, 2)) * self.crop_size
@@ -143,6 +149,14 @@ class OcclusionAdaptiveNetwork(nn.Module):
         known = hybrid if P is None else torch.cat([hybrid, P.to(hybrid.dtype)], 1)
         refined = self.refinement((shallow, middle, coarse, known), guess / Refinement.stride)
         return NetworkOutput(refined.landmarks[-1] * Refinement.stride, P, guess, refined, presence)
+
+    def normalised(self, crops: UInt8[Tensor, "B H W 3"]) -> Float[Tensor, "B 3 H W"]:
+        """The crops' colours as the backbone wants them."""
+        # NHWC bytes, permuted, are channels_last already: the layout that the CPU's bf16 kernels want.
+        pixels = crops.permute(0, 3, 1, 2).float()
+        if self.config.backbone.imagenet_colours:
+            return (pixels - self.mean) / self.std
+        return (pixels - MIDDLE) / SPREAD
 
     @property
     def M(self) -> nn.Parameter | None:

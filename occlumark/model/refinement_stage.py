@@ -32,8 +32,15 @@ class RefinementConfig(Checked):
     """Channels of the map at stride 4 that the last stage reads; 0: there is no such stage."""
     detail_radius: Annotated[int, Range(0, 3)] = 2
     """As window_radius, in cells of that map."""
+    whole_cells: bool = False
+    """One stage that reads whole cells of the maps at strides 8 and 4, without interpolation (light_refinement)."""
 
     RENAMED: ClassVar = {"looks": "stages", "reach": "window_radius"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.whole_cells and (self.detail == 0 or self.stages != 1):
+            raise ValueError("whole_cells reads two maps in one stage: detail is at least 1 and stages is 1")
 
 
 class Refined(NamedTuple):

@@ -122,9 +122,10 @@ class LandmarkConfig(RunConfig):
             raise ValueError("train_only is 'presence' for a network with presence = true that starts from another run")
         if self.n_landmarks not in MARKUPS:
             raise ValueError(f"n_landmarks is one of {', '.join(map(str, MARKUPS))}, not {shown(self.n_landmarks)}")
-        features = self.network.lm.channels * math.ceil(self.crop.size / 64) ** 2
+        reduction = self.network.lm
+        features = reduction.channels * math.ceil(self.crop.size / (32 * reduction.stride)) ** 2
         if features > _MOST_FEATURES:
-            side = "network.lm.channels * ceil(crop.size / 64)^2"
+            side = "network.lm.channels * ceil(crop.size / (32 * network.lm.stride))^2"
             raise ValueError(f"{side}, the side of M, is at most {_MOST_FEATURES:_}, not {features:_}")
         occlude = self.augment.occlude
         drawn = sorted(set(occlude.kinds) - set(WITHOUT_LANDMARKS)) if occlude.probability else []

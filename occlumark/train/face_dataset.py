@@ -1,8 +1,8 @@
 """A pack's faces as PyTorch tensors, each training face augmented by a generator of its own."""
 
 import hashlib
-from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -126,8 +126,21 @@ class TrainingFaces(Dataset[LandmarkBatch]):
         # a generator apart: what else happens to a face does not depend on this
         rng = np.random.default_rng((self.seed, self.epoch, index, 1))
         first, second = (int(i) for i in rng.choice(self.indices, 2))
-        faces = [(self.pack.crops[i], self.pack.landmarks[i]) for i in (first, second)]
-        return Source(textures=[crop for crop, _ in faces], faces=faces)
+        crops = _Each(lambda i: self.pack.crops[(first, second)[i]])
+        return Source(textures=crops, faces=_Each(lambda i: (crops[i], self.pack.landmarks[(first, second)[i]])))
+
+
+class _Each(Sequence[Any]):
+    """Two things that are made when they are asked for: most occluders borrow nothing."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self._make = make
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._make(range(2)[index])
 
 
 def landmark_occlusion(known: np.ndarray, alpha: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from occlumark.data.no_face import load_background
-from occlumark.data.pack import UNKNOWN, Pack
+from occlumark.data.pack import BY_NETWORK, UNKNOWN, Pack
 from occlumark.data.split import split_validation
 from occlumark.errors import CheckpointError
 from occlumark.model.network import OcclusionAdaptiveNetwork
@@ -63,6 +63,9 @@ class LandmarkTask:
         self._training, self.validation = split_validation(
             self.pack.names, config.validation_share, config.validation_seed, self.pack.groups
         )
+        by_network = (self.pack.exact[self.validation] == BY_NETWORK).any(axis=1)
+        self._training = np.sort(np.concatenate([self._training, self.validation[by_network]]))
+        self.validation = self.validation[~by_network]
         #: Validation faces of which it is known what something real occludes.
         self.labelled = self.validation[(self.pack.exact[self.validation] == 1).any(axis=1)]
         known = (self.pack.occlusion[self.labelled] != UNKNOWN).any(axis=1)
@@ -98,7 +101,7 @@ class LandmarkTask:
 
     def _faces_of(self, epoch: int) -> np.ndarray:
         """The training part, with so many of those faces that only tell visibility, others each epoch."""
-        exact = (self.pack.exact[self._training] == 1).any(axis=1)
+        exact = (self.pack.exact[self._training] > 0).any(axis=1)
         others = self._training[~exact]
         rng = np.random.default_rng((self.config.seed, epoch))
         share = self.config.visibility_only if self.config.real_labels else 0

@@ -16,7 +16,7 @@ import pytest
 from occlumark.crop import CropTransform
 from occlumark.data import pack as pack_module
 from occlumark.data import sample as sample_module
-from occlumark.data.pack import OCCLUDED, UNKNOWN, VISIBLE, Pack, PackConfig, write_pack
+from occlumark.data.pack import BY_NETWORK, OCCLUDED, UNKNOWN, VISIBLE, Pack, PackConfig, write_pack
 from occlumark.data.sample import Problem, Sample
 from occlumark.data.w300 import read_w300
 from occlumark.errors import CheckpointError, OcclumarkError
@@ -295,6 +295,9 @@ def test_what_is_known_of_occlusion_travels_with_the_faces(tmp_path: Path, sampl
     np.testing.assert_array_equal(pack.occlusion[0], [OCCLUDED] * 8 + [UNKNOWN] * 12 + [VISIBLE] * 48)
     assert (pack.occlusion[1:] == UNKNOWN).all() and pack.groups == ["g", "", ""]
     assert np.flatnonzero(pack.exact[0] == 0).tolist() == [5] and (pack.exact[1:] == 1).all()
+    write_pack([replace(samples[0], labelled_by_network=True), samples[1]], tmp_path / "faces.pack", SMALL)
+    pack = Pack.open(tmp_path / "faces.pack")
+    assert (pack.exact[0] == BY_NETWORK).all() and (pack.exact[1] == 1).all()
 
 
 def test_a_pack_of_the_first_format_is_read_as_one_that_knows_no_occlusion(

@@ -1,8 +1,8 @@
-"""The residual unit's squeeze-excitation: a control of the ablation."""
+"""Widths and depths, and squeeze-excitation: a control of the ablation."""
 
 import torch
 
-from occlumark.model.backbone import Backbone, BasicBlock, SqueezeExcitation
+from occlumark.model.backbone import Backbone, BackboneConfig, BasicBlock, SqueezeExcitation
 
 
 def test_each_channel_is_weighted_by_what_the_means_say_together():
@@ -40,3 +40,13 @@ def test_every_unit_has_one_or_none_has():
     assert not [name for name in Backbone().state_dict() if "excite" in name]
     blocks = [m for m in Backbone(squeeze_excitation=True).modules() if isinstance(m, BasicBlock)]
     assert len(blocks) == 7 and all(block.excite is not None for block in blocks)
+
+
+def test_the_default_is_resnet_18_and_other_widths_and_depths_are_as_named():
+    shapes = {name: tuple(value.shape) for name, value in Backbone().state_dict().items()}
+    assert shapes["conv1.weight"] == (64, 3, 7, 7) and shapes["layer4.0.conv1.weight"] == (512, 256, 3, 3)
+    assert "layer3.1.conv2.weight" in shapes and "layer4.1.conv1.weight" not in shapes
+    narrow = Backbone(BackboneConfig(stem=8, channels=(8, 16, 24, 32), units=(1, 3, 1, 1))).eval()
+    maps = narrow(torch.zeros(1, 3, 64, 64))
+    assert [tuple(each.shape[1:]) for each in maps] == [(8, 16, 16), (16, 8, 8), (24, 4, 4), (32, 2, 2)]
+    assert [len(layer) for layer in (narrow.layer1, narrow.layer2, narrow.layer3, narrow.layer4)] == [1, 3, 1, 1]

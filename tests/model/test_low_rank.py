@@ -37,6 +37,12 @@ def test_m_starts_as_the_identity():
     torch.testing.assert_close(module.M.detach(), torch.eye(64))
 
 
+def test_without_down_sampling_every_place_of_the_grid_is_regressed_from():
+    module = LowRank(24, 3, 6, LowRankConfig(channels=4, stride=1), shared_matrix=False)
+    assert module.W_fc.shape == (4 * 3 * 3, 6)
+    assert module(torch.randn(2, 24, 3, 3)).shape == (2, 6)
+
+
 def test_coordinates_stay_in_fp32_under_autocast():
     module = trained_like()
     with torch.autocast("cpu", torch.bfloat16):

@@ -7,9 +7,10 @@ import pytest
 
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.augment import AugmentConfig, NoFaceConfig, SceneFacesConfig, SimilarityConfig
-from occlumark.data.pack import OCCLUDED, UNKNOWN, VISIBLE, Pack
+from occlumark.data.pack import BY_NETWORK, OCCLUDED, UNKNOWN, VISIBLE, Pack
 from occlumark.markup import MARKUPS
 from occlumark.occluders.occlude import OccludeConfig
+from occlumark.train.config import LandmarkConfig
 from occlumark.train.face_dataset import (
     TrainingFaces,
     faces_digest,
@@ -18,6 +19,7 @@ from occlumark.train.face_dataset import (
     mean_face,
     validation_batches,
 )
+from occlumark.train.landmark_task import LandmarkTask
 
 CROP = CropConfig(size=64)
 
@@ -167,3 +169,35 @@ def test_without_real_labels_training_is_told_nothing_and_validation_all(pack_pa
             inside = ((batch.landmarks >= 0) & (batch.landmarks < 64)).all(-1)
             known = batch.occluded[inside].isfinite()
             assert known.all() if share else not known.any()
+
+
+def test_faces_labelled_by_a_network_all_train_and_none_validates(pack_path, tmp_path):
+    pack = Pack.open(pack_path)
+    config = LandmarkConfig(crop=CROP, validation_share=0.4, visibility_only=0.0)
+    plain = LandmarkTask(config, pack_path)
+    chosen = [int(plain.validation[0]), int(plain.training[0])]
+    exact = pack.exact.copy()
+    exact[chosen] = BY_NETWORK
+    whole = pack_path.read_bytes()
+    assert whole.count(pack.exact.tobytes()) == 1
+    altered = tmp_path / "faces.pack"
+    altered.write_bytes(whole.replace(pack.exact.tobytes(), exact.tobytes()))
+    task = LandmarkTask(config, altered)
+    assert set(task.training) == {*plain.training, chosen[0]} and task.training_size == len(task.training)
+    assert set(task.validation) == set(plain.validation) - {chosen[0]}
+    batch = TrainingFaces(Pack.open(altered), task.training, CROP, AugmentConfig(), 0, 0)[0]
+    assert batch.landmarks.isfinite().all()
+
+
+def test_occluders_borrow_from_two_faces_that_are_read_when_asked_for(pack_path, monkeypatch):
+    pack = Pack.open(pack_path)
+    read = []
+    monkeypatch.setattr(
+        type(pack.crops), "__getitem__", lambda _self, index: read.append(index) or np.zeros((96, 96, 3))
+    )
+    source = TrainingFaces(pack, np.arange(24), CROP, AugmentConfig(), 0, 0)._others(3)
+    assert len(source.faces) == len(source.textures) == 2 and read == []
+    crop, landmarks = source.faces[1]
+    assert crop.shape == (96, 96, 3) and len(read) == 1
+    np.testing.assert_array_equal(landmarks, pack.landmarks[read[0]])
+    assert len(list(source.textures)) == 2
