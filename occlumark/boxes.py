@@ -137,3 +137,23 @@ def keep_best(
         apart = common <= max_iou * (sizes[best] + sizes[waiting] - common)
         waiting = waiting[apart & (common <= max_share * np.minimum(sizes[best], sizes[waiting]))]
     return np.array(kept, dtype=np.intp)
+
+
+def box_holding(boxes: np.ndarray, points: np.ndarray) -> int | None:
+    """Which box is that of a face with these points: of those that hold at least half of them, the nearest.
+
+    Args:
+        boxes: (n, 4).
+        points: (k, 2), at least one, in the same pixels.
+
+    Returns:
+        The index of the box whose centre is nearest to the points' mean, in longer sides of the box; None: none holds
+        half of them.
+    """
+    if not len(boxes):
+        return None
+    inside = ((points >= boxes[:, None, :2]) & (points <= boxes[:, None, 2:])).all(axis=2).mean(axis=1)
+    centres, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    distances = np.linalg.norm(centres - points.mean(axis=0), axis=1) / sides
+    best = int(np.where(inside >= 0.5, distances, np.inf).argmin())
+    return best if inside[best] >= 0.5 else None

@@ -204,7 +204,7 @@ def load(kind: type[T], path: Path | None, overrides: Iterable[str] = ()) -> T:
     """
     values: dict[str, Any] = {}
     if path is not None:
-        values = _toml(_read(path), f"config {path}")
+        values = read_toml(path, "config")
     for override in overrides:
         _apply(values, override)
     values, lines = renamed(kind, values)
@@ -213,19 +213,24 @@ def load(kind: type[T], path: Path | None, overrides: Iterable[str] = ()) -> T:
     return _build(kind, values, "")
 
 
-def _read(path: Path) -> str:
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The tables of a TOML file; `what` starts the messages.
+
+    Raises:
+        ConfigError: it cannot be read, is too large, or no TOML.
+    """
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_TEXT_BYTES + 1)
-        text = content.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read config {path}: {getattr(error, 'strerror', None) or error}") from error
+            text = (content := file.read(MOST_TEXT_BYTES + 1)).decode("utf-8")
+    except (OSError, ValueError) as error:  # the latter: no UTF-8, or a null byte in the name
+        raise ConfigError(f"cannot read {what} {path}: {getattr(error, 'strerror', None) or error}") from error
     if len(content) > MOST_TEXT_BYTES:
-        raise ConfigError(f"config {path} is larger than {MOST_TEXT_BYTES:,} bytes, which no configuration is")
-    return text
+        raise ConfigError(f"{what} {path} is larger than {MOST_TEXT_BYTES:,} bytes, which none is")
+    return parse_toml(text, f"{what} {path}")
 
 
-def _toml(text: str, what: str) -> dict[str, Any]:
+def parse_toml(text: str, what: str) -> dict[str, Any]:
+    """The tables of a TOML text; arguments and errors as in read_toml."""
     try:
         return tomllib.loads(text)
     except RecursionError as error:

@@ -15,7 +15,7 @@ from occlumark.errors import OcclumarkError
 from occlumark.face import Face
 from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.landmarker import Landmarker
-from occlumark.markup import N_LANDMARKS, Markup, tight_box
+from occlumark.markup import W300, Markup, tight_box
 from occlumark.network_file import Provider
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS
@@ -272,7 +272,7 @@ class Detector:
 
     def _found_again(self, face: Face, photo: np.ndarray) -> Face:
         """A face that may be turned, as the least doubtful of its crops turned by quarters shows it."""
-        if self.markup.n != N_LANDMARKS or not is_lost(face):
+        if self.markup != W300 or not is_lost(face):
             return face
         crops = turned_crops(face.box, self._landmarker.crop)
         turned = self._predict(
@@ -289,5 +289,6 @@ class Detector:
         found = self._landmarker.predict(np.stack([crop.cut(p) for crop, p in zip(crops, photos, strict=True)]))
         landmarks = [crop.to_photo(points) for crop, points in zip(crops, found.landmarks, strict=True)]
         errors = found.expected_errors / np.array([[crop.zoom] for crop in crops])
-        columns = (boxes, scores, landmarks, found.visibility, found.occlusion_maps, crops, errors, found.presence)
+        told = (found.visibility, found.occlusion_maps, crops, errors, found.presence)
+        columns = (boxes, scores, landmarks, *told, [self.markup] * len(crops))
         return [Face(*each) for each in zip(*columns, strict=True)]

@@ -9,7 +9,7 @@ import numpy as np
 from occlumark.config import from_mapping
 from occlumark.crop import CropConfig
 from occlumark.errors import CheckpointError, ConfigError
-from occlumark.markup import MARKUPS, Markup
+from occlumark.markup import MARKUPS, Markup, markup_of
 from occlumark.network_file import Form, NetworkSession, Provider, open_network
 
 #: Version of the exported form; raised when detection must know of a change.
@@ -102,10 +102,14 @@ def _read_metadata(path: Path, values: dict[str, Any]) -> tuple[str, Markup, Cro
     try:
         # "markup" in files that were exported before the word was n_landmarks
         form, n = values["format"], values["n_landmarks"] if "n_landmarks" in values else values["markup"]
-        if form != FORMAT or n not in MARKUPS:
+        own = values.get("markup") if isinstance(values.get("markup"), dict) else None
+        if form != FORMAT or (own is None and n not in MARKUPS):
             known = ", ".join(map(str, MARKUPS))
             raise CheckpointError(f"{path} has format {form} and {n} landmarks; expected {FORMAT} and one of {known}")
-        return str(values["model"]), MARKUPS[n], from_mapping(CropConfig, values["crop"], "crop.")
+        markup = MARKUPS[n] if own is None else markup_of(own)
+        if markup.n != n:
+            raise ConfigError(f"{n} landmarks, its markup has {markup.n}")
+        return str(values["model"]), markup, from_mapping(CropConfig, values["crop"], "crop.")
     except (ValueError, KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path} has broken metadata; export it again") from error
 

@@ -12,7 +12,7 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.face import Face
 from occlumark.face.align import upright_crop
 from occlumark.face.pose import roll_of
-from occlumark.markup import N_LANDMARKS, Markup, tight_box
+from occlumark.markup import W300, Markup, tight_box
 
 #: A face whose box has a smaller IoU with the tight box of the landmarks found in it is cropped
 #: a second time, around those landmarks.
@@ -67,7 +67,7 @@ def needs_recrop(face: Face, recrop: Recrop) -> bool:
         return False
     if recrop != "auto":
         return recrop != "never"
-    if face.markup.n != N_LANDMARKS:
+    if face.markup != W300:
         return False
     turned = abs(roll_of(face.landmarks, face.markup)) > UPRIGHT_WITHIN
     return turned or box_iou(tight[None], face.box[None]).item() < AGREEMENT
@@ -83,8 +83,7 @@ def crop_around(landmarks: np.ndarray, markup: Markup, config: CropConfig) -> Cr
         markup: which landmark is which.
         config: the crop's size and scale.
     """
-    roll = roll_of(landmarks, markup)
-    if markup.n == N_LANDMARKS and abs(roll) > UPRIGHT_WITHIN:
+    if markup == W300 and abs(roll := roll_of(landmarks, markup)) > UPRIGHT_WITHIN:
         return upright_crop(landmarks, roll, config.size, config.scale)
     return CropTransform.from_box(tight_box(landmarks), config)
 

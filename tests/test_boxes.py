@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from occlumark.boxes import areas, as_boxes, box_iou, common_areas, keep_best
+from occlumark.boxes import areas, as_boxes, box_holding, box_iou, common_areas, keep_best
 from occlumark.errors import BoxError
 
 #: Two squares of 10, the second moved by (5, 0), and one far off.
@@ -123,3 +123,11 @@ def test_a_part_of_a_better_box_is_left_out_by_its_share() -> None:
     assert keep_best(boxes, np.array([3.0, 2.0, 1.0]), 0.5, 0.5).tolist() == [0]
     assert keep_best(boxes, np.array([1.0, 2.0, 3.0]), 0.5, 0.8).tolist() == [2, 1]
     assert keep_best(boxes, np.array([3.0, 2.0, 1.0]), 0.5).tolist() == [0, 1, 2]
+
+
+def test_the_box_of_a_face_by_its_points():
+    boxes = np.array([[0.0, 0, 10, 10], [4, 4, 24, 24], [50, 50, 60, 60]])
+    assert box_holding(boxes, np.array([[3.0, 3], [5, 5], [7, 7]])) == 0  # both hold two, the first is nearer
+    assert box_holding(boxes, np.array([[9.0, 9], [14, 14], [100, 100]])) == 1  # two of three
+    assert box_holding(boxes, np.array([[30.0, 30], [14, 14], [100, 100]])) is None
+    assert box_holding(boxes[:0], np.array([[3.0, 3]])) is None

@@ -175,7 +175,7 @@ def test_ranges(allowed: Range, inside: tuple, outside: tuple, words: str) -> No
     [
         ("name = " + "[" * 3_000, "is nested too deeply"),
         ("epochs = " + "9" * 5_000, "is not valid TOML"),
-        ("#" * 1_000_001, "is larger than 1,000,000 bytes, which no configuration is"),
+        ("#" * 1_000_001, "is larger than 1,000,000 bytes, which none is"),
     ],
 )
 def test_toml_that_is_deep_or_huge(tmp_path: Path, content: str, message: str) -> None:

@@ -1,7 +1,6 @@
 """occlumark detect: photos in, every face's landmarks with their visibility out."""
 
 import argparse
-import math
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from occlumark.cli.face_text import FaceText
 from occlumark.cli.jobs import in_order
-from occlumark.cli.options import add_network_options, network_options, positive, threads
+from occlumark.cli.options import add_network_options, megapixels, network_options, positive, threads
 from occlumark.cli.pictures import STDIN, picture_paths
 from occlumark.errors import OcclumarkError, PhotoError, one_line
 
@@ -70,7 +69,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--max-megapixels",
         dest="max_pixels",
-        type=_megapixels,
+        type=megapixels,
         default=100_000_000,
         metavar="N",
         help="refuse larger photos before they are decoded (default 100)",
@@ -86,14 +85,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_network_options(parser)
     parser.set_defaults(run=run)
-
-
-def _megapixels(text: str) -> int:
-    """An argument type: megapixels, above 0, as pixels."""
-    pixels = float(text) * 1e6
-    if not 0 < pixels < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
-    return int(pixels)
 
 
 class _Found(NamedTuple):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from occlumark.cli.options import add_network_options, degrees, network_options, positive_count, seed
+from occlumark.cli.options import add_network_options, add_own_options, degrees, network_options, positive_count, seed
 from occlumark.cli.text_table import cell, text_table
 from occlumark.errors import OcclumarkError, one_line
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from occlumark.data.sample import Problem
+    from occlumark.detect import Detector
     from occlumark.evaluation.result import Evaluation
 
 _DESCRIPTION = """\
@@ -28,6 +29,9 @@ With --dataset, DIR is the folder of another data set in its published form (doc
 test faces, from its own boxes and over its published normaliser where nothing else is said: cofw (29 points), aflw (19;
 Full and Frontal, box width), wflw (98; with its six subsets), each by a network of that markup, and cofw68.
 
+Photos of your own are of the network's markup (docs/own-landmarks.md): DIR may also be a .json file of COCO key points
+or a .csv table, --list names those to take, and boxes are the face finder's where nothing else is said.
+
 A face that cannot be used is excluded from all statistics, is listed on stderr, and the exit code is then 1. One that
 the face finder misses (--box finder) is counted and listed, and the exit code is 0.
 """
@@ -36,6 +40,7 @@ example:
   occlumark evaluate 300w/lfpw/testset 300w/helen/testset
   occlumark evaluate 300w/ibug --box finder --json --per-photo ibug.csv
   occlumark evaluate COFW --dataset cofw --weights cofw.onnx
+  occlumark evaluate my-photos --list test.txt --weights mine.onnx
 """
 
 
@@ -49,7 +54,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files")
+    add(
+        "folders",
+        metavar="DIR",
+        nargs="+",
+        type=Path,
+        help="folder of photos with .pts files; of own photos also COCO's .json or a .csv",
+    )
     add(
         "--dataset",
         choices=("300w", "cofw", "cofw68", "aflw", "wflw"),  # evaluate.PUBLISHED, which --help need not load
@@ -64,6 +75,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="turn each photo by so much, clockwise as seen, its points and boxes with it",
     )
     add_evaluation_options(parser)
+    add_own_options(parser)
+    parser.set_defaults(box=None)  # which it is depends on what is evaluated
     # What was here before it became `occlumark evaluate-occlusion`: still taken, with a line that says so.
     add("--occlude", metavar="SEED", type=seed, help=argparse.SUPPRESS)
     add("--models", metavar="M", nargs="+", help=argparse.SUPPRESS)
@@ -79,12 +92,12 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
         "--box",
         choices=("official", "tight", "finder"),
         default="official",
-        help="face boxes (default: %(default)s, the data set's own; tight: of the annotated landmarks)",
+        help="face boxes (default: official, the data set's own, of own photos finder; tight: of the landmarks)",
     )
     add(
         "--normaliser",
         choices=("inter_ocular", "inter_pupil", "box_width", "box_size", "box_longer", "box_diagonal"),
-        help="what an error is divided by (default: inter_ocular; for aflw box_width)",
+        help="what an error is divided by (default: the markup's, inter_ocular of 68 points)",
     )
     add("--json", action="store_true", help="print one JSON object, all fractions")
     add("--per-photo", metavar="FILE.csv", type=Path, help="write each face's photo, error and box to a table")
@@ -94,7 +107,7 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the summaries, write the table."""
     from occlumark.detect import Detector
-    from occlumark.evaluation.landmarks import PUBLISHED, evaluate, evaluate_data_set
+    from occlumark.evaluation.landmarks import PUBLISHED, evaluate, evaluate_data_set, evaluate_own
     from occlumark.files import write_csv
 
     if args.occlude is not None and args.dataset == "300w":
@@ -104,10 +117,17 @@ def run(args: argparse.Namespace) -> int:
             args.usage_error(f"--{option} goes with `occlumark evaluate-occlusion`")
     if args.dataset != "300w" and (len(args.folders) > 1 or args.occlude is not None):
         args.usage_error(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --occlude")
+    if args.dataset != "300w" and (args.lists or args.photos):
+        args.usage_error("--list and --photos go with photos of your own, not with --dataset")
     check_table(args.per_photo)
     normaliser = args.normaliser or PUBLISHED[args.dataset]
     detector = Detector(**network_options(args))
-    if args.dataset == "300w":
+    own = args.dataset == "300w" and _is_own(args, detector)
+    args.box = args.box or ("finder" if own else "official")
+    if own:
+        source = (args.folders, detector, args.box, args.normaliser, args.limit, args.rotate)
+        result = evaluate_own(*source, args.photos, args.lists)
+    elif args.dataset == "300w":
         result = evaluate(args.folders, detector, args.box, normaliser, args.limit, args.rotate)
     else:
         folder = args.folders[0]
@@ -119,6 +139,15 @@ def run(args: argparse.Namespace) -> int:
         heads = ["name", "error", "x0", "y0", "x1", "y1"]
         write_csv(args.per_photo, heads, ([name, error, *box] for name, error, box in rows))
     return 1 if len(result.skipped) > len(result.missed) else 0
+
+
+def _is_own(args: argparse.Namespace, detector: "Detector") -> bool:
+    """Whether the photos are of nobody's protocol: of another markup, or in another form than 300W's."""
+    from occlumark.data.own import is_annotation_file
+    from occlumark.markup import W300
+
+    in_files = any(map(is_annotation_file, args.folders))
+    return bool(in_files or args.lists or args.photos or detector.markup != W300)
 
 
 def check_table(path: Path | None) -> None:
@@ -145,7 +174,7 @@ def _run_occlusion(args: argparse.Namespace) -> int:
         f"occlumark: evaluate --occlude {args.occlude} is called evaluate-occlusion --seed {args.occlude} now",
         file=sys.stderr,
     )
-    args.seed = args.occlude
+    args.seed, args.box = args.occlude, args.box or "official"
     return evaluate_occlusion.run(args)
 
 

@@ -48,6 +48,22 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--finder", type=Path, metavar="FILE", help="a face finder of `occlumark export`, instead")
 
 
+def add_own_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the commands that read annotated photos of one's own."""
+    parser.add_argument(
+        "--photos", metavar="DIR", type=Path, help="where the photos of .json and .csv files are (default: beside them)"
+    )
+    parser.add_argument(
+        "--list",
+        dest="lists",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="take the photos that a text file names, one a line, alone; may be repeated",
+    )
+
+
 def network_options(args: argparse.Namespace) -> dict[str, Any]:
     """What add_network_options parsed, as Detector's arguments."""
     from occlumark.finder import NetworkFinder
@@ -78,6 +94,14 @@ def positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
     return value
+
+
+def megapixels(text: str) -> int:
+    """An argument type: megapixels, above 0, as pixels."""
+    pixels = float(text) * 1e6
+    if not 0 < pixels < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
+    return int(pixels)
 
 
 def _share(text: str) -> float:

@@ -4,27 +4,34 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from occlumark.cli.options import add_own_options
 from occlumark.errors import one_line
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from occlumark.data.sample import Sample
+    from occlumark.data.sample import Problem, Sample
 
+#: How many of the faces left out are named.
+_NAMED = 20
 _DESCRIPTION = """\
 Cut the faces out of annotated photos and write them to one file, from which training reads.
 
 A face is a NAME.pts of 68 points beside NAME.jpg (or .png, ...), anywhere below the folders. With --dataset it is one
 of another data set's training part, in its published form (docs/datasets.md): of 29 points (cofw), 19 (aflw) or 98
-(wflw). A face that cannot be used is left out and listed on stderr, and the exit code is then 1; the file is whole all
-the same.
+(wflw). With --markup the landmarks are your own (docs/own-landmarks.md), in .pts files, a .json file of COCO key points
+or a .csv table; the markup then travels in the pack, the checkpoint and the exported file.
+
+A face that cannot be used is left out, the first 20 are listed on stderr, and the exit code is then 1; the file is
+whole all the same.
 """
 _EXAMPLE = """\
 example:
   occlumark pack 300w/afw 300w/lfpw/trainset 300w/helen/trainset --out train.pack
   occlumark pack 300w/afw 300w/lfpw/trainset 300w/helen/trainset --wflw wflw/train --out more.pack
+  occlumark pack photos/ --markup mine.toml --list train.txt --out mine.pack
   occlumark pack COFW --dataset cofw --out cofw.pack     # then: occlumark train --set n_landmarks=29 ...
 """
 
@@ -38,7 +45,21 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files")
+    parser.add_argument(
+        "folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files, or a .json or .csv file"
+    )
+    parser.add_argument(
+        "--markup",
+        metavar="FILE",
+        help="landmarks of your own: a markup file, or one of the package (300w, cofw, aflw, wflw, five)",
+    )
+    add_own_options(parser)
+    parser.add_argument(
+        "--boxes",
+        choices=("finder", "annotated"),
+        help="the boxes of faces of your own: what the face finder gives, from which detection starts (default), or "
+        "those of the annotation",
+    )
     parser.add_argument(
         "--dataset",
         choices=("300w", "cofw", "aflw", "wflw"),  # data.data_sets.DATA_SETS with a training part
@@ -116,17 +137,23 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.data.celebamask import read_celebamask
     from occlumark.data.data_sets import faces_for_training
     from occlumark.data.merl_rav import read_merl_rav
+    from occlumark.data.own import is_annotation_file
     from occlumark.data.pack import PackConfig, write_pack
     from occlumark.data.visibility_labels import VisibilityLabels
     from occlumark.data.w300 import read_w300
     from occlumark.data.wflw import read_wflw_points
     from occlumark.data.wflw_to_68 import to_68
+    from occlumark.markup import W300
 
     try:
         config = PackConfig(size=args.size, extent=args.extent)
     except ValueError as error:
         args.usage_error(f"argument --size or --extent: {error}")
-    if args.dataset != "300w":
+    around: Literal["tight", "official"] = "tight"
+    if args.markup or any(map(is_annotation_file, args.folders)) or args.lists or args.photos or args.boxes:
+        samples, problems = _own(args)
+        around = "official"
+    elif args.dataset != "300w":
         if len(args.folders) > 1 or args.wflw:
             args.usage_error(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --wflw")
         samples, problems = faces_for_training(args.dataset, args.folders[0])
@@ -147,12 +174,14 @@ def run(args: argparse.Namespace) -> int:
         samples, problems = [*samples, *more], [*problems, *unusable]
     if args.teacher is not None:
         samples = _teach(args, samples)
-    packed, unreadable = write_pack(samples, args.out, config)
+    packed, unreadable = write_pack(samples, args.out, config, around)
     problems += unreadable
-    points = "" if args.dataset == "300w" else f" with {len(samples[0].landmarks)} points"
+    points = "" if samples[0].markup == W300 else f" with {samples[0].markup.n} points"
     print(f"packed {packed} faces{points} of {config.size} x {config.size} pixels into {args.out}")
-    for problem in problems:
+    for problem in problems[:_NAMED]:
         print(f"occlumark: left out {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
+    if len(problems) > _NAMED:
+        print(f"occlumark: left out {len(problems) - _NAMED:,} more; {len(problems):,} in all", file=sys.stderr)
     return 1 if problems else 0
 
 
@@ -173,6 +202,22 @@ def _teach(args: argparse.Namespace, samples: "list[Sample]") -> "list[Sample]":
             f"{len(copies)} are near copies"
         )
     return [*teach(samples, lambda photo, boxes: detector.detect(photo, boxes), args.validation_share, 0), *labelled]
+
+
+def _own(args: argparse.Namespace) -> "tuple[list[Sample], list[Problem]]":
+    """Faces of one's own, with the boxes that training takes."""
+    from occlumark.data.finder_boxes import with_finder_boxes
+    from occlumark.data.own import read_own
+    from occlumark.finder import NetworkFinder
+    from occlumark.markup import named_markup
+
+    if args.dataset != "300w" or args.wflw or args.visibility or args.merl_rav or args.celebamask or args.teacher:
+        args.usage_error("photos of your own are packed by themselves, without --dataset, --wflw or labels of others")
+    samples, problems = read_own(args.folders, named_markup(args.markup or "300w"), args.photos, args.lists)
+    if args.boxes != "annotated":
+        samples, found = with_finder_boxes(samples, NetworkFinder())
+        print(f"the face finder found {found} of {len(samples)} annotated faces", file=sys.stderr)
+    return samples, problems
 
 
 def _landmarks_by_the_default_network() -> "Callable[[np.ndarray, np.ndarray], np.ndarray]":

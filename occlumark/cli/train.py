@@ -2,12 +2,17 @@
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from occlumark.cli.options import threads
 
+if TYPE_CHECKING:
+    from occlumark.train.config import LandmarkConfig
+
 _DESCRIPTION = """Train the landmark network on a pack of faces, or the face finder on a folder of scenes;
-several GPUs or machines through torchrun."""
+several GPUs or machines through torchrun. Where standard error is no terminal, a line an epoch replaces the bar."""
 _EXAMPLES = """examples:
   occlumark train configs/odn.toml --pack train.pack --out runs/odn
   occlumark train configs/finder.toml --scenes scenes --out runs/finder"""
@@ -35,7 +40,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="a.b=c",
         help="override a key of the configuration; may be repeated",
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint in --out; optimiser.epochs may be raised"
+    )
     parser.add_argument("--device", default="", help="cpu or cuda; default: cuda where there is one")
     parser.add_argument("--threads", type=threads, help="CPU threads to compute with; default: torch's choice")
     parser.set_defaults(run=run)
@@ -49,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch
 
-        from occlumark.train.config import FinderConfig, LandmarkConfig
+        from occlumark.train.config import FinderConfig
         from occlumark.train.finder_task import FinderTask
         from occlumark.train.landmark_task import LandmarkTask
         from occlumark.train.loop import train
@@ -61,8 +68,26 @@ def run(args: argparse.Namespace) -> int:
         finder = FinderTask(load(FinderConfig, args.config, args.overrides), args.scenes)
         checkpoint = train(finder, args.out, resume=args.resume, device=args.device)
     else:
-        landmarks = LandmarkTask(load(LandmarkConfig, args.config, args.overrides), args.pack)
+        landmarks = LandmarkTask(_landmark_config(args), args.pack)
         checkpoint = train(landmarks, args.out, resume=args.resume, device=args.device)
     if os.environ.get("RANK", "0") == "0":  # one of torchrun's processes speaks for all
         print(checkpoint)
     return 0
+
+
+def _landmark_config(args: argparse.Namespace) -> "LandmarkConfig":
+    """The configuration, with the number of the pack's landmarks where nothing is said of it."""
+    from occlumark.config import load, read_toml
+    from occlumark.data.pack import Pack
+    from occlumark.errors import ConfigError
+    from occlumark.train.config import LandmarkConfig
+
+    config = load(LandmarkConfig, args.config, args.overrides)
+    said = {override.partition("=")[0].strip() for override in args.overrides}
+    said |= read_toml(args.config, "config").keys() if args.config else set()
+    if said & {"n_landmarks", "markup"}:  # the latter in older configurations
+        return config
+    try:
+        return replace(config, n_landmarks=Pack.open(args.pack).n_landmarks)
+    except ValueError as error:
+        raise ConfigError(f"config: {error}") from error

@@ -109,6 +109,7 @@ def augment(
     config: AugmentConfig,
     rng: np.random.Generator,
     source: Source = NOTHING_BORROWED,
+    mirror: np.ndarray | None = None,
 ) -> TrainingFace:
     """One training face, changed at random. The same generator gives the same face.
 
@@ -121,10 +122,12 @@ def augment(
         config: what is changed and how much.
         rng: the only source of randomness.
         source: pictures and faces that occluders may borrow from.
+        mirror: (n,) the markup's table; None: that of the package's markup of n landmarks.
     """
     box = jittered_box(tight_box, official_box, rng, config.box)
     transform, mirrored = random_transform(box, crop_config, config.geometry, rng, landmarks)
-    order = MARKUPS[len(landmarks)].mirror if mirrored else np.arange(len(landmarks))
+    table = mirror if mirror is not None else MARKUPS[len(landmarks)].mirror
+    order = table if mirrored else np.arange(len(landmarks))
     crop, points = transform.cut(pack_crop), transform.to_crop(landmarks[order])
     crop, alpha = occlude(crop, points, config.occlude, rng, source)
     crop = as_small(recolour(crop, rng, config.colour), rng, config.small, crop_config.scale)

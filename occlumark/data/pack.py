@@ -4,49 +4,36 @@ The file is a valid safetensors file. Its header has a fixed room, padded with s
 faces is known only at the end; the crops come first and are streamed, the small arrays follow.
 """
 
-import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from occlumark.config import Checked, Range, shown
-from occlumark.crop import CropConfig, CropTransform
+from occlumark.crop import CropTransform
+from occlumark.data.pack_header import (
+    DTYPES,
+    FORMAT,
+    HEADER_ROOM,
+    OLDEST,
+    PackConfig,
+    PackContents,
+    pack_header,
+    read_pack_header,
+)
 from occlumark.data.packed_crops import PackedCrops
 from occlumark.data.sample import Problem, Sample
-from occlumark.errors import CheckpointError, OcclumarkError, PhotoError
+from occlumark.errors import CheckpointError, ConfigError, OcclumarkError, PhotoError
 from occlumark.files import written_whole
-from occlumark.markup import MARKUPS, N_LANDMARKS
+from occlumark.markup import MARKUPS, W300, Markup, markup_of
 
-FORMAT = 2
-#: Packs of format 1 know no occlusion and no groups; they are read as if nobody had looked.
-_OLDEST = 1
-_HEADER_ROOM = 4096
 #: What is known of a landmark (Pack.occlusion), and whose place it is (Pack.exact).
 VISIBLE, OCCLUDED, UNKNOWN, BY_NETWORK = 0, 1, 2, 2
-_DTYPES: dict[str, np.dtype[Any]] = {"U8": np.dtype("u1"), "F32": np.dtype("<f4")}
-
-
-@dataclass(frozen=True)
-class PackConfig(Checked):
-    """How the crops of a pack are cut: larger and wider than the network's, as augmentation needs room."""
-
-    size: Annotated[int, Range(32, 1024, multiple_of=32)] = 320
-    """Side of a packed crop in pixels. Ours."""
-    extent: Annotated[float, Range(1, 3)] = 1.9
-    """Side of a packed crop over the longer side of the face's tight landmark box. Ours."""
-
-    @property
-    def crop(self) -> CropConfig:
-        """The same as a crop's configuration."""
-        return CropConfig(size=self.size, scale=self.extent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +60,15 @@ class Pack:
     """The samples' names."""
     groups: list[str]
     """For each face the name of its group, whose faces are of one photo under several names; empty: of none."""
+    markup: Markup
+    """Which landmark is which."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def n_landmarks(self) -> int:
-        """How many landmarks a face has: a key of markup.MARKUPS."""
+        """How many landmarks a face has."""
         return int(self.landmarks.shape[1])
 
     @classmethod
@@ -93,12 +82,12 @@ class Pack:
         arrays: dict[str, np.ndarray] = {}
         try:
             with path.open("rb") as file:
-                contents, layout = _read_header(path, file, os.fstat(file.fileno()).st_size)
-                crops = PackedCrops(path, _HEADER_ROOM, tuple(layout.pop("crops")["shape"]))
+                contents, layout = read_pack_header(path, file, os.fstat(file.fileno()).st_size)
+                crops = PackedCrops(path, HEADER_ROOM, tuple(layout.pop("crops")["shape"]))
                 for name, entry in layout.items():
                     start, end = entry["data_offsets"]
-                    file.seek(_HEADER_ROOM + start)
-                    values = np.frombuffer(file.read(end - start), _DTYPES[entry["dtype"]])
+                    file.seek(HEADER_ROOM + start)
+                    values = np.frombuffer(file.read(end - start), DTYPES[entry["dtype"]])
                     arrays[name] = values.reshape(entry["shape"])
         except (OSError, ValueError) as error:  # the latter: shorter than a moment ago, or a null byte in the name
             raise CheckpointError(f"cannot read pack {path}: {getattr(error, 'strerror', None) or error}") from error
@@ -106,23 +95,27 @@ class Pack:
             raise CheckpointError(f"pack {path} is altered: a face's place is not finite; pack again")
         try:
             names = json.loads(bytes(arrays.pop("names")))
-            groups = [""] * contents.faces
-            if contents.format > _OLDEST:
-                names, groups = names["names"], names["groups"]
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            groups, markup = [""] * contents.faces, None
+            if contents.format > OLDEST:
+                names, groups, markup = names["names"], names["groups"], names.get("markup")
+            markup = _markup(markup, contents.n_landmarks)
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError, ConfigError) as error:
             raise CheckpointError(f"pack {path} is altered: its names are no JSON of names; pack again") from error
         if not all(isinstance(part, list) and [*map(type, part)] == [str] * contents.faces for part in (names, groups)):
             raise CheckpointError(f"pack {path} is altered: expected {contents.faces} names; pack again")
-        if contents.format == _OLDEST:
+        if contents.format == OLDEST:
             shape = arrays["landmarks"].shape[:2]
             arrays |= {"occlusion": np.full(shape, UNKNOWN, np.uint8), "exact": np.ones(shape, np.uint8)}
-        return cls(config=contents.config, crops=crops, names=names, groups=groups, **arrays)
+        return cls(config=contents.config, crops=crops, names=names, groups=groups, markup=markup, **arrays)
 
 
 def write_pack(
-    samples: Sequence[Sample], path: str | os.PathLike[str], config: PackConfig = PackConfig()
+    samples: Sequence[Sample],
+    path: str | os.PathLike[str],
+    config: PackConfig = PackConfig(),
+    around: Literal["tight", "official"] = "tight",
 ) -> tuple[int, list[Problem]]:
-    """Cut every sample's crop from its photo, around its tight box, and write them all to one file.
+    """Cut every sample's crop from its photo, around its box, and write them all to one file.
 
     One photo is held at a time. The file takes its name only when it is whole: until then it is
     under another name beside it, and is removed when packing stops early (files.written_whole).
@@ -131,6 +124,7 @@ def write_pack(
         samples: the faces, in the order of the pack, all of one markup.
         path: the file to write.
         config: size and extent of the crops.
+        around: the tight box; or the official one where there is one, for markups whose tight box is not the face's.
 
     Returns:
         The number of faces packed, and those left out: the photo cannot be read, or the landmarks lie outside it.
@@ -140,14 +134,14 @@ def write_pack(
         ValueError: faces of several markups.
     """
     path = Path(path)
-    markups = sorted({len(sample.landmarks) for sample in samples})
+    markups = sorted({sample.markup for sample in samples}, key=lambda markup: markup.n)
     if len(markups) > 1:
-        raise ValueError(f"a pack is of one markup, not of {' and '.join(map(str, markups))} points")
-    small = _SmallArrays(len(samples), markups[0] if markups else N_LANDMARKS)
+        raise ValueError(f"a pack is of one markup, not of {' and '.join(str(each.n) for each in markups)} points")
+    small = _SmallArrays(len(samples), markups[0] if markups else W300)
     problems: list[Problem] = []
     with written_whole(path) as file:
         _check_room(path, len(samples), config)
-        file.write(b" " * _HEADER_ROOM)
+        file.write(b" " * HEADER_ROOM)
         for sample in tqdm(samples, "packing", unit="face", disable=None):
             try:
                 photo = sample.read_photo()
@@ -158,7 +152,8 @@ def write_pack(
             if x0 >= photo.shape[1] or y0 >= photo.shape[0] or x1 <= 0 or y1 <= 0:
                 problems.append(Problem(sample.name, "the landmarks lie outside the photo"))
                 continue
-            transform = CropTransform.from_box(sample.tight_box, config.crop)
+            official = sample.official_box if around == "official" else None
+            transform = CropTransform.from_box(sample.tight_box if official is None else official, config.crop)
             file.write(transform.cut(photo).data)
             small.add(sample, transform)
         if not small.names:
@@ -174,7 +169,8 @@ class _SmallArrays:
     The room is taken at once: arrays kept one by one between the photos would leave the memory in splinters.
     """
 
-    def __init__(self, most: int, n_landmarks: int) -> None:
+    def __init__(self, most: int, markup: Markup) -> None:
+        self.markup, n_landmarks = markup, markup.n
         self.landmarks = np.empty((most, n_landmarks, 2), "<f4")
         self.tight_boxes = np.empty((most, 4), "<f4")
         self.official_boxes = np.full((most, 4), np.nan, "<f4")
@@ -201,97 +197,28 @@ class _SmallArrays:
 
     def write(self, file: BinaryIO, config: PackConfig) -> None:
         """Append the arrays to the crops, then fill in the header."""
-        count, names = len(self.names), json.dumps({"names": self.names, "groups": self.groups}).encode()
-        contents = _Contents(config, count, self.landmarks.shape[1], len(names), FORMAT)
+        about: dict[str, Any] = {"names": self.names, "groups": self.groups}
+        if self.markup != MARKUPS.get(self.markup.n):
+            about["markup"] = self.markup.to_json()
+        count, names = len(self.names), json.dumps(about).encode()
+        contents = PackContents(config, count, self.landmarks.shape[1], len(names), FORMAT)
         for array in (self.landmarks, self.tight_boxes, self.official_boxes, self.zooms, self.occlusion, self.exact):
             file.write(array[:count].data)
         file.write(names)
         file.seek(0)
-        file.write(_header(contents))
+        file.write(pack_header(contents))
 
 
-class _Contents(NamedTuple):
-    """What decides a pack's header."""
-
-    config: PackConfig
-    faces: int
-    n_landmarks: int
-    names_bytes: int
-    format: int
-
-
-def _layout(contents: _Contents) -> dict[str, dict[str, Any]]:
-    """The safetensors entries, in the order of the file."""
-    config, count, n_landmarks, names_bytes, version = contents
-    kinds: list[tuple[str, str, list[int]]] = [
-        ("crops", "U8", [count, config.size, config.size, 3]),
-        ("landmarks", "F32", [count, n_landmarks, 2]),
-        ("tight_boxes", "F32", [count, 4]),
-        ("official_boxes", "F32", [count, 4]),
-        ("zooms", "F32", [count]),
-        ("occlusion", "U8", [count, n_landmarks]),
-        ("exact", "U8", [count, n_landmarks]),
-        ("names", "U8", [names_bytes]),
-    ]
-    if version == _OLDEST:
-        kinds = [kind for kind in kinds if kind[0] not in ("occlusion", "exact")]
-    layout, start = {}, 0
-    for name, dtype, shape in kinds:
-        end = start + math.prod(shape) * _DTYPES[dtype].itemsize
-        layout[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
-        start = end
-    return layout
-
-
-def _header(contents: _Contents, key: str = "n_landmarks") -> bytes:
-    """The first _HEADER_ROOM bytes of a pack. Those of 68 points, as all older ones are, do not name their number."""
-    config, count, n_landmarks, names_bytes, version = contents
-    about: dict[str, Any] = {"format": version, "kind": "pack", "faces": count, "names_bytes": names_bytes}
-    about["config"] = asdict(config)
-    if n_landmarks != N_LANDMARKS:
-        about[key] = n_landmarks
-    about["digest"] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    content = {"__metadata__": {"occlumark": json.dumps(about)}, **_layout(contents)}
-    text = json.dumps(content).encode().ljust(_HEADER_ROOM - 8)
-    return len(text).to_bytes(8, "little") + text
-
-
-def _read_header(path: Path, file: BinaryIO, file_bytes: int) -> tuple[_Contents, dict[str, dict[str, Any]]]:
-    """Check a pack's header and size. A header is right when it is the one that we would write ourselves."""
-    found = file.read(_HEADER_ROOM)
-    try:
-        about = json.loads(json.loads(found[8:])["__metadata__"]["occlumark"])
-        kind, version = about["kind"], about["format"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not a pack; write one with: occlumark pack DIR --out FILE") from error
-    if kind != "pack" or version not in (_OLDEST, FORMAT):
-        raise CheckpointError(
-            f"{path}: expected a pack of format {FORMAT}, came {shown(kind)} of format {shown(version)}; pack again"
-        )
-    key = "markup" if "markup" in about else "n_landmarks"  # the former in older packs
-    try:
-        contents = _Contents(
-            PackConfig(**about["config"]),
-            int(about["faces"]),
-            MARKUPS[about.get(key, N_LANDMARKS)].n,
-            int(about["names_bytes"]),
-            int(version),
-        )
-        expected = _header(contents, key)
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise CheckpointError(f"pack {path} has an altered header; pack again") from error
-    if found != expected or contents.faces < 1 or contents.names_bytes < 1:
-        raise CheckpointError(f"pack {path} has an altered header; pack again")
-    layout = _layout(contents)
-    expected_bytes = _HEADER_ROOM + layout["names"]["data_offsets"][1]
-    if file_bytes != expected_bytes:
-        whole = f"expected {expected_bytes} bytes, came {file_bytes}"
-        raise CheckpointError(f"pack {path} is not whole: {whole}; pack again")
-    return contents, layout
+def _markup(values: Any, n_landmarks: int) -> Markup:
+    """Of a pack's faces; packs of the package's markups, as all older ones are, do not name it."""
+    found = MARKUPS[n_landmarks] if values is None else markup_of(values)
+    if found.n != n_landmarks:
+        raise ConfigError(f"{n_landmarks} landmarks, its markup has {found.n}")
+    return found
 
 
 def _check_room(path: Path, count: int, config: PackConfig) -> None:
-    needed = _HEADER_ROOM + count * (config.size**2 * 3 + 1024)
+    needed = HEADER_ROOM + count * (config.size**2 * 3 + 1024)
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise OcclumarkError(

@@ -1,14 +1,14 @@
 """A sample: one annotated face, with where its photo lies; and what could not become one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from occlumark.errors import PhotoError
-from occlumark.markup import MARKUPS, Markup, tight_box
+from occlumark.markup import Markup, markup_for, tight_box
 from occlumark.photo import read_photo
 
 Item = TypeVar("Item")
@@ -67,11 +67,11 @@ class Sample:
     """Whether all places are a network's own (data.teacher): to train on, never to validate on."""
     group: str = ""
     """Name of a group of samples that are of one photo under several names; empty: of none."""
+    markup: Markup = field(default=None)  # type: ignore[assignment] # __post_init__ puts one
+    """Which landmark is which; where none is given, the package's of so many."""
 
-    @property
-    def markup(self) -> Markup:
-        """Which landmark is which."""
-        return MARKUPS[len(self.landmarks)]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "markup", markup_for(len(self.landmarks), self.markup))
 
     @property
     def annotated(self) -> np.ndarray:

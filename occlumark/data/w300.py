@@ -13,7 +13,7 @@ from occlumark.data.pts import read_pts
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError
 from occlumark.files import files_below
-from occlumark.markup import N_LANDMARKS
+from occlumark.markup import MARKUPS, N_LANDMARKS, Markup
 from occlumark.photo import PHOTO_SUFFIXES
 
 _COMMON_SUFFIXES = (".jpg", ".jpeg", ".png")  # tried first: one look at the disk per photo
@@ -23,7 +23,9 @@ _BOX_COLUMNS = ["set", "file", "x0", "y0", "x1", "y1"]
 _FACE_NUMBER = re.compile(r"(.+)_(\d+)")
 
 
-def read_w300(roots: Sequence[Path], n_landmarks: int = N_LANDMARKS) -> tuple[list[Sample], list[Problem]]:
+def read_w300(
+    roots: Sequence[Path], n_landmarks: int = N_LANDMARKS, markup: Markup | None = None
+) -> tuple[list[Sample], list[Problem]]:
     """Read every annotated face below some folders, linked ones too; what starts with a dot is left out.
 
     The photo of `name.pts` is `name.jpg` (or another suffix) beside it; that of `name_2.pts` may also be
@@ -33,6 +35,7 @@ def read_w300(roots: Sequence[Path], n_landmarks: int = N_LANDMARKS) -> tuple[li
     Args:
         roots: folders.
         n_landmarks: how many points a .pts must have; another data set may lie in this layout.
+        markup: of the faces; None: the package's of so many landmarks.
 
     Returns:
         The samples in the order of roots and paths, and every .pts that cannot be used, with the reason.
@@ -55,7 +58,7 @@ def read_w300(roots: Sequence[Path], n_landmarks: int = N_LANDMARKS) -> tuple[li
                 continue
             seen.add(annotation)
             try:
-                samples.append(_read_sample(annotation, common, boxes, n_landmarks))
+                samples.append(_read_sample(annotation, common, boxes, markup or MARKUPS[n_landmarks]))
             except AnnotationError as error:
                 problems.append(Problem(annotation.relative_to(common).as_posix(), str(error)))
     if not samples:
@@ -90,14 +93,15 @@ def _annotations(root: Path, n_landmarks: int) -> list[Path]:
     return found
 
 
-def _read_sample(annotation: Path, common: Path, boxes: dict[Path, np.ndarray], n_landmarks: int) -> Sample:
+def _read_sample(annotation: Path, common: Path, boxes: dict[Path, np.ndarray], markup: Markup) -> Sample:
     photo, number = _photo_of(annotation)
     name = photo.relative_to(common).as_posix()
     return Sample(
         name=f"{name}#{number}" if number else name,
         photo=photo,
-        landmarks=read_pts(annotation, n_landmarks),
+        landmarks=read_pts(annotation, markup.n),
         official_box=boxes.get(photo),
+        markup=markup,
     )
 
 

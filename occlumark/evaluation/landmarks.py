@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from occlumark.data.data_sets import DATA_SETS, faces_for_testing
+from occlumark.data.own import photo_name, read_list, read_own
 from occlumark.data.rotated import rotated
 from occlumark.data.sample import Problem, Sample, evenly_spaced
 from occlumark.data.w300 import BOX_FILE, name_prefixes, read_w300
@@ -16,6 +17,7 @@ from occlumark.evaluation.loop import (
     BoxSource,
     SizeBox,
     check_arguments,
+    face_around,
     face_size,
     fallbacks,
     given_box,
@@ -121,6 +123,46 @@ def evaluate_data_set(
     return replace(whole, sets=sets)
 
 
+def evaluate_own(
+    sources: Sequence[Path],
+    detector: Detector,
+    box: BoxSource = "finder",
+    normaliser: Normaliser | None = None,
+    limit: int | None = None,
+    rotate_deg: float = 0.0,
+    photos: Path | None = None,
+    lists: Sequence[Path] = (),
+) -> Evaluation:
+    """Detect annotated faces of one's own and measure the errors over their annotated landmarks.
+
+    Args:
+        sources: as in data.own.read_own, of the detector's markup.
+        detector: what is measured.
+        box: as in evaluate; official: of detector_boxes.csv, COCO's bbox or the table's columns.
+        normaliser: what an error is divided by; a box's size is that of the tight box. None: the markup's.
+        limit: as in evaluate.
+        rotate_deg: as in evaluate.
+        photos: as in read_own.
+        lists: as in read_own; with several the result has a set for each.
+
+    Raises:
+        AnnotationError: as in evaluate, or read_own.
+        ValueError: as in evaluate.
+    """
+    samples, problems = read_own(sources, detector.markup, photos, lists)
+    _check_official_boxes(samples, box, ", ".join(map(str, sources)))
+    taken, problems = turned(evenly_spaced(samples, limit), problems, rotate_deg)
+    whole = evaluate_samples(taken, problems, detector, box, normaliser or detector.markup.normaliser, "tight")
+    if len(lists) < 2:
+        return whole
+    names = {str(path): set(read_list(path)) for path in lists}
+    sets = {
+        path: whole.of(lambda face, listed=listed: bool(listed & {face, photo_name(face)}))  # type: ignore[misc]
+        for path, listed in names.items()
+    }
+    return replace(whole, sets=sets)
+
+
 def check_markup(detector: Detector, n_landmarks: int, name: str) -> None:
     """Refuse a detector of another markup than a data set's.
 
@@ -166,7 +208,7 @@ def evaluate_samples(
         size = face_size(sample, normaliser, size_of)
         face = _detected(sample, detector, box)
         over = size_box(sample, normaliser, size_of)
-        (error,) = metrics.nme(face.landmarks[None], sample.landmarks[None], normaliser, over)
+        (error,) = metrics.nme(face.landmarks[None], sample.landmarks[None], normaliser, over, sample.markup)
         return float(error), size, face.box
 
     measured = measure_each(samples, problems, measure)
@@ -214,6 +256,9 @@ def _check_official_boxes(samples: Sequence[Sample], box: BoxSource, where: str)
 def _detected(sample: Sample, detector: Detector, box: BoxSource) -> Face:
     photo = sample.read_photo()
     if box == "finder":
-        return matching_face(detector.detect(photo), sample.tight_box)
+        faces = detector.detect(photo)
+        if "jaw" in sample.markup.regions:  # then the tight box is about what the finder takes for the face
+            return matching_face(faces, sample.tight_box)
+        return face_around(faces, sample.landmarks[sample.annotated])
     (face,) = detector.detect(photo, given_box(sample, box)[None])
     return face

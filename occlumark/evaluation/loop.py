@@ -7,7 +7,7 @@ from typing import Generic, Literal, Protocol, TypeVar, get_args
 import numpy as np
 from tqdm import tqdm
 
-from occlumark.boxes import box_iou
+from occlumark.boxes import box_holding, box_iou
 from occlumark.data.sample import Problem, Sample
 from occlumark.errors import AnnotationError, BoxError, PhotoError
 from occlumark.face import Face
@@ -125,10 +125,28 @@ def face_size(sample: Sample, normaliser: Normaliser, size_of: SizeBox) -> float
         AnnotationError: the annotation gives no size.
     """
     try:
-        (size,) = metrics.face_sizes(sample.landmarks[None], normaliser, size_box(sample, normaliser, size_of))
+        (size,) = metrics.face_sizes(
+            sample.landmarks[None], normaliser, size_box(sample, normaliser, size_of), sample.markup
+        )
     except ValueError as error:
         raise AnnotationError(f"the annotated landmarks give no size: {error}") from error
     return float(size)
+
+
+def face_around(faces: Sequence[Face], landmarks: np.ndarray) -> Face:
+    """The found face whose box holds an annotated one, of a markup whose tight box is not what a face's box is.
+
+    Args:
+        faces: found in the photo.
+        landmarks: (k, 2) the annotated ones, photo pixels.
+
+    Raises:
+        MissedFaceError: none is found, or none holds half of the landmarks (boxes.box_holding).
+    """
+    held = box_holding(np.reshape([face.box for face in faces], (-1, 4)), landmarks)
+    if held is None:
+        raise MissedFaceError(f"missed by the face finder: {len(faces)} found, none around these landmarks")
+    return faces[held]
 
 
 def matching_face(faces: Sequence[Face], tight: np.ndarray) -> Face:

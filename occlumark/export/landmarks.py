@@ -20,6 +20,7 @@ from occlumark.export.int8 import quantized
 from occlumark.export.onnx_graph import to_graph
 from occlumark.files import written_whole
 from occlumark.landmarker import EXPECTED_ERROR, FORMAT, OUTPUTS, PRESENCE
+from occlumark.markup import MARKUPS, Markup
 from occlumark.model.face_finder import FinderNetwork
 from occlumark.model.layers import sample_map
 from occlumark.model.network import OcclusionAdaptiveNetwork
@@ -143,7 +144,7 @@ def export(
             task = None if pack_path is None else _task(checkpoint, config, pack_path)
             if network.refinement is not None and task is not None:
                 calibration = calibrate(network, task.pack, task.validation, task.labelled, config)
-            model = to_onnx(network, config, fp16=fp16, calibration=calibration)
+            model = to_onnx(network, config, fp16=fp16, calibration=calibration, markup=checkpoint.markup)
             if int8:
                 if task is None:
                     raise ConfigError("8 bits need the ranges of real crops: name the run's pack")
@@ -175,7 +176,12 @@ def _calibration_crops(task: LandmarkTask) -> Iterator[np.ndarray]:
 
 
 def to_onnx(
-    network: OcclusionAdaptiveNetwork, config: LandmarkConfig, *, fp16: bool, calibration: Calibration = UNCALIBRATED
+    network: OcclusionAdaptiveNetwork,
+    config: LandmarkConfig,
+    *,
+    fp16: bool,
+    calibration: Calibration = UNCALIBRATED,
+    markup: Markup | None = None,
 ) -> onnx.ModelProto:
     """The exported graph of a network, checked by ONNX's own checker.
 
@@ -184,7 +190,9 @@ def to_onnx(
         config: of its run, for the metadata.
         fp16: store the weights in half precision.
         calibration: for a network with a refinement.
+        markup: of its landmarks; None: the package's of so many.
     """
+    own = {} if markup is None or markup == MARKUPS.get(markup.n) else {"markup": markup.to_json()}
     size = network.crop_size
     refined = network.refinement is not None
     return to_graph(
@@ -198,6 +206,7 @@ def to_onnx(
             "n_landmarks": network.n_landmarks,
             "crop": asdict(config.crop),
             "network": asdict(config.network),
+            **own,
             **({"calibration": calibration._asdict()} if refined else {}),
         },
         fp16=fp16,

@@ -28,7 +28,12 @@ def five_points(landmarks: np.ndarray, markup: Markup) -> np.ndarray:
     Returns:
         (5, 2) or (5, 3): right pupil, left pupil, nose tip, right and left corner of the mouth, the person's own right
         and left. A pupil is the mean of its eye's landmarks where the markup has none.
+
+    Raises:
+        ValueError: the markup does not name one of them.
     """
+    if markup.pupils is None or markup.nose_tip is None or markup.mouth_corners is None:
+        raise ValueError(f"markup '{markup.name}' does not name 'pupils', 'nose_tip' and 'mouth_corners', all of them")
     pupils = [landmarks[list(indices)].mean(axis=0) for indices in markup.pupils]
     return np.stack([*pupils, landmarks[markup.nose_tip], *landmarks[list(markup.mouth_corners)]])
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from occlumark.config import shown
 from occlumark.crop import CropTransform
 from occlumark.errors import AnnotationError
 from occlumark.face.align import Layout, arcface_crop, five_points, upright_crop
 from occlumark.face.occlusion_map import laid_on, map_of_text, map_to_text, values_at
 from occlumark.face.openness import eye_openness, mouth_openness
 from occlumark.face.pose import HeadPose, head_pose
-from occlumark.markup import MARKUPS, Markup
+from occlumark.markup import MARKUPS, Markup, markup_for
 
 #: Landmarks with a visibility below are taken for hidden where the caller says nothing else.
 HIDDEN_BELOW = 0.5
@@ -61,11 +62,12 @@ class Face:
     presence: float = math.nan
     """How likely there is a face in the crop at all, 0..1; NaN where the model does not tell, as `odn`. Faces of the
     face finder's with a low one are dropped; a box of the caller's keeps its face."""
+    markup: Markup = field(default=None)  # type: ignore[assignment] # __post_init__ puts one
+    """Which landmark is which; where none is given, the package's of so many."""
 
     def __post_init__(self) -> None:
         n = len(np.atleast_1d(self.landmarks))
-        if n not in MARKUPS:
-            raise ValueError(f"the number of landmarks is one of {', '.join(map(str, MARKUPS))}, not {n}")
+        object.__setattr__(self, "markup", markup_for(n, self.markup))
         for name in ("box", "landmarks", "visibility", "occlusion_map", "expected_error"):
             values = np.array(getattr(self, name), dtype=np.float64)
             if name == "expected_error" and values.ndim == 0:
@@ -90,11 +92,6 @@ class Face:
         error = f", expected error {self.expected_error.mean():.1f} px" if self.has_expected_error else ""
         hidden = f"{int(self.hidden().sum())} of {len(self.landmarks)} landmarks hidden"
         return f"Face(box [{box}], score {self.score:.2f}, {hidden}{error})"
-
-    @property
-    def markup(self) -> Markup:
-        """Which landmark is which, by how many there are."""
-        return MARKUPS[len(self.landmarks)]
 
     def hidden(self, below: float = HIDDEN_BELOW) -> np.ndarray:
         """Which landmarks are hidden.
@@ -199,9 +196,11 @@ class Face:
 
         Pixels are rounded to 0.01, shares to 0.001; visibility is rounded down, so that a landmark hidden here is
         hidden there. `hidden_regions` is hidden_regions(); an expected error that the model does not predict is null.
+        `markup` names one that is not the package's of so many landmarks; other faces have no such key.
         `occlusion_map` is one string, "ROWSxCOLUMNS:" and the base64 of a byte a cell, row by row, 255 where it is 1.
         """
-        return {
+        own = {} if self.markup == MARKUPS.get(len(self.landmarks)) else {"markup": self.markup.name}
+        return own | {
             "box": self.box.round(2).tolist(),
             "score": round(self.score, 3),
             "landmarks": self.landmarks.round(2).tolist(),
@@ -219,15 +218,23 @@ class Face:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Face":
+    def from_json(cls, values: Mapping[str, Any], markup: Markup | None = None) -> "Face":
         """The face that to_json gave.
+
+        Args:
+            values: what JSON holds.
+            markup: of a face whose markup is not the package's, as Detector.markup or markup.read_markup give it.
 
         Also what earlier versions wrote: without an expected error, the occlusion map as lists of numbers, and with
         `hidden` for `hidden_regions`, which follows from the visibility and is not read.
 
         Raises:
-            AnnotationError: a key is missing, or a value is of the wrong kind, shape or range.
+            AnnotationError: a key is missing, a value is of the wrong kind, shape or range, or the markup is another.
         """
+        name = values.get("markup", None if markup is None else markup.name)
+        if name != (None if markup is None else markup.name):
+            given = "its Markup is needed" if markup is None else f"not of '{markup.name}'"
+            raise AnnotationError(f"a face in JSON is of markup {shown(name)}: {given} (from_json(values, markup))")
         try:
             crop, error = values["crop"], values.get("expected_error")
             predicted: dict[str, Any] = {} if error is None else {"expected_error": _numbers(error)}
@@ -240,6 +247,7 @@ class Face:
                 visibility=_numbers(values["visibility"]),
                 occlusion_map=_map_of_json(values["occlusion_map"]),
                 crop=CropTransform(_numbers(crop["matrix"]), int(crop["size"])),
+                markup=markup,  # type: ignore[arg-type] # None: the package's
                 **predicted,
             )
         except KeyError as error:

@@ -53,7 +53,7 @@ def to_csv(faces: Sequence[Face], photo: str = "") -> str:
     """
     if not faces:
         return ""
-    if len({len(face.landmarks) for face in faces}) > 1:
+    if len({face.markup for face in faces}) > 1:
         raise ValueError("the faces of one table have one markup")
     return csv_text(csv_columns(len(faces[0].landmarks)), csv_rows(photo, faces))
 
@@ -112,12 +112,14 @@ def coco_document(
 
 def _category(markup: Markup) -> dict[str, Any]:
     """COCO's names of the landmarks, and the lines between them, which count from 1."""
-    names = [""] * markup.n
-    for region, indices in markup.regions.items():
-        for number, index in enumerate(indices, 1):
-            names[index] = f"{region}_{number}"
     lines = [[a + 1, b + 1] for contour in markup.contours for a, b in itertools.pairwise(contour)]
-    return {"id": CATEGORY_ID, "name": "face", "supercategory": "person", "keypoints": names, "skeleton": lines}
+    return {
+        "id": CATEGORY_ID,
+        "name": "face",
+        "supercategory": "person",
+        "keypoints": list(markup.names),
+        "skeleton": lines,
+    }
 
 
 def to_supervision(faces: Sequence[Face]) -> "supervision.KeyPoints":

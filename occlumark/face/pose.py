@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from occlumark.face.align import five_points
-from occlumark.markup import MARKUPS, N_LANDMARKS, WFLW_TO_68, Markup
+from occlumark.markup import MARKUPS, W300, WFLW_TO_68, Markup
 
 # From here on the 68 points keep their places on the head; the jaw's slide along its outline as the head turns.
 _FIRST = 17
@@ -52,15 +52,18 @@ def head_pose(landmarks: np.ndarray, visibility: np.ndarray, markup: Markup) -> 
         landmarks: (n, 2), photo pixels.
         visibility: (n,) 0..1.
         markup: which landmark is which.
+
+    Raises:
+        ValueError: the markup names no five points.
     """
     face, weights = mean_head()
-    if markup.n == WFLW_TO_68.max() + 1 + len(markup.pupils):
-        landmarks, visibility, markup = landmarks[WFLW_TO_68], visibility[WFLW_TO_68], MARKUPS[N_LANDMARKS]
-    if markup.n == N_LANDMARKS:
+    if markup == MARKUPS[98]:
+        landmarks, visibility, markup = landmarks[WFLW_TO_68], visibility[WFLW_TO_68], W300
+    if markup == W300:
         points, seen = landmarks[_FIRST:], visibility[_FIRST:]
     else:
         whole = np.concatenate([np.zeros((_FIRST, 3)), face])
-        face, weights = five_points(whole, MARKUPS[N_LANDMARKS]), np.ones(5)
+        face, weights = five_points(whole, W300), np.ones(5)
         points, seen = five_points(landmarks, markup), five_points(visibility[:, None], markup)[:, 0]
     return _pose(_fit(points, face, weights * np.maximum(seen, _LEAST_VISIBILITY)))
 
@@ -76,11 +79,11 @@ def roll_of(landmarks: np.ndarray, markup: Markup) -> float:
         markup: which landmark is which.
     """
     face, _ = mean_head()
-    if markup.n == N_LANDMARKS:
+    if markup == W300:
         points, front = landmarks[_FIRST:], face[:, :2]
     else:
         whole = np.concatenate([np.zeros((_FIRST, 3)), face])
-        points, front = five_points(landmarks, markup), five_points(whole, MARKUPS[N_LANDMARKS])[:, :2]
+        points, front = five_points(landmarks, markup), five_points(whole, W300)[:, :2]
     points, front = points - points.mean(axis=0), front - front.mean(axis=0)
     # As complex numbers a similarity is one factor.
     return float(np.rad2deg(np.angle(np.vdot(front @ [1, 1j], points @ [1, 1j]))))

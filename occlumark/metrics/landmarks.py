@@ -3,34 +3,35 @@
 The normaliser is always given by name: inter-pupil numbers are 1.4 times the inter-ocular ones.
 """
 
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Sequence
+from typing import NamedTuple, get_args
 
 import numpy as np
 
-from occlumark.markup import MARKUPS
+from occlumark.markup import MARKUPS, NORMALISERS, BoxNormaliser, Markup, Normaliser
 
-EyeNormaliser = Literal["inter_ocular", "inter_pupil"]
-BoxNormaliser = Literal["box_width", "box_size", "box_longer", "box_diagonal"]
-Normaliser = EyeNormaliser | BoxNormaliser
 #: Those that need a face's box beside its landmarks.
 BOX_NORMALISERS: tuple[BoxNormaliser, ...] = get_args(BoxNormaliser)
 _SIGNS_AT_ONCE = 500  # some megabytes for the largest test sets
-NORMALISERS: tuple[Normaliser, ...] = (*get_args(EyeNormaliser), *BOX_NORMALISERS)
 
 
 def point_errors(
-    prediction: np.ndarray, truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None = None
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    normaliser: Normaliser,
+    box: np.ndarray | None = None,
+    markup: Markup | None = None,
 ) -> np.ndarray:
     """The distance of every predicted landmark from its annotated place, over the face's size.
 
     Args:
         prediction: (n, k, 2), pixels.
-        truth: (n, k, 2) in the same pixels, NaN where not annotated; k is that of a markup (68, 29, 19 or 98) unless
-            the normaliser is a box's.
+        truth: (n, k, 2) in the same pixels, NaN where not annotated.
         normaliser: what a face's size is: inter_ocular, the distance of the outer eye corners; inter_pupil, of
             the pupils as the markup has them (of 68 points the means of the eyes' six). Of `box`: box_width, its
             width; box_size, the square root of width x height; box_longer, its longer side; box_diagonal.
         box: (n, 4) x0, y0, x1, y1 in the same pixels; for the normalisers of a box, and for no other.
+        markup: which landmark is which; None: that of so many landmarks in the package (68, 29, 19, 98 or 5).
 
     Returns:
         (n, k) fractions of the size; NaN where not annotated.
@@ -38,7 +39,9 @@ def point_errors(
     Raises:
         ValueError: as point_distances, or a face without size.
     """
-    return point_distances(prediction, truth) / face_sizes(np.asarray(truth, np.float64), normaliser, box)[:, None]
+    return (
+        point_distances(prediction, truth) / face_sizes(np.asarray(truth, np.float64), normaliser, box, markup)[:, None]
+    )
 
 
 def point_distances(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -63,7 +66,9 @@ def point_distances(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return distances
 
 
-def face_sizes(truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None = None) -> np.ndarray:
+def face_sizes(
+    truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None = None, markup: Markup | None = None
+) -> np.ndarray:
     """The size of every face by the named normaliser; arguments and errors as in point_errors.
 
     Returns:
@@ -78,16 +83,30 @@ def face_sizes(truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None
         if box.shape != (len(truth), 4):
             raise ValueError(f"box is ({len(truth)}, 4), one per face, not {box.shape}")
         sizes = _box_sizes(box, normaliser)
-    elif truth.shape[1] not in MARKUPS:
+    elif markup is None and truth.shape[1] not in MARKUPS:
         raise ValueError(f"{normaliser} is defined for {', '.join(map(str, MARKUPS))} landmarks, not {truth.shape[1]}")
     else:
-        markup = MARKUPS[truth.shape[1]]
-        eyes = markup.pupils if normaliser == "inter_pupil" else [(corner,) for corner in markup.outer_eye_corners]
+        eyes = eye_landmarks(markup or MARKUPS[truth.shape[1]], normaliser)
         right, left = (truth[:, list(eye)].mean(axis=1) for eye in eyes)
         sizes = np.linalg.norm(right - left, axis=1)
     if not (sizes > 0).all():
         raise ValueError(f"face {int(np.flatnonzero(~(sizes > 0))[0])} has no {normaliser} size")
     return sizes
+
+
+def eye_landmarks(markup: Markup, normaliser: Normaliser) -> tuple[Sequence[int], Sequence[int]]:
+    """The landmarks whose means are the right and the left end of a normaliser of the eyes.
+
+    Raises:
+        ValueError: the markup does not name them.
+    """
+    if normaliser == "inter_pupil" and markup.pupils is not None:
+        return markup.pupils
+    if normaliser == "inter_ocular" and markup.outer_eye_corners is not None:
+        right, left = markup.outer_eye_corners
+        return (right,), (left,)
+    part = "pupils" if normaliser == "inter_pupil" else "outer_eye_corners"
+    raise ValueError(f"markup '{markup.name}' has no '{part}' to measure {normaliser}; name another normaliser")
 
 
 def _box_sizes(box: np.ndarray, normaliser: Normaliser) -> np.ndarray:
@@ -101,7 +120,13 @@ def _box_sizes(box: np.ndarray, normaliser: Normaliser) -> np.ndarray:
     return width if normaliser == "box_width" else np.hypot(width, height) * upright
 
 
-def nme(prediction: np.ndarray, truth: np.ndarray, normaliser: Normaliser, box: np.ndarray | None = None) -> np.ndarray:
+def nme(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    normaliser: Normaliser,
+    box: np.ndarray | None = None,
+    markup: Markup | None = None,
+) -> np.ndarray:
     """Normalised mean error of every face: the mean of its annotated landmarks' point_errors, same arguments.
 
     Paper: what its equation (10) calls NRMSE. Taken literally the equation's root would give 1.02 % where HPM's
@@ -110,7 +135,7 @@ def nme(prediction: np.ndarray, truth: np.ndarray, normaliser: Normaliser, box: 
     Returns:
         (n,) fractions.
     """
-    return mean_over_landmarks(point_errors(prediction, truth, normaliser, box))
+    return mean_over_landmarks(point_errors(prediction, truth, normaliser, box, markup))
 
 
 def nme_over(prediction: np.ndarray, truth: np.ndarray, sizes: np.ndarray) -> np.ndarray:

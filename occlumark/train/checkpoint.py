@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from occlumark.config import from_mapping, parse_json, shown
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.files import written_whole
+from occlumark.markup import MARKUPS, Markup, markup_of
 from occlumark.train.config import KINDS, LandmarkConfig, RunConfig
 
 FORMAT = 1
@@ -45,6 +46,8 @@ class Checkpoint:
     """AdamW's state as `parameter/field`."""
     log: tuple[str, ...] = ()
     """The lines of log.jsonl, up to this epoch; none in checkpoints of older versions."""
+    markup: Markup | None = None
+    """Of a landmark network, which landmark is which; None: of another kind."""
 
 
 _PARTS = ("network", "averaged", "optimiser")
@@ -87,6 +90,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     if isinstance(checkpoint.config, LandmarkConfig):
         header["n_landmarks"] = checkpoint.config.n_landmarks
+        if checkpoint.markup is not None and checkpoint.markup != MARKUPS.get(checkpoint.markup.n):
+            header["markup"] = checkpoint.markup.to_json()
     with written_whole(path) as file:
         file.write(save(tensors, metadata={"occlumark": json.dumps(header)}))
 
@@ -129,11 +134,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
     epoch, epochs = header["epoch"], config.optimiser.epochs
     if type(epoch) is not int or not 0 <= epoch <= epochs:
         raise CheckpointError(f"{path} has a damaged header: its epoch is in 0..{epochs}, not {shown(epoch)}")
-    n_landmarks = header.get("n_landmarks", header.get("markup"))  # the latter in older checkpoints
-    if isinstance(config, LandmarkConfig) and n_landmarks != config.n_landmarks:
-        raise CheckpointError(
-            f"{path} has a damaged header: {shown(n_landmarks)} landmarks, its configuration says {config.n_landmarks}"
-        )
     log = header.get("log", [])  # none in older checkpoints
     if not isinstance(log, list) or not all(isinstance(line, str) and "\n" not in line for line in log):
         raise CheckpointError(f"{path} has a damaged header: its log is no list of lines")
@@ -143,8 +143,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
         epoch=epoch,
         data_digest=str(header["data"]),
         log=tuple(log),
+        markup=_markup(path, header, config) if isinstance(config, LandmarkConfig) else None,
         **parts,
     )
+
+
+def _markup(path: Path, header: Mapping[str, Any], config: LandmarkConfig) -> Markup:
+    """Of a landmark network; checkpoints of the package's markups, as all older ones are, tell the number alone."""
+    n_landmarks = header.get("n_landmarks", header.get("markup"))  # the latter in older checkpoints
+    own = header.get("markup") if isinstance(header.get("markup"), dict) else None
+    try:
+        markup = MARKUPS.get(config.n_landmarks) if own is None else markup_of(own)
+    except ConfigError as error:
+        raise CheckpointError(f"{path} has a damaged header: {error}") from error
+    if n_landmarks != config.n_landmarks or markup is None or markup.n != n_landmarks:
+        raise CheckpointError(
+            f"{path} has a damaged header: {shown(n_landmarks)} landmarks, its configuration says {config.n_landmarks}"
+        )
+    return markup
 
 
 def _check_tensors(path: Path, parts: Mapping[str, Mapping[str, Tensor]], counts: object) -> None:
@@ -231,41 +247,6 @@ def read_imagenet(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
     _check_tensors(path, {"imagenet": weights}, None)
     return weights
-
-
-def flat_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
-    """AdamW's state by parameter name: `name/exp_avg` and so on."""
-    state = optimiser.state
-    return {
-        f"{name}/{key}": torch.as_tensor(value)
-        for name, parameter in network.named_parameters()
-        for key, value in state.get(parameter, {}).items()
-    }
-
-
-def restore_optimiser(
-    optimiser: torch.optim.Optimizer, network: nn.Module, flat: Mapping[str, Tensor], path: Path
-) -> None:
-    """Put back what flat_optimiser took out.
-
-    Raises:
-        CheckpointError: there is nothing, or a state that is incomplete or of another network.
-    """
-    parameters = dict(network.named_parameters())
-    names = {key.rpartition("/")[0] for key in flat}
-    expected = {
-        f"{name}/{entry}": (torch.Size() if entry == "step" else parameters[name].shape)
-        for name in names & parameters.keys()
-        for entry in ("step", "exp_avg", "exp_avg_sq")
-    }
-    if not flat or {key: value.shape for key, value in flat.items()} != expected:
-        raise CheckpointError(
-            f"{path} has a damaged optimiser state; start from its weights instead (config key start)"
-        )
-    for key, value in flat.items():
-        name, _, entry = key.rpartition("/")
-        place = value if entry == "step" else value.to(parameters[name].device)
-        optimiser.state[parameters[name]][entry] = place
 
 
 def todays_name(name: str) -> str:

@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from occlumark.config import MOST_SEED, Checked, Range, shown
+from occlumark.config import MOST_SEED, Checked, Range
 from occlumark.crop import CropConfig
 from occlumark.data.augment import AugmentConfig
 from occlumark.data.scene_augment import SceneAugmentConfig
-from occlumark.markup import MARKUPS, N_LANDMARKS
+from occlumark.markup import MOST_LANDMARKS, N_LANDMARKS
 from occlumark.model.face_finder import FinderNetworkConfig
 from occlumark.model.finder_objective import FinderObjectiveConfig
 from occlumark.model.network import NetworkConfig
@@ -89,7 +89,7 @@ class LandmarkConfig(RunConfig):
     start: str = ""
     """Where this run's weights come from instead of ImageNet's: a checkpoint of an earlier run (its averaged weights),
     an exported .onnx file, or the name of a packaged network. It may lack modules of the refinement, which then start
-    at random. Ours."""
+    at random, as does what belongs to single landmarks where it finds others. Ours."""
     visibility_only: Annotated[float, Range(0, 1)] = 0.33
     """Of the training faces whose places are too rough to train landmarks, the share that an epoch takes for their
     visibility. Ours."""
@@ -99,8 +99,8 @@ class LandmarkConfig(RunConfig):
     real_labels: bool = True
     """Whether training is told what something real occludes, where the pack knows it; if not, all of that is unknown,
     and faces that only tell visibility are left out. Validation knows it anyway. Ours."""
-    n_landmarks: int = N_LANDMARKS
-    """How many landmarks a face has: 68, 29, 19 or 98, as the pack. Paper: 68 on 300W, 19 on AFLW."""
+    n_landmarks: Annotated[int, Range(2, MOST_LANDMARKS)] = N_LANDMARKS
+    """How many landmarks a face has, as the pack: the markup travels there. Paper: 68 on 300W, 19 on AFLW."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """The modules."""
     crop: CropConfig = field(default_factory=CropConfig)
@@ -120,21 +120,27 @@ class LandmarkConfig(RunConfig):
             raise ValueError("a run starts from imagenet or from start, not from both")
         if self.train_only and not (self.start and self.network.presence):
             raise ValueError("train_only is 'presence' for a network with presence = true that starts from another run")
-        if self.n_landmarks not in MARKUPS:
-            raise ValueError(f"n_landmarks is one of {', '.join(map(str, MARKUPS))}, not {shown(self.n_landmarks)}")
         reduction = self.network.lm
         features = reduction.channels * math.ceil(self.crop.size / (32 * reduction.stride)) ** 2
         if features > _MOST_FEATURES:
             side = "network.lm.channels * ceil(crop.size / (32 * network.lm.stride))^2"
             raise ValueError(f"{side}, the side of M, is at most {_MOST_FEATURES:_}, not {features:_}")
+        if self.n_landmarks != N_LANDMARKS:
+            self.check_occluders(f"n_landmarks is {self.n_landmarks}")
+
+    def check_occluders(self, came: str) -> None:
+        """Refuse occluders that are drawn from 300W's landmarks, for faces that have others.
+
+        Raises:
+            ValueError: some are; `came` says of the faces what they have.
+        """
         occlude = self.augment.occlude
         drawn = sorted(set(occlude.kinds) - set(WITHOUT_LANDMARKS)) if occlude.probability else []
-        if drawn and self.n_landmarks != N_LANDMARKS:
+        if drawn:
             free = ", ".join(f'"{kind}"' for kind in WITHOUT_LANDMARKS)
             raise ValueError(
-                f"the occluder kinds {', '.join(drawn)} are drawn from {N_LANDMARKS} landmarks, n_landmarks "
-                f"is {self.n_landmarks}; set augment.occlude.kinds=[{free}], which need none, or "
-                "augment.occlude.probability=0"
+                f"the occluder kinds {', '.join(drawn)} are drawn from {N_LANDMARKS} landmarks, {came}; "
+                f"set augment.occlude.kinds=[{free}], which need none, or augment.occlude.probability=0"
             )
 
 

@@ -1,6 +1,7 @@
 """A pack's faces as PyTorch tensors, each training face augmented by a generator of its own."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +17,7 @@ from occlumark.data.augment import AugmentConfig, augment, plain_crop
 from occlumark.data.colour import as_small, degrade, recolour
 from occlumark.data.no_face import load_background, no_face_crop, scene_face_crop
 from occlumark.data.pack import Pack
+from occlumark.markup import MARKUPS
 from occlumark.occluders.drawing import Source
 
 #: Crop pixels a cell of the occlusion map that TrainingFaces gives, as the refinement's fine map has.
@@ -83,6 +85,7 @@ class TrainingFaces(Dataset[LandmarkBatch]):
             self.config,
             rng,
             self._others(index),
+            self.pack.markup.mirror,
         )
         states = landmark_occlusion(self.pack.occlusion[index][face.order], face.alpha, face.landmarks)
         landmarks = face.landmarks.astype(np.float32)
@@ -220,15 +223,18 @@ def faces_digest(pack: Pack) -> str:
     """Names the faces of a pack: SHA-256 of their names and landmarks, as hexadecimal digits."""
     digest = hashlib.sha256("\n".join(pack.names).encode())
     digest.update(np.ascontiguousarray(pack.landmarks).tobytes())
+    if pack.markup != MARKUPS.get(pack.n_landmarks):
+        digest.update(json.dumps(pack.markup.to_json(), sort_keys=True).encode())
     return digest.hexdigest()
 
 
-def mean_face(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.ndarray:
-    """(n, 2): the mean of the landmarks in crop pixels, cut from tight boxes without augmentation.
+def mean_face(pack: Pack, indices: np.ndarray, crop: CropConfig, boxes: np.ndarray | None = None) -> np.ndarray:
+    """(n, 2): the mean of the landmarks in crop pixels, without augmentation, cut from boxes (N, 4) of all the pack's
+    faces; None: their tight boxes.
 
     Over the faces where a landmark is annotated; NaN where it is in none.
     """
-    boxes, landmarks = pack.tight_boxes[indices], pack.landmarks[indices]
+    boxes, landmarks = (pack.tight_boxes if boxes is None else boxes)[indices], pack.landmarks[indices]
     centres = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
     sides = (boxes[:, 2:] - boxes[:, :2]).max(1)[:, None, None] * crop.scale
     in_crop = (landmarks - centres) / sides * crop.size + crop.size / 2

@@ -80,6 +80,10 @@ class FinderTask:
         self._anchor_points = anchor_points(size, size)
 
     @property
+    def markup(self) -> None:
+        """It finds no landmarks."""
+
+    @property
     def training_size(self) -> int:
         """Canvases of an epoch."""
         return len(self._source.scenes) * self.config.canvases

@@ -1,5 +1,6 @@
 """Training the landmark network: a pack's faces, equation (3), and the error on faces kept apart."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from torch.utils.data import DataLoader
 from occlumark.data.no_face import load_background
 from occlumark.data.pack import BY_NETWORK, UNKNOWN, Pack
 from occlumark.data.split import split_validation
-from occlumark.errors import CheckpointError
+from occlumark.errors import CheckpointError, ConfigError
+from occlumark.landmarker import Landmarker
+from occlumark.markup import MARKUPS, W300, Markup
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import objective
@@ -25,12 +28,21 @@ from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_w
 from occlumark.train.config import LandmarkConfig
 from occlumark.train.distributed import DistributedContext
 from occlumark.train.exported_start import read_exported, unfold
-from occlumark.train.face_dataset import LandmarkBatch, TrainingFaces, faces_digest, mean_face, official_box
+from occlumark.train.face_dataset import (
+    LandmarkBatch,
+    TrainingFaces,
+    faces_digest,
+    mean_face,
+    official_box,
+    validation_box,
+)
 from occlumark.train.task import autocast
 from occlumark.train.validation import presence_scores, real_occlusion_scores, scores
 
 #: Training faces whose statistics a network from an exported file starts with.
 _FACES_FOR_STATISTICS = 256
+#: The weights that belong to single landmarks, and M before them.
+_PER_LANDMARK = re.compile(r"^head\.(M|W_fc|bias|regression\.\w+)$|\.landmark_embedding$")
 
 
 class LandmarkTask:
@@ -42,7 +54,7 @@ class LandmarkTask:
 
     Raises:
         CheckpointError: the pack cannot be used.
-        ConfigError: the folder of masks cannot be used.
+        ConfigError: the folder of masks cannot be used, or occluders are drawn from other landmarks than the pack's.
 
     Attributes:
         pack: the faces.
@@ -60,6 +72,11 @@ class LandmarkTask:
                 f"the configuration says {config.n_landmarks}: "
                 f"--set n_landmarks={self.pack.n_landmarks}, or another pack"
             )
+        if self.markup != W300:
+            try:
+                config.check_occluders(f"the pack's are of markup '{self.markup.name}'")
+            except ValueError as error:
+                raise ConfigError(str(error)) from error
         self._training, self.validation = split_validation(
             self.pack.names, config.validation_share, config.validation_seed, self.pack.groups
         )
@@ -90,6 +107,11 @@ class LandmarkTask:
         self._spectrum: Spectrum | None = None
 
     @property
+    def markup(self) -> Markup:
+        """The pack's."""
+        return self.pack.markup
+
+    @property
     def training(self) -> np.ndarray:
         """(n,) indices of the faces that are not held out."""
         return self._training
@@ -116,7 +138,10 @@ class LandmarkTask:
         """
         config = self.config
         exact = (self.pack.exact[self._training] == 1).any(axis=1)
-        mean = mean_face(self.pack, self._training[exact], config.crop)
+        # The tight box of a markup of one's own may be another than the face's, from which detection starts.
+        own = self.markup != MARKUPS.get(self.markup.n)
+        boxes = np.stack([validation_box(self.pack, i) for i in range(len(self.pack))]) if own else None
+        mean = mean_face(self.pack, self._training[exact], config.crop, boxes)
         if np.isnan(mean).any():
             never = ", ".join(map(str, np.flatnonzero(np.isnan(mean).any(1))))
             raise CheckpointError(f"no training face of the pack has landmark {never}; pack faces that have it")
@@ -133,15 +158,26 @@ class LandmarkTask:
         return network
 
     def _start(self, network: OcclusionAdaptiveNetwork, start: str) -> None:
-        """Load the weights of a checkpoint, or of an exported file or packaged network."""
+        """Load the weights of a checkpoint, or of an exported file or packaged network.
+
+        What belongs to single landmarks stays as it is where the other network finds others.
+        """
         path = packaged_weights(start)[0] if start in packaged_names() else Path(start)
         if path.suffix != ".onnx":
-            load_weights(network, network.state_dict() | averaged_weights(load_checkpoint(path)), path)
+            checkpoint = load_checkpoint(path)
+            kept = self._kept(averaged_weights(checkpoint), checkpoint.markup)
+            load_weights(network, network.state_dict() | kept, path)
             return
         faces = TrainingFaces(self.pack, self._training, self.config.crop, self.config.augment, self.config.seed, 0)
         chosen = np.linspace(0, len(faces) - 1, min(len(faces), _FACES_FOR_STATISTICS)).round().astype(int)
         crops = torch.stack([faces[int(i)].crops for i in chosen])
-        unfold(network, read_exported(path), crops, path)
+        unfold(network, self._kept(read_exported(path), Landmarker(path, threads=1).markup), crops, path)
+
+    def _kept(self, weights: dict[str, Tensor], markup: Markup | None) -> dict[str, Tensor]:
+        """The weights to start from, of a network that finds the landmarks of `markup`."""
+        if markup in (None, self.markup):
+            return weights
+        return {name: value for name, value in weights.items() if not _PER_LANDMARK.search(name)}
 
     def parameter_groups(self, network: OcclusionAdaptiveNetwork) -> list[dict[str, Any]]:
         """M apart from the other weights; where one part alone is trained, that, and the others take no gradient."""

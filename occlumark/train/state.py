@@ -11,13 +11,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from occlumark.errors import ConfigError
-from occlumark.train.checkpoint import (
-    Checkpoint,
-    flat_optimiser,
-    load_checkpoint,
-    load_weights,
-    restore_optimiser,
-)
+from occlumark.train.checkpoint import Checkpoint, load_checkpoint, load_weights
+from occlumark.train.optimiser_state import flat_optimiser, restore_optimiser
 from occlumark.train.task import Network, Task
 
 
@@ -99,6 +94,7 @@ class RunState(Generic[Network]):
             averaged=_cpu(self.averaged.state_dict()),
             optimiser=_cpu(flat_optimiser(self.optimiser, self.network)),
             log=tuple(log),
+            markup=self.task.markup,
         )
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from occlumark.markup import Markup
 from occlumark.train.config import OptimiserConfig, RunConfig
 from occlumark.train.distributed import DistributedContext
 
@@ -27,6 +28,10 @@ class Task(Protocol[Network]):
     @property
     def data_digest(self) -> str:
         """Names the data: a run goes on with the same only."""
+
+    @property
+    def markup(self) -> Markup | None:
+        """Of the landmarks that it is trained to find; None: it finds none."""
 
     @property
     def training_size(self) -> int:

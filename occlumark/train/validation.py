@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.pack import OCCLUDED, UNKNOWN, Pack
 from occlumark.face import HIDDEN_BELOW
-from occlumark.markup import MARKUPS, N_LANDMARKS
-from occlumark.metrics.landmarks import face_sizes, nme_over, point_distances
+from occlumark.markup import W300
+from occlumark.metrics.landmarks import BOX_NORMALISERS, eye_landmarks, face_sizes, nme_over, point_distances
 from occlumark.metrics.visibility import average_precision, recall_at_precision
 from occlumark.model.backbone import Backbone
 from occlumark.model.layers import sample_map
@@ -25,9 +25,8 @@ from occlumark.train.task import autocast
 
 #: The same over all runs of a markup, whatever occluders they train with, so that their numbers compare.
 VALIDATION_OCCLUDERS = OccludeConfig(probability=1, kinds=tuple(kind for kind in get_args(Kind) if kind in TRAINING))
-#: For faces of another markup than 68 points.
+#: For faces of another markup than 300W's 68 points.
 VALIDATION_OCCLUDERS_WITHOUT_LANDMARKS = OccludeConfig(probability=1, kinds=WITHOUT_LANDMARKS)
-_AFLW = 19
 #: Where P is below, the features are as good as cut out.
 CUT_BELOW = 0.1
 
@@ -101,10 +100,11 @@ def scores(
 
 
 def validation_sizes(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.ndarray:
-    """What validation errors are divided by: a face's inter-ocular distance, or with AFLW's 19 points the box's width.
+    """What validation errors are divided by: a face's size by its markup's normaliser; with AFLW's 19 points the box's
+    width.
 
-    Not in the paper, as far as it is about validation. AFLW's profiles show one eye; of faces with an eye corner that
-    is not annotated the box's width counts as well.
+    Not in the paper, as far as it is about validation. Of faces whose eyes are not annotated so far the box's width
+    counts as well.
 
     Returns:
         (n,) crop pixels.
@@ -112,11 +112,12 @@ def validation_sizes(pack: Pack, indices: np.ndarray, crop: CropConfig) -> np.nd
     boxes = np.stack([validation_box(pack, int(index)) for index in indices]).astype(np.float64)
     zooms = np.array([CropTransform.from_box(box, crop).zoom for box in boxes])
     widths = boxes[:, 2] - boxes[:, 0]
-    if pack.n_landmarks == _AFLW:
-        return widths * zooms
-    landmarks = pack.landmarks[indices].astype(np.float64)
-    both = np.isfinite(landmarks[:, list(MARKUPS[pack.n_landmarks].outer_eye_corners)]).all(axis=(1, 2))
-    widths[both] = face_sizes(landmarks[both], "inter_ocular")
+    markup, landmarks = pack.markup, pack.landmarks[indices].astype(np.float64)
+    if markup.normaliser in BOX_NORMALISERS:
+        return face_sizes(landmarks, markup.normaliser, boxes) * zooms
+    right, left = eye_landmarks(markup, markup.normaliser)
+    both = np.isfinite(landmarks[:, [*right, *left]]).all(axis=(1, 2))
+    widths[both] = face_sizes(landmarks[both], markup.normaliser, markup=markup)
     return widths * zooms
 
 
@@ -225,7 +226,8 @@ def predict(
     for first, (crops, truth) in zip(range(0, len(indices), size), batches, strict=True):
         is_occluded, occlusion = np.zeros(truth.shape[:2], bool), np.zeros((len(crops), grid, grid), np.float32)
         if occluded:
-            crops, is_occluded, occlusion = _occluded(crops, truth, indices[first : first + size], draw, grid)
+            chosen = indices[first : first + size]
+            crops, is_occluded, occlusion = _occluded(crops, truth, chosen, draw, grid, pack.markup == W300)
         with autocast(config.optimiser, device):
             output = network(torch.from_numpy(crops).to(device))
         probability = scale = torch.full(output.landmarks.shape[:2], torch.nan)
@@ -239,12 +241,11 @@ def predict(
 
 
 def _occluded(
-    crops: np.ndarray, landmarks: np.ndarray, indices: np.ndarray, draw: int, grid: int
+    crops: np.ndarray, landmarks: np.ndarray, indices: np.ndarray, draw: int, grid: int, has_68: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An occluder over every face, which landmarks are occluded, and the occluded share of each cell of a grid."""
     composed, is_occluded = np.empty_like(crops), np.empty(landmarks.shape[:2], bool)
     occlusion = np.empty((len(crops), grid, grid), np.float32)
-    has_68 = landmarks.shape[1] == N_LANDMARKS
     config = VALIDATION_OCCLUDERS if has_68 else VALIDATION_OCCLUDERS_WITHOUT_LANDMARKS
     for row, index in enumerate(indices):
         rng = np.random.default_rng((draw, int(index)))

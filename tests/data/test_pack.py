@@ -15,6 +15,7 @@ import pytest
 
 from occlumark.crop import CropTransform
 from occlumark.data import pack as pack_module
+from occlumark.data import pack_header
 from occlumark.data import sample as sample_module
 from occlumark.data.pack import BY_NETWORK, OCCLUDED, UNKNOWN, VISIBLE, Pack, PackConfig, write_pack
 from occlumark.data.sample import Problem, Sample
@@ -85,7 +86,7 @@ def test_an_older_pack_calls_the_number_of_its_landmarks_markup(
 ) -> None:
     path = tmp_path / "other.pack"
     others = [replace(sample, landmarks=sample.landmarks[:29]) for sample in samples]
-    monkeypatch.setattr(pack_module, "_header", partial(pack_module._header, key="markup"))
+    monkeypatch.setattr(pack_module, "pack_header", partial(pack_header.pack_header, key="markup"))
     write_pack(others, path, SMALL)
     monkeypatch.undo()
     assert b'\\"markup\\": 29' in path.read_bytes()[:4096]
@@ -223,8 +224,8 @@ def _renumbered(content: bytes, **values: object) -> bytes:
     config = pack_module.PackConfig()
     object.__setattr__(config, "size", values.get("size", 64))
     object.__setattr__(config, "extent", about["config"]["extent"])
-    contents = pack_module._Contents(config, values.get("faces", 3), 68, about["names_bytes"], about["format"])
-    return pack_module._header(contents)[:4096] + content[4096:]
+    contents = pack_header.PackContents(config, values.get("faces", 3), 68, about["names_bytes"], about["format"])
+    return pack_header.pack_header(contents)[:4096] + content[4096:]
 
 
 def _placed(content: bytes, value: float) -> bytes:
@@ -307,10 +308,10 @@ def test_a_pack_of_the_first_format_is_read_as_one_that_knows_no_occlusion(
     write_pack(samples, tmp_path / "new.pack", SMALL)
     new = Pack.open(tmp_path / "new.pack")
     names = json.dumps(new.names).encode()
-    contents = pack_module._Contents(SMALL, 3, 68, len(names), 1)
+    contents = pack_header.PackContents(SMALL, 3, 68, len(names), 1)
     arrays = (new.crops, new.landmarks, new.tight_boxes, new.official_boxes, new.zooms)
     body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
-    (tmp_path / "old.pack").write_bytes(pack_module._header(contents) + body + names)
+    (tmp_path / "old.pack").write_bytes(pack_header.pack_header(contents) + body + names)
     old = Pack.open(tmp_path / "old.pack")
     assert old.names == new.names and old.groups == ["", "", ""]
     assert (old.occlusion == UNKNOWN).all() and (old.exact == 1).all() and old.occlusion.shape == (3, 68)

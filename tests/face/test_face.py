@@ -62,7 +62,7 @@ def test_the_map_in_json_by_hand():
 
 def test_the_names_in_json_are_those_of_the_face():
     values = make_face().to_json()
-    assert set(values) == {field.name for field in fields(Face)} | {"hidden_regions"}
+    assert set(values) == {field.name for field in fields(Face)} - {"markup"} | {"hidden_regions"}
 
 
 def test_json_of_before_is_read():
@@ -105,7 +105,11 @@ def test_json_of_before_there_was_an_expected_error_is_read_as_without_one():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("landmarks", [[1, 2]] * 67, "number of landmarks is one of 68, 29, 19, 98, not 67"),
+        (
+            "landmarks",
+            [[1, 2]] * 67,
+            "number of landmarks is one of 68, 29, 19, 98, 5, where no .* not 67",
+        ),
         ("landmarks", [[1, 2, 3]] * 68, r"landmarks has shape \(68, 2\), not \(68, 3\)"),
         ("landmarks", [[1, float("nan")]] * 68, "landmarks has numbers that are not finite"),
         ("landmarks", [[1, 2]] * 67 + [[1]], "does not hold"),
@@ -237,7 +241,7 @@ def test_a_face_of_any_markup_has_its_regions_and_comes_back_from_json(n):
     landmarks = np.random.default_rng(n).uniform(40, 110, (n, 2))
     face = replace(make_face(), landmarks=landmarks, visibility=visibility, expected_error=np.array(np.nan))
     assert face.markup is markup and face.expected_error.shape == (n,) and not face.has_expected_error
-    assert face.hidden_regions() == {"jaw": 0, "brows": 0, "nose": 0, "eyes": 0, "mouth": 1}
+    assert face.hidden_regions() == dict.fromkeys(markup.regions, 0) | {"mouth": 1}
     again = Face.from_json(json.loads(json.dumps(face.to_json(), allow_nan=False)))
     np.testing.assert_allclose(again.landmarks, landmarks, atol=0.005)
     assert again.markup is markup

@@ -233,7 +233,7 @@ TWO_IN_ONE[1, 36] = TWO_IN_ONE[1, 45]
         (FACES, FACES, "box_longer", BOX[:, [2, 1, 0, 3]], "face 0 has no box_longer size"),
         (FACES, FACES, "box_diagonal", BOX[:, ::-1], "face 0 has no box_diagonal size"),
         (FACES, TWO_IN_ONE, "inter_ocular", None, "face 1 has no inter_ocular size"),
-        (FACES[:, :30], FACES[:, :30], "inter_ocular", None, "for 68, 29, 19, 98 landmarks, not 30"),
+        (FACES[:, :30], FACES[:, :30], "inter_ocular", None, "for 68, 29, 19, 98, 5 landmarks, not 30"),
         (FACES, FACES, "diagonal", None, "one of inter_ocular, inter_pupil, box_width, box_size"),
     ],
 )

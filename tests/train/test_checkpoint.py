@@ -12,14 +12,13 @@ from occlumark.errors import CheckpointError, OcclumarkError
 from occlumark.train.checkpoint import (
     Checkpoint,
     built,
-    flat_optimiser,
     load_checkpoint,
     load_weights,
     read_imagenet,
-    restore_optimiser,
     save_checkpoint,
 )
 from occlumark.train.config import LandmarkConfig
+from occlumark.train.optimiser_state import flat_optimiser, restore_optimiser
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ class LineTask:
     """y = SLOPE x + OFFSET, from exact points."""
 
     kind = "line"
+    markup = None
 
     def __init__(self, config: LineConfig, data_digest: str = "points") -> None:
         self.config, self.data_digest = config, data_digest
