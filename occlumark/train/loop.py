@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from occlumark.files import owned_folder
 from occlumark.train.checkpoint import save_checkpoint
 from occlumark.train.config import OptimiserConfig
 from occlumark.train.distributed import DistributedContext
-from occlumark.train.run_log import RunLog
+from occlumark.train.run_log import RunLog, epoch_line
 from occlumark.train.state import RunState
 from occlumark.train.task import Network, Task
 
@@ -29,7 +30,8 @@ def train(task: Task[Network], out: Path, *, resume: bool = False, device: str =
     Args:
         task: what to train, on what.
         out: folder of the run, made if missing.
-        resume: go on from out/checkpoint.safetensors; without it, a folder that has one is refused.
+        resume: go on from out/checkpoint.safetensors; without it, a folder that has one is refused. A finished run goes
+            on where optimiser.epochs was raised (state.RunState.resume says at what learning rate).
         device: "cpu", "cuda", ...; empty: CUDA where there is one.
 
     Returns:
@@ -51,6 +53,8 @@ def _run(task: Task[Network], out: Path, resume: bool, context: DistributedConte
     state = RunState.start(task, context.device)
     if resume:
         state.resume(checkpoint_path)
+        if context.is_main and sys.stderr is not None:
+            print(f"going on after epoch {state.epoch} of {task.config.optimiser.epochs}", file=sys.stderr)
     elif checkpoint_path.exists():
         raise CheckpointError(f"{checkpoint_path} exists: --resume continues it, another --out starts afresh")
     model: nn.Module = state.network
@@ -58,6 +62,7 @@ def _run(task: Task[Network], out: Path, resume: bool, context: DistributedConte
         model = DistributedDataParallel(state.network)
     with RunLog.open(out, state.epoch, context.is_main, state.log) as log:
         while state.epoch < task.config.optimiser.epochs:
+            began = time.perf_counter()
             scalars = _train_epoch(task, state, model, context)
             state.epoch += 1
             if context.is_main:
@@ -66,8 +71,15 @@ def _run(task: Task[Network], out: Path, resume: bool, context: DistributedConte
                 log.add(state.epoch, scalars)
                 save_checkpoint(checkpoint_path, state.checkpoint(log.lines))
                 log.write()
+                _tell(epoch_line(state.epoch, task.config.optimiser.epochs, scalars, time.perf_counter() - began))
             context.barrier()
     return checkpoint_path
+
+
+def _tell(line: str) -> None:
+    """To standard error where that is no terminal; on one there is a bar."""
+    if sys.stderr is not None and not sys.stderr.isatty():
+        print(line, file=sys.stderr, flush=True)
 
 
 def _check_batch(task: Task[Network], context: DistributedContext) -> None:

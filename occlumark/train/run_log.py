@@ -11,6 +11,22 @@ from occlumark.errors import CheckpointError
 from occlumark.files import written_whole
 
 
+def epoch_line(epoch: int, epochs: int, scalars: Mapping[str, float], seconds: float) -> str:
+    """What is said of an epoch where nobody sees a progress bar.
+
+    Args:
+        epoch: from 1.
+        epochs: of the run.
+        scalars: as in the log.
+        seconds: that it took.
+    """
+    objective = sum(value for name, value in scalars.items() if name.startswith("objective/"))
+    parts = [f"epoch {epoch}/{epochs}", f"objective {objective:.4g}"]
+    parts += [f"{name} {value:.4g}" for name, value in scalars.items() if name.startswith("validation/")]
+    parts += [f"{scalars['images_per_s']:.1f} images/s"] if "images_per_s" in scalars else []
+    return ", ".join([*parts, f"{seconds:.0f} s"])
+
+
 class RunLog:
     """The log of one run: a line of JSON an epoch.
 

@@ -1,19 +1,25 @@
 """What a training run changes as it goes, and how it becomes a checkpoint and comes back from one."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, cast
+from typing import Any, Generic, cast
 
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from occlumark.config import shown
 from occlumark.errors import ConfigError
 from occlumark.train.checkpoint import Checkpoint, load_checkpoint, load_weights
+from occlumark.train.config import RunConfig
 from occlumark.train.optimiser_state import flat_optimiser, restore_optimiser
 from occlumark.train.task import Network, Task
+
+# So many keys that differ fit a line that is read.
+_NAMED_KEYS = 8
 
 
 @dataclass
@@ -60,17 +66,19 @@ class RunState(Generic[Network]):
         return cast(Network, self.averaged.module)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of the same kind, configuration and data.
+        """Go on from a checkpoint of the same kind, configuration and data; optimiser.epochs alone may be raised.
+
+        A run that is lengthened so goes on as one of so many epochs from the start would from there on: its learning
+        rate is that of the longer schedule, above where the shorter one had fallen to.
 
         Raises:
             CheckpointError: it cannot be read or does not fit.
-            ConfigError: it is of another kind, configuration or data.
+            ConfigError: it is of another kind, configuration (its keys are named) or data.
         """
         checkpoint = load_checkpoint(path)
         if checkpoint.kind != self.task.kind:
             raise ConfigError(f"{path} is a run of {checkpoint.kind}, this is one of {self.task.kind}")
-        if checkpoint.config != self.task.config:
-            raise ConfigError(f"{path} was trained with another configuration; resume with the same one")
+        _check_config(path, checkpoint.config, self.task.config)
         if checkpoint.data_digest != self.task.data_digest:
             raise ConfigError(f"{path} was trained on other data; resume with the same")
         load_weights(self.network, checkpoint.network, path)
@@ -96,6 +104,38 @@ class RunState(Generic[Network]):
             log=tuple(log),
             markup=self.task.markup,
         )
+
+
+def _check_config(path: Path, trained: RunConfig, wanted: RunConfig) -> None:
+    """Refuse to go on with another configuration, but for more epochs.
+
+    Raises:
+        ConfigError: names the keys that differ, with both values.
+    """
+    found = _differences(trained, wanted)
+    before, now = found.pop("optimiser.epochs", (0, 0))
+    if not found and before <= now:
+        return
+    if before > now:
+        found["optimiser.epochs"] = (before, now)
+    told = [f"{key} is {shown(was)} there, {shown(is_)} here" for key, (was, is_) in sorted(found.items())]
+    more = f" and {len(told) - _NAMED_KEYS} more" if len(told) > _NAMED_KEYS else ""
+    raise ConfigError(
+        f"{path} was trained with another configuration: {'; '.join(told[:_NAMED_KEYS])}{more}; resume with the same "
+        "one (optimiser.epochs may be raised), or name another --out"
+    )
+
+
+def _differences(first: object, second: object, at: str = "") -> dict[str, tuple[Any, Any]]:
+    """The keys, as `a.b`, whose values differ between two configurations of one class, with both values."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for field in dataclasses.fields(first):  # type: ignore[arg-type]
+        key, one, other = f"{at}{field.name}", getattr(first, field.name), getattr(second, field.name)
+        if dataclasses.is_dataclass(one):
+            found |= _differences(one, other, f"{key}.")
+        elif one != other:
+            found[key] = (one, other)
+    return found
 
 
 def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:

@@ -120,7 +120,11 @@ class OtherTask(LineTask):
     ("task", "expected"),
     [
         (OtherTask(line()), "is a run of line, this is one of curve"),
-        (LineTask(line(epochs=4)), "another configuration"),
+        (LineTask(line(epochs=1)), "another configuration: optimiser.epochs is 3 there, 1 here; resume with the same"),
+        (
+            LineTask(line(learning_rate=0.5, batch=2, epochs=9)),
+            r"optimiser.batch is 4 there, 2 here; optimiser.learning_rate is 0.1 there, 0.5 here; resume",
+        ),
         (LineTask(line(), data_digest="others"), "other data"),
     ],
 )
@@ -129,6 +133,25 @@ def test_resuming_another_kind_configuration_or_data_is_refused(task, expected, 
     with pytest.raises(ConfigError, match=expected) as caught:
         train(task, tmp_path, resume=True, device="cpu")
     assert "\n" not in str(caught.value)
+
+
+def test_a_finished_run_goes_on_as_a_longer_one_from_there_on(tmp_path, capsys):
+    """The rates of its last epochs are those of a run of so many epochs; without a terminal each epoch is a line."""
+    train(LineTask(line(epochs=2)), tmp_path / "short", device="cpu")
+    assert [text.split(",")[0] for text in capsys.readouterr().err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
+    train(LineTask(line(epochs=4)), tmp_path / "short", resume=True, device="cpu")
+    err = capsys.readouterr().err.splitlines()
+    assert err[0] == "going on after epoch 2 of 4" and [text.split(",")[0] for text in err[1:]] == [
+        "epoch 3/4",
+        "epoch 4/4",
+    ]
+    assert all("objective " in text and text.endswith(" s") and "images/s" in text for text in err[1:])
+    train(LineTask(line(epochs=4)), tmp_path / "long", device="cpu")
+    logs = [(tmp_path / run / "log.jsonl").read_text().splitlines() for run in ("short", "long")]
+    rates = [[json.loads(text)["learning_rate"] for text in log] for log in logs]
+    assert len(rates[0]) == 4 and rates[0][2:] == rates[1][2:]
+    longer = load_checkpoint(tmp_path / "short" / "checkpoint.safetensors")
+    assert (longer.epoch, longer.config.optimiser.epochs) == (4, 4)
 
 
 def test_weight_decay_is_adamws_and_a_group_may_have_its_own(tmp_path):
