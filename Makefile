@@ -123,7 +123,7 @@ $(INSTALLED_PAPER): pyproject.toml | $(MADE)
 $(INSTALLED_TEST): pyproject.toml | $(MADE)
 	@echo "Installing occlumark into $(VENV), with what training and the tests need"
 	@$(if $(strip $(TORCH)),$(PIP) install '$(TORCH)',:)
-	@$(PIP) install -e '.[train,data,paper,test]'
+	@$(PIP) install -e '.[train,data,bulk,paper,test]'
 	@touch $@ $(INSTALLED) $(INSTALLED_PAPER)
 
 $(WEB_INSTALLED): web/package-lock.json

@@ -72,7 +72,7 @@ def references() -> list[tuple[str, str, str]]:
             "demo",
         ),
         "background",
-        *("check-data", "occluders", "video"),
+        *("check-data", "occluders", "video", "bulk"),
     ],
 )
 def test_every_command_is_in_the_docs(name):

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TextIO, cast
 import occlumark
 from occlumark.cli import (
     background,
+    bulk,
     check_data,
     demo,
     detect,
@@ -40,6 +41,7 @@ _COMMANDS = (
     occluders,
     check_data,
     video,
+    bulk,
 )
 _STDOUT = "standard output"
 

@@ -1,0 +1,147 @@
+"""What is to be done: every photo once, in shards of a fixed order. Written down first; resuming follows it."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from occlumark.bulk.storage import Storage
+from occlumark.errors import OcclumarkError
+from occlumark.photo import PHOTO_SUFFIXES, find_photos
+
+#: Beside the shards; readers of a folder of Parquet files pass over names that begin so.
+PLAN_FILE, ABOUT_FILE = "_plan.parquet", "_about.json"
+FORMAT = 1
+_SCHEMA = pa.schema([("shard", pa.int32()), ("photo", pa.string()), ("row", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The photos of a run."""
+
+    table: pa.Table
+    """A row per photo: `shard`, from 0; `photo`, a path or URL; `row`, of a Parquet file of photos, else -1."""
+
+    @property
+    def shards(self) -> int:
+        """How many."""
+        return int(self.table["shard"][-1].as_py()) + 1
+
+    def photos_of(self, shard: int) -> list[tuple[str, int]]:
+        """The photos and rows of a shard."""
+        column = self.table["shard"].to_numpy()
+        first, end = column.searchsorted(shard), column.searchsorted(shard + 1)
+        part = self.table.slice(first, end - first)
+        return list(zip(part["photo"].to_pylist(), part["row"].to_pylist(), strict=True))
+
+    @classmethod
+    def of(cls, source: str, photos_in_shard: int) -> "Plan":
+        """Every photo of a source.
+
+        Args:
+            source: a photo, a folder or a glob pattern; a .txt file with a path or URL a line; a .parquet file, or
+                folder of them, with the photos' bytes; all of them local or by URL, but patterns.
+            photos_in_shard: at most; a shard is of one row group of one Parquet file.
+
+        Raises:
+            OcclumarkError: there is no photo.
+        """
+        rows = _parquet_rows(source, photos_in_shard) if _is_parquet(source) else _photo_rows(source, photos_in_shard)
+        columns = list(zip(*rows, strict=True))
+        if not columns:
+            raise OcclumarkError(f"no photo in {source}")
+        return cls(pa.table([pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA))
+
+    def write(self, out: Storage, about: Mapping[str, Any]) -> None:
+        """Write the plan, then what the run is of: it has begun when both are there."""
+        content = io.BytesIO()
+        pq.write_table(self.table, content, compression="zstd")
+        out.write(PLAN_FILE, content.getvalue())
+        text = {"format": FORMAT, "plan": hashlib.sha256(content.getvalue()).hexdigest(), **about}
+        out.write(ABOUT_FILE, json.dumps(text, indent=1).encode())
+
+    @classmethod
+    def begun(cls, out: Storage, about: Mapping[str, Any]) -> "Plan | None":
+        """The plan of the run that has begun there; None: none has.
+
+        Raises:
+            OcclumarkError: it is of another source, network or options, or its files are damaged.
+        """
+        if not out.exists(ABOUT_FILE):
+            if any(name.endswith(".parquet") and name != PLAN_FILE for name in out.files()):
+                raise OcclumarkError(f"{out.place} holds files that are of no run; name another folder")
+            return None
+        try:
+            found, content = json.loads(out.read(ABOUT_FILE)), out.read(PLAN_FILE)
+            if found["plan"] != hashlib.sha256(content).hexdigest():
+                raise ValueError("the plan is another one")
+            table = pq.read_table(io.BytesIO(content))
+        except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise OcclumarkError(f"{out.place} is damaged: {error}; name another folder") from error
+        for key, value in {"format": FORMAT, **about}.items():
+            if found.get(key) != value:
+                raise OcclumarkError(
+                    f"{out.place} was begun with {key} {found.get(key)!r}, not {value!r}: "
+                    "resume with the same, or name another folder"
+                )
+        return cls(table)
+
+
+def _is_parquet(source: str) -> bool:
+    if source.lower().endswith((".parquet", ".pq")):
+        return True
+    if "://" not in source and any(sign in source for sign in "*?["):
+        return False
+    place = Storage(source)
+    return place.is_folder() and any(name.lower().endswith(".parquet") for name in place.files())
+
+
+def _photo_rows(source: str, photos_in_shard: int) -> Iterator[tuple[int, str, int]]:
+    for number, photo in enumerate(_photos(source)):
+        yield number // photos_in_shard, photo, -1
+
+
+def _photos(source: str) -> list[str]:
+    """Each once: a photo that is named twice would be two rows that nobody can tell apart."""
+    if source.lower().endswith(".txt"):
+        lines = Storage(source).read().decode("utf-8", "replace").splitlines()
+        return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if "://" not in source:
+        return list(dict.fromkeys(str(path.absolute()) for path in find_photos([source])))
+    place = Storage(source)
+    if not place.is_folder():
+        return [source]
+    shown = [name for name in place.files() if not any(part.startswith(".") for part in name.split("/"))]
+    names = [name for name in shown if PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES]
+    return [f"{source.rstrip('/')}/{name}" for name in names]
+
+
+def _parquet_rows(source: str, photos_in_shard: int) -> Iterator[tuple[int, str, int]]:
+    place, shard = Storage(source), -1
+    names = [name for name in place.files() if _is_data(name)] if place.is_folder() else [""]
+    for name in names:
+        file = f"{source.rstrip('/')}/{name}" if name else source
+        if "://" not in file:
+            file = Storage(file).path
+        try:
+            metadata = pq.read_metadata(place.open(name))
+        except pa.ArrowException as error:
+            raise OcclumarkError(f"{file} is no Parquet file: {' '.join(str(error).split())[:200]}") from error
+        first = 0
+        for group in range(metadata.num_row_groups):
+            count = metadata.row_group(group).num_rows
+            for row in range(count):
+                shard += row % photos_in_shard == 0
+                yield shard, file, first + row
+            first += count
+
+
+def _is_data(name: str) -> bool:
+    """As readers of a folder of Parquet files have it."""
+    return name.lower().endswith(".parquet") and not any(part.startswith(("_", ".")) for part in name.split("/"))

@@ -1,0 +1,101 @@
+"""The plan: every photo of a source once, in shards of a fixed order; what resuming follows and refuses."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="needs the bulk extra")
+
+import pyarrow.parquet as pq  # noqa: E402
+
+from occlumark.bulk.plan import Plan  # noqa: E402
+from occlumark.bulk.storage import Storage  # noqa: E402
+from occlumark.errors import OcclumarkError  # noqa: E402
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "below").mkdir(parents=True)
+    for name in ("b.jpg", "a.png", "below/c.webp", "notes.txt", ".hidden.jpg"):
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+def rows(plan: Plan) -> list[tuple[int, str, int]]:
+    return [tuple(row.values()) for row in plan.table.to_pylist()]
+
+
+def test_a_folder_in_shards(photos):
+    plan = Plan.of(str(photos), 2)
+    a, b, c = (str(photos / name) for name in ("a.png", "b.jpg", "below/c.webp"))
+    assert rows(plan) == [(0, a, -1), (0, b, -1), (1, c, -1)] and plan.shards == 2
+    assert plan.photos_of(0) == [(a, -1), (b, -1)] and plan.photos_of(1) == [(c, -1)]
+
+
+def test_a_folder_by_url_and_a_list(photos, tmp_path):
+    url = photos.as_uri()
+    assert [name for _, name, _ in rows(Plan.of(url, 9))] == [f"{url}/a.png", f"{url}/b.jpg", f"{url}/below/c.webp"]
+    (tmp_path / "list.txt").write_text(f"{url}/b.jpg\n\n/none.jpg\n{url}/b.jpg\n")  # named twice, taken once
+    assert rows(Plan.of(str(tmp_path / "list.txt"), 1)) == [(0, f"{url}/b.jpg", -1), (1, "/none.jpg", -1)]
+
+
+def test_parquet_files_are_cut_at_their_row_groups(tmp_path):
+    table = pa.table({"bytes": [b"1", b"2", b"3", b"4", b"5"]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=3)
+    pq.write_table(table.slice(0, 1), tmp_path / "b.parquet")
+    (tmp_path / "_about.parquet").write_bytes(b"no")
+    a, b = str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")
+    expected = [(0, a, 0), (0, a, 1), (1, a, 2), (2, a, 3), (2, a, 4), (3, b, 0)]
+    assert rows(Plan.of(str(tmp_path), 2)) == expected
+    assert rows(Plan.of(b, 2)) == [(0, b, 0)]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("none.txt", "no such file or folder: "), ("empty.txt", "no photo in "), ("x.parquet", "is no Parquet file")],
+)
+def test_a_source_that_cannot_be_used_is_one_line(source, message, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 no PAR1")
+    with pytest.raises(OcclumarkError, match=message) as caught:
+        Plan.of(str(tmp_path / source), 2)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_url_of_no_store_is_one_line():
+    with pytest.raises(OcclumarkError, match="cannot use nowhere://x"):
+        Storage("nowhere://x")
+
+
+def test_a_run_that_has_begun_is_followed(photos, tmp_path):
+    out, about = Storage(str(tmp_path / "out")), {"source": "s", "photos_in_shard": 2}
+    assert Plan.begun(out, about) is None
+    plan = Plan.of(str(photos), 2)
+    plan.write(out, about)
+    (photos / "new.jpg").write_bytes(b"x")
+    assert rows(Plan.begun(out, about)) == rows(plan)
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_another_source_or_damage_is_refused(photos, tmp_path):
+    out, about = Storage(str(tmp_path / "out")), {"source": "s", "photos_in_shard": 2}
+    Plan.of(str(photos), 2).write(out, about)
+    with pytest.raises(OcclumarkError, match="was begun with photos_in_shard 2, not 3: resume with the same"):
+        Plan.begun(out, about | {"photos_in_shard": 3})
+    content = io.BytesIO()
+    pq.write_table(Plan.of(str(photos), 1).table, content)
+    out.write("_plan.parquet", content.getvalue())
+    with pytest.raises(OcclumarkError, match="is damaged: the plan is another one"):
+        Plan.begun(out, about)
+    (tmp_path / "out" / "_about.json").write_text(json.dumps([]))
+    with pytest.raises(OcclumarkError, match="is damaged"):
+        Plan.begun(out, about)
+
+
+def test_a_folder_of_others_files_is_left_alone(tmp_path):
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "mine.parquet")
+    with pytest.raises(OcclumarkError, match="holds files that are of no run"):
+        Plan.begun(Storage(str(tmp_path)), {})
