@@ -39,6 +39,9 @@ INSTALLED_TEST := $(VENV)/installed-test
 RIVALS := .venv-rivals
 RIVALS_INSTALLED := $(RIVALS)/installed
 
+# What makes the documentation a site, in an environment of its own.
+DOCS := .venv-docs
+DOCS_INSTALLED := $(DOCS)/installed
 # The packages of the page for browsers, as web/package-lock.json pins them.
 WEB_INSTALLED := web/node_modules/.package-lock.json
 
@@ -47,7 +50,7 @@ PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
-.PHONY: faults help demo test web quick fuzz test-matrix lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
+.PHONY: faults help demo test web docs quick fuzz test-matrix lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
 
 help: ## say what there is
 	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -84,6 +87,11 @@ bench: $(INSTALLED_TEST) ## measure speed, and what the nuclear norm costs
 web: $(INSTALLED) $(WEB_INSTALLED) ## build the page for browsers, in web/dist/ (docs/browser.md); MODEL=NAME
 	@$(BIN)/python web/build.py $(if $(MODEL),--model $(MODEL))
 
+docs: $(INSTALLED) $(DOCS_INSTALLED) ## build the documentation as a site, in build/docs/
+	@$(BIN)/python docsite/stage.py
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet --config-file docsite/mkdocs.yml
+	@echo "The site is build/docs/README.html"
+
 bench-finders: $(INSTALLED) $(RIVALS_INSTALLED) ## measure our face finder beside OpenCV's and dlib's
 	$(BIN)/python benchmarks/finders.py $(SCENES) --photos300 $(PHOTOS300)
 
@@ -103,7 +111,7 @@ ablation: $(INSTALLED_TEST) ## train the rows of Table 4 and measure them: hours
 	@$(BIN)/python -m paper.train_ablation --pack "$(PACK)" --photos "$(PHOTOS300)" --seeds $(SEEDS) $(if $(DEVICE),--device $(DEVICE))
 
 clean: ## remove what make has made
-	rm -rf $(VENV) $(RIVALS) web/node_modules web/dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(RIVALS) $(DOCS) web/node_modules web/dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(MADE):
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -130,6 +138,13 @@ $(WEB_INSTALLED): web/package-lock.json
 	@command -v npm > /dev/null || { echo "make: npm is needed for the page (Debian's packages nodejs and npm)" >&2; exit 1; }
 	@echo "Installing the page's packages into web/node_modules"
 	@npm --prefix web ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(DOCS_INSTALLED): | $(MADE)
+	@echo "Installing MkDocs into $(DOCS)"
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip --disable-pip-version-check --quiet install 'mkdocs-material>=9.6,<10' \
+		'mkdocstrings[python]>=0.29,<2' 'ruff>=0.8,<0.16'
 	@touch $@
 
 $(RIVALS_INSTALLED): | $(MADE)

@@ -1,10 +1,10 @@
-"""Tracking 20 clips with known truth: ids, loss and return, exactness beside detecting each frame, jitter, speed.
+"""Tracking 20 clips with known truth: ids, loss and return, exactness beside detecting each frame, jitter, lag, speed.
 
-    python benchmarks/video.py [--model occlumark] [--annotated ../shared/data/300w/helen/testset] [--frames 40]
+    python -m benchmarks.video [--model occlumark] [--annotated ../shared/data/300w/helen/testset] [--photos NAME ...]
 
-Ten clips of the bundled portrait, whose truth is its own detected landmarks, and ten of an annotated photo where the
-folder is there, else of the portrait mirrored. Frames per second are of 640 x 480 pixels with one thread, and stand
-beside plain ResNet-18 timed in the same run (with the train extra).
+Ten clips of the bundled portrait, whose truth is its own detected landmarks, and ten of each annotated photo named, or
+of one where the folder is there, else of the portrait mirrored. Frames per second are of 640 x 480 pixels with one
+thread, in CPU time, and stand beside plain ResNet-18 timed in the same run (with the train extra).
 """
 
 import argparse
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from clips import RATE, Clip, clips
 
+from benchmarks.clips import RATE, Clip, clips
 from occlumark import Detector, Tracker, read_photo
 from occlumark.data.pts import read_pts
 from occlumark.packaged import DEFAULT_MODEL, packaged_names
@@ -42,6 +42,7 @@ class Followed:
     landmarks: list[np.ndarray] = field(default_factory=list)
     raw: list[np.ndarray] = field(default_factory=list)
     """The landmarks without smoothing."""
+    truth: list[np.ndarray] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
 
 
@@ -56,9 +57,9 @@ def follow(clip: Clip, detector: Detector, detect_every: int) -> Followed:
     result = Followed()
     smooth, raw = Tracker(detector), Tracker(detector, smooth=False)
     for i, (frame, truth) in enumerate(clip):
-        began = time.perf_counter()
+        began = time.process_time()
         tracked = smooth.update(frame, i / RATE)
-        result.times_s.append(time.perf_counter() - began)
+        result.times_s.append(time.process_time() - began)
         unsmoothed = raw.update(frame, i / RATE)
         result.ids |= {each.id for each in tracked}
         if i in clip.gone:
@@ -71,9 +72,10 @@ def follow(clip: Clip, detector: Detector, detect_every: int) -> Followed:
         if clip.gone and i >= clip.gone.stop and result.found_after is None:
             result.found_after = i - clip.gone.stop
         nearest = min(tracked, key=lambda each: nme(each.face.landmarks, truth)).face.landmarks
-        result.landmarks.append(nearest)
         if unsmoothed:
+            result.landmarks.append(nearest)
             result.raw.append(min((each.face.landmarks for each in unsmoothed), key=lambda points: nme(points, truth)))
+            result.truth.append(truth)
         if i % detect_every == 0 and (faces := detector.detect(frame)):
             result.detected.append(min(nme(face.landmarks, truth) for face in faces))
             result.tracked.append(nme(nearest, truth))
@@ -85,17 +87,35 @@ def jitter(landmarks: list[np.ndarray]) -> float:
     return float(np.sqrt((np.diff(landmarks[10:], axis=0) ** 2).sum(axis=-1).mean()))
 
 
+def lag(landmarks: list[np.ndarray], raw: list[np.ndarray], truth: list[np.ndarray]) -> float:
+    """By how many frames the face's middle is behind that of the unsmoothed landmarks, along its true motion.
+
+    The frames in which it moves by less than a pixel, and the first ten, are left out; NaN where it moves in none.
+    """
+    middles, unsmoothed, true = (np.mean(each, axis=1) for each in (landmarks, raw, truth))
+    steps = np.diff(true, axis=0)[9:]
+    behind = ((unsmoothed - middles)[10:] * steps).sum(axis=1)
+    moves = np.linalg.norm(steps, axis=1) >= 1
+    return float(np.mean(behind[moves] / (steps[moves] ** 2).sum(axis=1))) if moves.any() else float("nan")
+
+
 def portrait(detector: Detector) -> tuple[np.ndarray, np.ndarray]:
     """The bundled photo and its detected landmarks."""
     photo = read_photo(SAMPLE)
     return photo, max(detector.detect(photo), key=lambda face: face.score).landmarks
 
 
+def photo_of(annotation: Path) -> Path:
+    """The photo beside an annotation."""
+    return next(path for ending in (".jpg", ".png") if (path := annotation.with_suffix(ending)).exists())
+
+
 def plain_network() -> Callable[[], object] | None:
     """A run of plain ResNet-18 on one crop, one thread; None without the train extra."""
     try:
         import onnxruntime
-        from speed import PLAIN, write_onnx
+
+        from benchmarks.speed import PLAIN, write_onnx
     except ImportError:
         return None
     options = onnxruntime.SessionOptions()
@@ -110,9 +130,9 @@ def plain_network() -> Callable[[], object] | None:
 
 def time_s(task: Callable[[], object]) -> float:
     """How long a task takes."""
-    began = time.perf_counter()
+    began = time.process_time()
     task()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def main() -> None:
@@ -120,6 +140,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=packaged_names(), default=DEFAULT_MODEL)
     parser.add_argument("--annotated", type=Path, default=SAMPLE.parents[3] / "shared/data/300w/helen/testset")
+    parser.add_argument(
+        "--photos", nargs="+", metavar="NAME", help="of the annotated folder, without endings; default: one"
+    )
     parser.add_argument("--frames", type=int, default=40)
     parser.add_argument("--detect-every", type=int, default=4, help="frames between two that are detected anew as well")
     parser.add_argument("--only", default="", help="clips whose names hold this")
@@ -128,10 +151,10 @@ def main() -> None:
     photo, landmarks = portrait(detector)
     made = clips("portrait", photo, landmarks, args.frames)
     annotations = sorted(args.annotated.glob("*.pts"))
-    if annotations:
-        annotation = annotations[70]
-        made += clips("annotated", read_photo(annotation.with_suffix(".jpg")), read_pts(annotation), args.frames)
-    else:
+    chosen = [args.annotated / f"{name}.pts" for name in args.photos] if args.photos else annotations[70:71]
+    for annotation in chosen:
+        made += clips(annotation.stem, read_photo(photo_of(annotation)), read_pts(annotation), args.frames)
+    if not chosen:
         mirrored = np.ascontiguousarray(photo[:, ::-1])
         mirror_landmarks = max(detector.detect(mirrored), key=lambda face: face.score).landmarks
         made += clips("mirrored", mirrored, mirror_landmarks, args.frames)
@@ -155,6 +178,8 @@ def report_clip(clip: Clip, result: Followed) -> None:
         said += f", NME {100 * np.mean(result.tracked):.2f} beside {100 * np.mean(result.detected):.2f}"
     if " still" in clip.name and len(result.raw) > 12:
         said += f", jitter {jitter(result.landmarks) / jitter(result.raw):.2f} of unsmoothed"
+    if clip.name.endswith((" pan", " walk, blur")) and len(result.raw) > 12:
+        said += f", lag {lag(result.landmarks, result.raw, result.truth):.2f} frames"
     print(f"{said}, {1000 * statistics.median(result.times_s):.1f} ms", flush=True)
 
 
