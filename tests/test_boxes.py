@@ -130,4 +130,6 @@ def test_the_box_of_a_face_by_its_points():
     assert box_holding(boxes, np.array([[3.0, 3], [5, 5], [7, 7]])) == 0  # both hold two, the first is nearer
     assert box_holding(boxes, np.array([[9.0, 9], [14, 14], [100, 100]])) == 1  # two of three
     assert box_holding(boxes, np.array([[30.0, 30], [14, 14], [100, 100]])) is None
+    # the first is nearer to their mean and holds none
+    assert box_holding(boxes, np.array([[12.0, 12], [13, 13], [-10, -10]])) == 1
     assert box_holding(boxes[:0], np.array([[3.0, 3]])) is None

@@ -106,11 +106,11 @@ class _Reader:
             raise _MarkupError(f"'{key}' are two landmarks, the right and the left, not {shown(value)}")
         return found[0], found[1]
 
-    def pupils(self, value: Any, key: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def pupils(self, value: Any, key: str) -> tuple[Sequence[int], Sequence[int]]:
         sides = _listed(value, key)
         if len(sides) != 2:
             raise _MarkupError(f"'{key}' are the landmarks of the right and of the left eye, not {shown(value)}")
-        return self.several(sides[0], key), self.several(sides[1], key)
+        return _indexing(self.several(sides[0], key)), _indexing(self.several(sides[1], key))
 
     def optional(self, values: Mapping[str, Any], key: str, read: Callable[[Any, str], T]) -> T | None:
         return read(values[key], key) if key in values else None
@@ -131,7 +131,7 @@ class _Reader:
                 table[a], table[b] = b, a
         return table
 
-    def regions(self, value: Any) -> dict[str, tuple[int, ...]]:
+    def regions(self, value: Any) -> dict[str, Sequence[int]]:
         if not isinstance(value, Mapping) or not value:
             raise _MarkupError(f"'regions' is a table of names with their landmarks, not {shown(value)}")
         found = {str(name): self.several(indices, f"regions.{name}") for name, indices in value.items()}
@@ -144,7 +144,7 @@ class _Reader:
                 )
         if not all(_NAME.fullmatch(name) for name in found):
             raise _MarkupError("'regions': a name has at most 80 letters")
-        return found
+        return {name: _indexing(indices) for name, indices in found.items()}
 
     def _run(self, value: Any, key: str) -> tuple[int, ...]:
         """The landmarks of one entry: an index, a name or a run."""
@@ -162,6 +162,12 @@ class _Reader:
         if not 0 <= min(indices) <= max(indices) < self.n:
             raise _MarkupError(f"'{key}': landmarks are numbered 0 to {self.n - 1}, not {shown(value)}")
         return tuple(indices)
+
+
+def _indexing(indices: Sequence[int]) -> Sequence[int]:
+    """The same as what an array is indexed by: a range where they follow one another, else a list."""
+    first, n = indices[0], len(indices)
+    return range(first, first + n) if list(indices) == list(range(first, first + n)) else list(indices)
 
 
 def _landmarks(value: Any) -> tuple[tuple[str, ...], int]:

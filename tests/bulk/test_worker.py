@@ -76,6 +76,7 @@ def test_photos_in_parquet(worker, photos, nested, tmp_path):
     pq.write_table(pa.table({"image": column, "name": ["a", "b", None, "d"]}), path, row_group_size=2)
     rows = ran(worker, 3, [(str(path), 2), (str(path), 3)]).to_pylist()
     assert [(row["photo"], row["status"]) for row in rows] == [(f"{path}#2", "no_face"), ("d", "unreadable")]
+    assert ran(worker, 3, [(str(path), 3)]).to_pylist()[0]["photo"] == "d"
     rows = ran(worker, 4, [(str(path), 0), (str(path), 1)]).to_pylist()
     assert [(row["photo"], row["status"]) for row in rows] == [("a", "face"), ("b", "unreadable")]
 

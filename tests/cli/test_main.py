@@ -32,6 +32,7 @@ COMMANDS = [
     "occluders",
     "check-data",
     "video",
+    "bulk",
 ]
 
 

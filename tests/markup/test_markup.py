@@ -92,7 +92,7 @@ def test_a_hand_drawn_face_mirrored_is_itself_and_in_order(face: list[tuple[floa
 
 def test_published_indices() -> None:
     assert MARKUPS[68].outer_eye_corners == (36, 45)
-    assert (MARKUPS[29].outer_eye_corners, MARKUPS[29].pupils) == ((8, 9), ((16,), (17,)))
+    assert (MARKUPS[29].outer_eye_corners, [*map(list, MARKUPS[29].pupils)]) == ((8, 9), [[16], [17]])
     assert MARKUPS[98].outer_eye_corners == (60, 72)
 
 

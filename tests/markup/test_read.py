@@ -38,15 +38,15 @@ def test_a_markup_file_by_hand(tmp_path):
     assert (markup.name, markup.n, markup.names[4]) == ("seven", 7, "nose")
     assert markup.mirror.tolist() == [3, 2, 1, 0, 4, 6, 5] and not markup.mirror.flags.writeable
     assert markup.contours == ((0, 1), (2, 3), (5, 6))
-    assert (markup.outer_eye_corners, markup.pupils) == ((0, 3), ((0, 1), (3, 2)))
+    assert (markup.outer_eye_corners, markup.pupils) == ((0, 3), (range(2), [3, 2]))
     assert (markup.nose_tip, markup.mouth_corners, markup.eyes, markup.mouth) == (4, (5, 6), None, None)
-    assert markup.regions == {"eyes": (0, 1, 2, 3), "nose": (4,), "mouth": (5, 6)}
+    assert markup.regions == {"eyes": range(4), "nose": range(4, 5), "mouth": range(5, 7)}  # arrays are indexed by it
     assert markup.normaliser == "inter_ocular"  # the first that it can measure
 
 
 def test_the_least_that_a_markup_says(tmp_path):
     markup = read_markup(written(tmp_path, 'name = "least"\nlandmarks = 3\nmirror = []\n'))
-    assert (markup.names, markup.regions) == (("face_1", "face_2", "face_3"), {"face": (0, 1, 2)})
+    assert (markup.names, markup.regions) == (("face_1", "face_2", "face_3"), {"face": range(3)})
     assert (markup.normaliser, markup.contours, markup.mirror.tolist()) == ("box_width", (), [0, 1, 2])
 
 
