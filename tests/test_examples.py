@@ -1,6 +1,8 @@
 """The scripts of examples/, run as they are."""
 
 import csv
+import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -29,6 +31,20 @@ def test_without_arguments_an_example_says_how_it_is_used(name, monkeypatch):
         pytest.importorskip("torch", reason="needs the train extra")
     with pytest.raises(SystemExit, match=f"usage: python examples/{name} [A-Z]"):
         run(name, monkeypatch)
+
+
+def test_the_notebook_runs_and_holds_no_outputs(monkeypatch, capsys):
+    """Cell by cell in one namespace, as a kernel runs it; a notebook's last expression is its picture."""
+    cells = json.loads((EXAMPLES / "photo.ipynb").read_text("utf-8"))["cells"]
+    codes = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in codes)
+    names: dict[str, object] = {}
+    for cell in codes:
+        exec(compile("".join(cell["source"]), "photo.ipynb", "exec"), names)
+    said = capsys.readouterr().out
+    assert "1 face: Face(" in said and "(112, 112, 3)" in said
+    shares = dict(re.findall(r"^(\w+): (\d+)%$", said, re.MULTILINE))
+    assert int(shares["mouth"]) > 80 and int(shares["brows"]) < 20
 
 
 def test_a_folder_to_csv(tmp_path, monkeypatch, capsys):
