@@ -8,6 +8,7 @@ both are detecting. `bulk` runs with so many workers and `detect` with so many j
 
 import argparse
 import bisect
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,9 +30,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "faces.parquet"
         command = [sys.executable, "-m", "occlumark"]
-        bulk = subprocess.Popen(
-            [*command, "bulk", args.photos, str(out), "--workers", args.workers, "--shard", str(_SHARD)]
-        )
+        options = ["--workers", args.workers, "--shard", str(_SHARD)]
+        # Ray's workers stand back behind all else (niceness 15): not beside what they are measured by.
+        environment = {**os.environ, "RAY_worker_niceness": "0"}
+        bulk = subprocess.Popen([*command, "bulk", args.photos, str(out), *options], env=environment)
         while not list(out.glob("shard-*")):  # Ray starts for seconds
             time.sleep(0.05)
             if bulk.poll() is not None:

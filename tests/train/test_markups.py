@@ -15,8 +15,10 @@ from occlumark.data.sample import Sample
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.export.landmarks import load_network
 from occlumark.model.network import NetworkConfig, NetworkOutput
+from occlumark.packaged import packaged_weights
 from occlumark.train import calibration
 from occlumark.train.config import LandmarkConfig
+from occlumark.train.exported_start import read_exported
 from occlumark.train.face_dataset import TrainingFaces, mean_face
 from occlumark.train.landmark_task import LandmarkTask
 from occlumark.train.loop import train
@@ -176,3 +178,14 @@ def test_only_annotated_landmarks_count_and_without_an_eye_corner_the_boxs_width
     pack.landmarks[indices, 60] = np.nan
     width, longer = pack.tight_boxes[0, 2] - pack.tight_boxes[0, 0], np.ptp(pack.tight_boxes[0].reshape(2, 2), 0).max()
     assert validation_sizes(pack, indices, settings.crop)[0] == pytest.approx(64 / 1.3 * width / longer, rel=1e-5)
+
+
+def test_a_start_from_a_network_of_other_landmarks_leaves_what_belongs_to_single_ones(packs):
+    """Against the file's own weights: the low-rank head's first convolution is taken, W_fc and the bias are not."""
+    found = read_exported(packaged_weights("odn")[0])
+    network = LandmarkTask(config(29, start="odn"), packs[29]).build()
+    alone = LandmarkTask(config(29), packs[29]).build()
+    torch.testing.assert_close(network.head.reduce[0].weight, found["head.reduce.0.weight"])
+    assert found["head.W_fc"].shape[1] == 136 and network.head.W_fc.shape[1] == 58
+    torch.testing.assert_close(network.head.bias, alone.head.bias)  # the pack's mean face
+    assert torch.equal(network.M, torch.eye(len(network.M)))
