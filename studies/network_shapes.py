@@ -11,6 +11,7 @@ import statistics
 import time
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 
@@ -40,22 +41,26 @@ SHAPES: dict[str, list[str]] = {
 }
 
 
-def session(overrides: list[str], *, int8: bool) -> tuple[onnxruntime.InferenceSession, np.ndarray]:
-    """A network with random weights, ready to run, and a crop for it."""
+def exported(overrides: list[str]) -> onnx.ModelProto:
+    """A network with random weights."""
     config = load(LandmarkConfig, None, overrides)
     torch.manual_seed(0)
-    size = config.crop.size
-    network = OcclusionAdaptiveNetwork(config.network, size).eval()
-    crops = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
-    model = to_onnx(network, config, fp16=False)
-    if int8:
-        model = quantized(model, crops, INT8_PARTS)
+    network = OcclusionAdaptiveNetwork(config.network, config.crop.size).eval()
+    return to_onnx(network, config, fp16=False)
+
+
+def session(model: onnx.ModelProto) -> tuple[onnxruntime.InferenceSession, np.ndarray]:
+    """A network ready to run on one thread, and a crop for it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]), crops[
-        :1
-    ]
+    network = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return network, crops_for(network.get_inputs()[0].shape[1])[:1]
+
+
+def crops_for(size: int) -> np.ndarray:
+    """(4, size, size, 3) uint8, noise."""
+    return np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
 
 
 def main() -> None:
@@ -64,10 +69,11 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=40)
     args = parser.parse_args()
     logging.disable(logging.WARNING)
-    runs = {"plain ResNet-18, 224 px, fp32": session(_PLAIN, int8=False)}
+    runs = {"plain ResNet-18, 224 px, fp32": session(exported(_PLAIN))}
     for name, overrides in SHAPES.items():
-        runs[f"{name}, fp32"] = session(overrides, int8=False)
-        runs[name] = session(overrides, int8=True)
+        model = exported(overrides)
+        runs[f"{name}, fp32"] = session(model)
+        runs[name] = session(quantized(model, crops_for(load(LandmarkConfig, None, overrides).crop.size), INT8_PARTS))
     times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(args.repetitions + 1):
         for name, (network, crop) in runs.items():

@@ -94,7 +94,7 @@ def windows(values: Float[Tensor, "B C h w"], cells: Int[Tensor, "B L 2"], radiu
         cells: x and y, within the map.
         radius: cells to each side.
     """
-    padded = functional.pad(values, (radius,) * 4)
+    padded = functional.pad(values, (radius,) * 4) if radius else values
     height, width = padded.shape[-2:]
     steps = torch.arange(2 * radius + 1, device=values.device)
     around = (steps[:, None] * width + steps).flatten()
