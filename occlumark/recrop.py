@@ -18,7 +18,7 @@ from occlumark.markup import W300, Markup, tight_box
 #: a second time, around those landmarks.
 AGREEMENT = 0.8
 #: A face that is turned in the photo by more degrees is cropped a second time, upright.
-UPRIGHT_WITHIN = 30.0
+UPRIGHT_WITHIN = 20.0
 #: A face whose median expected error is more, in longer sides of its box, is looked for in crops turned by quarters:
 #: of true faces nearly all are at less than half of it.
 LOST_ABOVE = 0.1

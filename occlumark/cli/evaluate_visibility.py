@@ -13,8 +13,9 @@ from occlumark.errors import OcclumarkError, one_line
 _DESCRIPTION = """\
 Predict the visibility of faces whose occlusion by real things is labelled (annotations/README.md), and print average
 precision, precision and recall at the threshold, and recall at 80 % precision, over all, by kind of occluder and by
-region; the share of clean faces' points that are predicted occluded; and whether visibility is a probability. What
-nobody can tell is left out. Intervals are of 95 %, by bootstrap over faces.
+region; the share of clean faces' points that are predicted occluded; whether visibility is a probability; and whether
+the expected error is right, over the inter-ocular distance. What nobody can tell is left out. Intervals are of 95 %, by
+bootstrap over faces.
 
 Faces are of the photos that the last run of the shipped network was not trained on, unless --part says otherwise:
 unseen, those that none of its runs was trained on, or all.
@@ -25,6 +26,7 @@ example:
   occlumark evaluate-visibility annotations/labels.csv --photos data --weights network.onnx --json
 """
 _KEYS = ("average_precision", "precision", "recall", "recall_at_80_precision", "false_positives")
+_EXPECTED_KEYS = ("points", "predicted", "true", "gap_intervals")
 _HEADS = ["", "faces", "occluded", "visible", "AP %", "precision %", "recall %", "recall at 80 % precision", "false %"]
 
 
@@ -88,6 +90,8 @@ def _report(values: dict[str, Any]) -> str:
     table = [["visibility", "points", "predicted %", "visible %"]]
     for i, (points, predicted, visible) in enumerate(columns):
         table.append([f"{i / 10:.1f} to {(i + 1) / 10:.1f}", str(points), percent(predicted), percent(visible)])
+    lines = [""] if any(values["expected_error"].values()) else []
+    lines += [_expected(name, of) for name, of in values["expected_error"].items() if of]
     return "\n".join(
         [
             text_table([_HEADS, *([name, *_cells(part)] for name, part in parts)]),
@@ -95,8 +99,31 @@ def _report(values: dict[str, Any]) -> str:
             "",
             text_table(table),
             f"largest gap of a bin with at least 2 % of the points: {100 * bins['largest_gap']:.1f} points",
+            *lines,
         ]
     )
+
+
+def _expected(name: str, bins: dict[str, Any]) -> str:
+    """A line a bin by the expected error, of all and of ten."""
+    whole = bins["all"]
+    rows = [[f"{name} points", "n", "expected error %", "true %", "off %", "95 %"]]
+    rows.append(_expected_row("all", whole["points"], whole["predicted"], whole["true"], whole["gap_interval"]))
+    for i, each in enumerate(zip(*(bins[key] for key in _EXPECTED_KEYS), strict=True), start=1):
+        rows.append(_expected_row(f"tenth {i}", *each))
+    return text_table(rows)
+
+
+def _expected_row(name: str, points: int, predicted: float, true: float, gap: list[float]) -> list[str]:
+    off = f"{100 * (predicted / true - 1):+.0f}" if true else "-"
+    return [
+        name,
+        str(points),
+        f"{100 * predicted:.2f}",
+        f"{100 * true:.2f}",
+        off,
+        f"{100 * gap[0]:+.0f} to {100 * gap[1]:+.0f}",
+    ]
 
 
 def _cells(part: dict[str, Any]) -> list[str]:

@@ -21,7 +21,14 @@ from occlumark.errors import AnnotationError
 from occlumark.evaluation.landmarks import check_markup
 from occlumark.evaluation.loop import BoxSource, given_box, measure_each
 from occlumark.markup import N_LANDMARKS, REGIONS
-from occlumark.metrics.visibility import average_precision, precision_recall_at, recall_at_precision, reliability
+from occlumark.metrics.landmarks import face_sizes, point_distances
+from occlumark.metrics.visibility import (
+    average_precision,
+    error_bins,
+    precision_recall_at,
+    recall_at_precision,
+    reliability,
+)
 
 Part = Literal["unseen", "validation", "all"]
 #: Shares of the photos that were held out of every run of the shipped network, and of its last one (validation_share of
@@ -33,6 +40,7 @@ _W300 = ("300w/afw", "300w/lfpw/trainset", "300w/helen/trainset")
 _WFLW = "wflw/train"
 _PRECISION = 0.8
 _RESAMPLES = 500
+_BINS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,11 @@ class VisibilityEvaluation:
     """(n, 68) 0..1, predicted."""
     states: np.ndarray
     """(n, 68) int8: 1 occluded, 0 visible, -1 unknown."""
+    errors: np.ndarray
+    """(n, 68) each landmark's distance from its true place over the inter-ocular distance; NaN where the place is not
+    annotated well enough."""
+    expected: np.ndarray
+    """(n, 68) the expected error, in the same unit; NaN where the network predicts none."""
     threshold: float
     """Points with a visibility below are predicted occluded."""
     skipped: list[Problem]
@@ -90,6 +103,38 @@ class VisibilityEvaluation:
                 ends[key] = (float(low), float(high))
         return ends
 
+    def expected_error(self, *, occluded: bool, seed: int = 0) -> dict[str, Any] | None:
+        """How the expected error meets the true one on occluded or on visible points, in bins of equal counts.
+
+        Returns:
+            points, predicted and true (means over the inter-ocular distance) of each bin by the predicted error, and
+            gap_intervals, 95 % intervals of predicted / true - 1 by bootstrap over faces; all, the same of all points
+            together. None where the network predicts none or there are too few points.
+        """
+        chosen = (self.states == occluded) & np.isfinite(self.errors)
+        predicted, true, faces = self.expected[chosen], self.errors[chosen], np.nonzero(chosen)[0]
+        if len(true) < _BINS or np.isnan(predicted).any():
+            return None
+        rng, count = np.random.default_rng(seed), len(self.names)
+        draws = rng.multinomial(count, np.full(count, 1 / count), _RESAMPLES)
+
+        def ends(points: np.ndarray) -> list[float]:
+            sums = [draws @ np.bincount(faces[points], of[points], count) for of in (predicted, true)]
+            drawn = sums[1] > 0  # none of the faces of a small bin may be drawn
+            return [float(end) for end in np.quantile(sums[0][drawn] / sums[1][drawn] - 1, [0.025, 0.975])]
+
+        order = np.argsort(predicted, kind="stable")
+        return {
+            **{name: values.tolist() for name, values in error_bins(predicted, true, _BINS)._asdict().items()},
+            "gap_intervals": [ends(part) for part in np.array_split(order, _BINS)],
+            "all": {
+                "points": len(true),
+                "predicted": float(predicted.mean()),
+                "true": float(true.mean()),
+                "gap_interval": ends(order),
+            },
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Everything that the command prints; all fractions."""
         known = self.states >= 0
@@ -107,6 +152,10 @@ class VisibilityEvaluation:
                 "predicted": [None if np.isnan(value) else float(value) for value in bins.predicted],
                 "visible": [None if np.isnan(value) else float(value) for value in bins.visible],
                 "largest_gap": bins.largest_gap(),
+            },
+            "expected_error": {
+                name: self.expected_error(occluded=occluded)
+                for name, occluded in (("visible", False), ("occluded", True))
             },
             "skipped": len(self.skipped),
         }
@@ -148,18 +197,25 @@ def evaluate_visibility(
     if not samples:
         raise AnnotationError(f"no labelled face of the part {part} below {photos}")
 
-    def measure(sample: Sample) -> np.ndarray:
+    def measure(sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         (face,) = detector.detect(sample.read_photo(), given_box(sample, box)[None])
-        return face.visibility
+        size = face_sizes(sample.landmarks[None], "inter_ocular")[0]
+        errors = point_distances(face.landmarks[None], sample.landmarks[None])[0] / size
+        if sample.inexact is not None:
+            errors[sample.inexact] = np.nan
+        return face.visibility, errors, face.expected_error / size
 
     measured = measure_each(samples, problems, measure)
     found = [labels.find(Path(str(sample.photo))) for sample in measured.items]
+    visibility, errors, expected = (np.stack(column) for column in zip(*measured.results, strict=True))
     return VisibilityEvaluation(
         names=[sample.name for sample in measured.items],
         kinds=["" if label is None else label.kind for label in found],
         clean=np.array([label is not None and label.screen == "clean" for label in found]),
-        visibility=np.stack(measured.results),
+        visibility=visibility,
         states=np.stack([_states(sample) for sample in measured.items]),
+        errors=errors,
+        expected=expected,
         threshold=threshold,
         skipped=measured.skipped,
     )

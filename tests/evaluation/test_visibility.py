@@ -19,7 +19,9 @@ SEEN = np.array([[0.1, 0.6, 0.2, 0.9, 0.0, *[1.0] * 63], [0.3, 0.8, 0.9, 0.9, 0.
 
 def _evaluation() -> VisibilityEvaluation:
     clean = np.array([False, False, True])
-    return VisibilityEvaluation(["a", "b", "c"], ["hand", "hair", ""], clean, SEEN, STATES, 0.5, [])
+    errors = np.full((3, 68), 0.02)
+    expected = np.where(STATES == 1, 0.04, 0.01)
+    return VisibilityEvaluation(["a", "b", "c"], ["hand", "hair", ""], clean, SEEN, STATES, errors, expected, 0.5, [])
 
 
 def test_unknown_points_are_left_out_of_every_number():
@@ -50,6 +52,23 @@ def test_by_kind_region_and_clean():
     assert sum(values["reliability"]["points"]) == 3 + 137
     low, high = values["intervals"]["average_precision"]
     assert 0 <= low <= values["all"]["average_precision"] <= high <= 1
+
+
+def test_the_expected_error_of_visible_and_of_occluded_points():
+    found = _evaluation()
+    values = found.to_json()["expected_error"]
+    assert values["occluded"] is None  # three points are too few
+    visible = values["visible"]
+    assert sum(visible["points"]) == visible["all"]["points"] == 137 and len(visible["points"]) == 10
+    assert visible["all"]["predicted"] == pytest.approx(0.01) and visible["all"]["true"] == pytest.approx(0.02)
+    assert visible["gap_intervals"][0] == pytest.approx([-0.5, -0.5])
+    # where one face's true error is twice the other's, the interval reaches from one to the other
+    found.errors[0], found.errors[2] = 0.01, np.nan
+    found.errors[1] = 0.02
+    low, high = found.expected_error(occluded=False)["all"]["gap_interval"]
+    assert low == pytest.approx(-0.5) and high == pytest.approx(0)
+    found.expected[:] = np.nan
+    assert found.expected_error(occluded=False) is None
 
 
 def _folder(root: Path, names: list[str]) -> Path:

@@ -18,7 +18,7 @@
 import { boxIou, CropTransform, longerSide, rollOf, tightBox, uprightCrop } from "./geometry.js";
 
 const AGREEMENT = 0.8;
-const UPRIGHT_WITHIN = 30;
+const UPRIGHT_WITHIN = 20;
 export const LOST_ABOVE = 0.1;
 const PRESENCE_COUNTS = [24, 48];
 const SIZE_RATIOS = [0.5, 2];
