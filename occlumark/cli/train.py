@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         from occlumark.train.finder_task import FinderTask
         from occlumark.train.landmark_task import LandmarkTask
         from occlumark.train.loop import train
+        from occlumark.train.presence_task import PresenceTask
     except ModuleNotFoundError as error:
         raise ConfigError(f"training needs {error.name}: pip install 'occlumark[train]'") from error
     if args.threads:
@@ -68,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
         finder = FinderTask(load(FinderConfig, args.config, args.overrides), args.scenes)
         checkpoint = train(finder, args.out, resume=args.resume, device=args.device)
     else:
-        landmarks = LandmarkTask(_landmark_config(args), args.pack)
+        config = _landmark_config(args)
+        landmarks = PresenceTask(config, args.pack) if config.train_only else LandmarkTask(config, args.pack)
         checkpoint = train(landmarks, args.out, resume=args.resume, device=args.device)
     if os.environ.get("RANK", "0") == "0":  # one of torchrun's processes speaks for all
         print(checkpoint)

@@ -27,4 +27,8 @@ class Presence(nn.Module):
 
     def forward(self, hybrid: Float[Tensor, "B C n n"]) -> Float[Tensor, "B"]:
         """Logit of a face being there."""
-        return self.layers(hybrid.mean((2, 3))).squeeze(1).float()
+        return self.of_means(hybrid.mean((2, 3)))
+
+    def of_means(self, means: Float[Tensor, "B C"]) -> Float[Tensor, "B"]:
+        """The same from the means of the hybrid features."""
+        return self.layers(means).squeeze(1).float()

@@ -96,6 +96,8 @@ class LandmarkConfig(RunConfig):
     train_only: Literal["", "presence"] = ""
     """The one part of the network whose weights move, its other weights and statistics staying those of `start`; empty:
     all of it. Ours."""
+    presence_passes: Annotated[int, Range(1, 1000)] = 3
+    """Passes over the faces, each augmented anew, whose crops one epoch of presence alone takes. Ours."""
     real_labels: bool = True
     """Whether training is told what something real occludes, where the pack knows it; if not, all of that is unknown,
     and faces that only tell visibility are left out. Validation knows it anyway. Ours."""

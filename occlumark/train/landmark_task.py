@@ -19,7 +19,7 @@ from occlumark.markup import MARKUPS, W300, Markup
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import objective
-from occlumark.model.refinement_objective import OcclusionTargets, presence_loss, refinement_objective
+from occlumark.model.refinement_objective import OcclusionTargets, refinement_objective
 from occlumark.occluders.cutouts import load_cutouts
 from occlumark.occluders.photographed import FOLDERS, load_photographed
 from occlumark.packaged import packaged_names, packaged_weights
@@ -180,12 +180,7 @@ class LandmarkTask:
         return {name: value for name, value in weights.items() if not _PER_LANDMARK.search(name)}
 
     def parameter_groups(self, network: OcclusionAdaptiveNetwork) -> list[dict[str, Any]]:
-        """M apart from the other weights; where one part alone is trained, that, and the others take no gradient."""
-        if self.config.train_only:
-            assert network.presence is not None  # by the configuration
-            network.requires_grad_(False)
-            network.presence.requires_grad_(True)
-            return [{"params": list(network.presence.parameters()), "scale": 1.0}]
+        """M apart from the other weights."""
         others = [parameter for parameter in network.parameters() if parameter is not network.M]
         groups: list[dict[str, Any]] = [{"params": others, "scale": 1.0}]
         if network.M is not None:
@@ -206,16 +201,7 @@ class LandmarkTask:
         step: int,
         device: torch.device,
     ) -> dict[str, Tensor]:
-        """Equation (3), with a sub-gradient of M's nuclear norm that is renewed every objective.refresh_every steps.
-
-        Where presence alone is trained, its term.
-        """
-        if self.config.train_only:
-            network.eval()  # the statistics stay, too
-            with autocast(self.config.optimiser, device):
-                prediction = model(batch.crops.to(device))
-            assert prediction.presence is not None
-            return {"presence": presence_loss(self.config.refinement, prediction.presence, batch.presence.to(device))}
+        """Equation (3), with a sub-gradient of M's nuclear norm that is renewed every objective.refresh_every steps."""
         if network.M is not None and step % self.config.objective.refresh_every == 0:
             self._spectrum = spectrum(network.M)
         crops, landmarks, occluded, occlusion, presence = (part.to(device) for part in batch)
@@ -244,12 +230,10 @@ class LandmarkTask:
 
     def validate(self, network: OcclusionAdaptiveNetwork, device: torch.device) -> dict[str, float]:
         """Errors on the validation faces as they are and under drawn occluders (validation.scores), and what is told of
-        real occlusion and of presence; the latter alone where it alone is trained."""
+        real occlusion and of presence."""
         if len(self.validation) == 0:
             return {}
         found = presence_scores(network, self._presence_faces(), self.config, device)
-        if self.config.train_only:
-            return found
         found |= scores(network, self.pack, self.validation, self.config, device)
         return found | real_occlusion_scores(network, self.pack, self.labelled, self.config, device)
 

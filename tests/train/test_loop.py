@@ -20,6 +20,7 @@ from occlumark.train.distributed import DistributedContext
 from occlumark.train.face_dataset import TrainingFaces
 from occlumark.train.landmark_task import LandmarkTask
 from occlumark.train.loop import train
+from occlumark.train.presence_task import PresenceTask, hybrid_means
 
 SMALL = {
     "workers": 0,
@@ -264,10 +265,11 @@ def test_presence_alone_is_trained_and_all_else_stays(pack_path, tmp_path):
         **told,
         start=str(first),
         train_only="presence",
+        presence_passes=2,
         augment={"no_face": {"share": 0.5, "background": str(background)}, "small": {"share": 0.5}},
         optimiser={**SMALL["optimiser"], "learning_rate": 0.01},
     )
-    second = train_faces(config, pack_path, tmp_path / "second", device="cpu")
+    second = train(PresenceTask(config, pack_path), tmp_path / "second", device="cpu")
     before, after = load_checkpoint(first), load_checkpoint(second)
     for name, value in before.averaged.items():
         if name.startswith("module.") and "presence" not in name:
@@ -281,6 +283,31 @@ def test_presence_alone_is_trained_and_all_else_stays(pack_path, tmp_path):
     assert "validation/nme" not in log[-1]
     # an interrupted run goes on as any other
     assert {name.rpartition("/")[0] for name in after.optimiser} == set(moved)
+
+
+def test_the_head_is_trained_on_what_the_network_makes_of_augmented_crops(pack_path, tmp_path):
+    background = tmp_path / "background.npy"
+    np.save(background, np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8))
+    told = {"network": {"refinement": True, "presence": True}}
+    first = train_faces(small(**told), pack_path, tmp_path / "first", device="cpu")
+    augment = {"no_face": {"share": 0.5, "background": str(background)}}
+    whole = SMALL["optimiser"] | {"batch": 3}  # no crop is left over
+    config = small(**told, start=str(first), train_only="presence", presence_passes=2, augment=augment, optimiser=whole)
+    task = PresenceTask(config, pack_path)
+    network = task.build().eval()
+    torch.nn.init.normal_(network.presence.layers[2].weight)
+    with DistributedContext.join("cpu") as context, torch.no_grad():
+        batches = list(task.batches(0, context))
+        assert sum(len(batch.presence) for batch in batches) == task.training_size == 2 * len(task.training)
+        faces = [TrainingFaces(task.pack, task.training, config.crop, config.augment, 0, i)[0] for i in range(2)]
+        crops = torch.stack([face.crops for face in faces])
+        answers = torch.cat([network.presence.of_means(batch.features) for batch in batches])
+        for answer, presence in zip(network(crops).presence, [face.presence for face in faces], strict=True):
+            distance, index = (answers - answer).abs().min(0)
+            assert distance < 1e-4 and torch.cat([batch.presence for batch in batches])[index] == presence
+        assert network.refinement is not None and hybrid_means(network, crops).shape == (2, 768)
+    with pytest.raises(ConfigError, match=r"augment\.no_face\.share"):
+        PresenceTask(small(**told, start=str(first), train_only="presence"), pack_path)
 
 
 @pytest.mark.parametrize("lacks", [{"start": ""}, {"network": {"refinement": True}}])
