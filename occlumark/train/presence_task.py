@@ -92,7 +92,7 @@ class PresenceTask(LandmarkTask):
         return training_batches(self._seen, self.config, epoch, context)
 
     def terms(
-        self, network: OcclusionAdaptiveNetwork, model: nn.Module, batch: PresenceBatch, step: int, device: torch.device
+        self, network: OcclusionAdaptiveNetwork, model: nn.Module, batch: Any, step: int, device: torch.device
     ) -> dict[str, Tensor]:
         """Presence's cross entropy."""
         network.eval()  # statistics stay, too
