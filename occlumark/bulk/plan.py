@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -111,7 +111,8 @@ def _photos(source: str) -> list[str]:
     """Each once: a photo that is named twice would be two rows that nobody can tell apart."""
     if source.lower().endswith(".txt"):
         lines = Storage(source).read().decode("utf-8", "replace").splitlines()
-        return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+        named = [line.strip() for line in lines if line.strip()]
+        return list(dict.fromkeys(name if "://" in name else str(Path(name).absolute()) for name in named))
     if "://" not in source:
         return list(dict.fromkeys(str(path.absolute()) for path in find_photos([source])))
     place = Storage(source)

@@ -5,6 +5,7 @@ import socket
 import sys
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
@@ -69,6 +70,7 @@ def run_bulk(
             cannot be reached, or a shard has ended its worker several times.
     """
     out = Storage(options.out)
+    options = replace(options, out=options.out if "://" in options.out else out.path)  # workers may stand elsewhere
     about = {"source": source, "photos_in_shard": photos_in_shard, **about}
     plan = Plan.begun(out, about)
     if plan is None:

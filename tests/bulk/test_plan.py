@@ -35,10 +35,13 @@ def test_a_folder_in_shards(photos):
     assert plan.photos_of(0) == [(a, -1), (b, -1)] and plan.photos_of(1) == [(c, -1)]
 
 
-def test_a_folder_by_url_and_a_list(photos, tmp_path):
+def test_a_folder_by_url_and_a_list(photos, tmp_path, monkeypatch):
     url = photos.as_uri()
     assert [name for _, name, _ in rows(Plan.of(url, 9))] == [f"{url}/a.png", f"{url}/b.jpg", f"{url}/below/c.webp"]
     (tmp_path / "list.txt").write_text(f"{url}/b.jpg\n\n/none.jpg\n{url}/b.jpg\n")  # named twice, taken once
+    monkeypatch.chdir(photos)
+    (tmp_path / "here.txt").write_text("b.jpg\n")
+    assert rows(Plan.of(str(tmp_path / "here.txt"), 1)) == [(0, str(photos / "b.jpg"), -1)]
     assert rows(Plan.of(str(tmp_path / "list.txt"), 1)) == [(0, f"{url}/b.jpg", -1), (1, "/none.jpg", -1)]
 
 

@@ -72,6 +72,7 @@ def _is_ours(process: Path) -> bool:
 @pytest.mark.slow
 def test_two_workers_one_killed_in_the_middle_then_resumed(photos, tmp_path, capsys, monkeypatch):
     """The same rows as one worker's in this process, which no Ray has touched."""
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # on a busy machine they would hardly run
     alone = ShardWorker(options(tmp_path / "alone"))
     paths = [(str(path), -1) for path in sorted(photos.iterdir())]
     for shard in range(7):
