@@ -1,5 +1,6 @@
 """What is to be done: every photo once, in shards of a fixed order. Written down first; resuming follows it."""
 
+import glob
 import hashlib
 import io
 import json
@@ -114,6 +115,8 @@ def _photos(source: str) -> list[str]:
         named = [line.strip() for line in lines if line.strip()]
         return list(dict.fromkeys(name if "://" in name else str(Path(name).absolute()) for name in named))
     if "://" not in source:
+        if not glob.has_magic(source) and not Path(source).exists():
+            raise OcclumarkError(f"no such file or folder: {source}")
         return list(dict.fromkeys(str(path.absolute()) for path in find_photos([source])))
     place = Storage(source)
     if not place.is_folder():

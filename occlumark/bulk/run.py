@@ -6,6 +6,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
@@ -71,6 +72,7 @@ def run_bulk(
     """
     out = Storage(options.out)
     options = replace(options, out=options.out if "://" in options.out else out.path)  # workers may stand elsewhere
+    source = source if "://" in source else str(Path(source).absolute())
     about = {"source": source, "photos_in_shard": photos_in_shard, **about}
     plan = Plan.begun(out, about)
     if plan is None:

@@ -58,7 +58,12 @@ def test_parquet_files_are_cut_at_their_row_groups(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("none.txt", "no such file or folder: "), ("empty.txt", "no photo in "), ("x.parquet", "is no Parquet file")],
+    [
+        ("none", "no such file or folder: "),
+        ("none.txt", "no such file or folder: "),
+        ("empty.txt", "no photo in "),
+        ("x.parquet", "is no Parquet file"),
+    ],
 )
 def test_a_source_that_cannot_be_used_is_one_line(source, message, tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
