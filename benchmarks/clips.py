@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -126,6 +127,34 @@ def palm(across: float, width: float = 0.75, height: float = 0.85) -> Spoil:
         return spoilt
 
     return spoil
+
+
+def nme(landmarks: np.ndarray, truth: np.ndarray) -> float:
+    """By the distance of the outer eye corners."""
+    between = np.linalg.norm(truth[36] - truth[45])
+    return float(np.linalg.norm(landmarks - truth, axis=1).mean() / between)
+
+
+def jitter(landmarks: list[np.ndarray]) -> float:
+    """Root mean square step from frame to frame, the first ten left out."""
+    return float(np.sqrt((np.diff(landmarks[10:], axis=0) ** 2).sum(axis=-1).mean()))
+
+
+def lag(landmarks: list[np.ndarray], raw: list[np.ndarray], truth: list[np.ndarray]) -> float:
+    """By how many frames the face's middle is behind that of the unsmoothed landmarks, along its true motion.
+
+    The frames in which it moves by less than a pixel, and the first ten, are left out; NaN where it moves in none.
+    """
+    middles, unsmoothed, true = (np.mean(each, axis=1) for each in (landmarks, raw, truth))
+    steps = np.diff(true, axis=0)[9:]
+    behind = ((unsmoothed - middles)[10:] * steps).sum(axis=1)
+    moves = np.linalg.norm(steps, axis=1) >= 1
+    return float(np.mean(behind[moves] / (steps[moves] ** 2).sum(axis=1))) if moves.any() else float("nan")
+
+
+def photo_of(annotation: Path) -> Path:
+    """The photo beside an annotation."""
+    return next(path for ending in (".jpg", ".png") if (path := annotation.with_suffix(ending)).exists())
 
 
 def clips(name: str, photo: np.ndarray, landmarks: np.ndarray, n: int = 40) -> list[Clip]:

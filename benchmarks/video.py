@@ -1,6 +1,6 @@
 """Tracking 20 clips with known truth: ids, loss and return, exactness beside detecting each frame, jitter, lag, speed.
 
-    python -m benchmarks.video [--model occlumark] [--annotated ../shared/data/300w/helen/testset] [--photos NAME ...]
+    python benchmarks/video.py [--model occlumark] [--annotated ../shared/data/300w/helen/testset] [--photos NAME ...]
 
 Ten clips of the bundled portrait, whose truth is its own detected landmarks, and ten of each annotated photo named, or
 of one where the folder is there, else of the portrait mirrored. Frames per second are of 640 x 480 pixels with one
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from clips import RATE, Clip, clips, jitter, lag, nme, photo_of
 
-from benchmarks.clips import RATE, Clip, clips
 from occlumark import Detector, Tracker, read_photo
 from occlumark.data.pts import read_pts
 from occlumark.packaged import DEFAULT_MODEL, packaged_names
@@ -44,12 +44,6 @@ class Followed:
     """The landmarks without smoothing."""
     truth: list[np.ndarray] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
-
-
-def nme(landmarks: np.ndarray, truth: np.ndarray) -> float:
-    """By the distance of the outer eye corners."""
-    between = np.linalg.norm(truth[36] - truth[45])
-    return float(np.linalg.norm(landmarks - truth, axis=1).mean() / between)
 
 
 def follow(clip: Clip, detector: Detector, detect_every: int) -> Followed:
@@ -82,40 +76,17 @@ def follow(clip: Clip, detector: Detector, detect_every: int) -> Followed:
     return result
 
 
-def jitter(landmarks: list[np.ndarray]) -> float:
-    """Root mean square step from frame to frame, the first ten left out."""
-    return float(np.sqrt((np.diff(landmarks[10:], axis=0) ** 2).sum(axis=-1).mean()))
-
-
-def lag(landmarks: list[np.ndarray], raw: list[np.ndarray], truth: list[np.ndarray]) -> float:
-    """By how many frames the face's middle is behind that of the unsmoothed landmarks, along its true motion.
-
-    The frames in which it moves by less than a pixel, and the first ten, are left out; NaN where it moves in none.
-    """
-    middles, unsmoothed, true = (np.mean(each, axis=1) for each in (landmarks, raw, truth))
-    steps = np.diff(true, axis=0)[9:]
-    behind = ((unsmoothed - middles)[10:] * steps).sum(axis=1)
-    moves = np.linalg.norm(steps, axis=1) >= 1
-    return float(np.mean(behind[moves] / (steps[moves] ** 2).sum(axis=1))) if moves.any() else float("nan")
-
-
 def portrait(detector: Detector) -> tuple[np.ndarray, np.ndarray]:
     """The bundled photo and its detected landmarks."""
     photo = read_photo(SAMPLE)
     return photo, max(detector.detect(photo), key=lambda face: face.score).landmarks
 
 
-def photo_of(annotation: Path) -> Path:
-    """The photo beside an annotation."""
-    return next(path for ending in (".jpg", ".png") if (path := annotation.with_suffix(ending)).exists())
-
-
 def plain_network() -> Callable[[], object] | None:
     """A run of plain ResNet-18 on one crop, one thread; None without the train extra."""
     try:
         import onnxruntime
-
-        from benchmarks.speed import PLAIN, write_onnx
+        from speed import PLAIN, write_onnx
     except ImportError:
         return None
     options = onnxruntime.SessionOptions()

@@ -21,8 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.clips import RATE, Clip, clips
-from benchmarks.video import jitter, lag, nme, photo_of
+from benchmarks.clips import RATE, Clip, clips, jitter, lag, nme, photo_of
 from occlumark import Detector, Tracker, read_photo
 from occlumark.data.pts import read_pts
 from occlumark.data.split import split_validation
