@@ -76,12 +76,44 @@ def quantized(
     forget_origin(done)
     del done.metadata_props[:]  # ONNX Runtime adds its own
     done.metadata_props.extend(model.metadata_props)
+    read_bytes(done)
     attributes = (attribute.t for node in done.graph.node for attribute in node.attribute if attribute.HasField("t"))
     for tensor in (*done.graph.initializer, *attributes):
         tensor.ClearField("data_location")  # it was in another file meanwhile, and is not now
     halve_weights(done)
     onnx.checker.check_model(done)
     return done
+
+
+def read_bytes(model: onnx.ModelProto) -> None:
+    """Leave out what only brings the crops' bytes to numbers and back: (x - m) / s, put into 8 bits again, is x.
+
+    So it is where colours are normalised all alike and the calibration saw black and white; elsewhere nothing changes.
+    """
+    made_by = {node.output[0]: node for node in model.graph.node}
+    numbers = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+    def chain(name: str) -> Iterator[onnx.NodeProto]:
+        for operator in ("Div", "Sub", "Cast"):
+            node = made_by.get(name)
+            if node is None or node.op_type != operator:
+                return
+            yield node
+            name = node.input[0]
+
+    for quantize in [node for node in model.graph.node if node.op_type == "QuantizeLinear"]:
+        found = list(chain(quantize.input[0]))
+        if len(found) < 3:
+            continue
+        values = [numbers.get(name) for name in (found[0].input[1], found[1].input[1], *quantize.input[1:])]
+        if any(value is None or value.size != 1 for value in values):
+            continue
+        spread, middle, scale, zero = (float(value.item()) for value in values if value is not None)
+        if abs(scale * spread - 1) < 1e-3 and abs(zero - middle) <= 0.5:
+            for node in model.graph.node:
+                node.input[:] = [found[2].input[0] if name == quantize.output[0] else name for name in node.input]
+            for node in (quantize, *found):
+                model.graph.node.remove(node)
 
 
 def widen_weights(model: onnx.ModelProto) -> None:

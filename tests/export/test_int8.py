@@ -115,3 +115,40 @@ def test_wrong_usage(tmp_path, capsys, option, message):
     except SystemExit as ended:
         code = ended.code
     assert code == 2 and message in capsys.readouterr().err
+
+
+def normalised_alike(network: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network on (crops - 127.5) / 64, the crops turned to planes before."""
+    model = onnx.ModelProto()
+    model.CopyFrom(network)
+    make = onnx.helper.make_node
+    for name, value in (("middle", 127.5), ("spread", 64.0)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(value), name))
+    first = [
+        make("Transpose", ["crops"], ["bytes"], "bytes", perm=[0, 3, 1, 2]),
+        make("Cast", ["bytes"], ["numbers"], "numbers", to=onnx.TensorProto.FLOAT),
+        make("Sub", ["numbers", "middle"], ["centred"], "centred"),
+        make("Div", ["centred", "spread"], ["planes"], "planes"),
+    ]
+    nodes = [*first, *model.graph.node[3:]]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def test_colours_normalised_all_alike_are_read_as_bytes(network):
+    wide = normalised_alike(network)
+    crops = CROPS.copy()
+    crops[:, 0, :2] = [[0] * 3, [255] * 3]
+    model = quantized(wide, crops)
+    operators = {node.op_type for node in model.graph.node}
+    assert (
+        not operators & {"Sub", "Div"} and next(n for n in model.graph.node if n.name == "bytes").op_type == "Transpose"
+    )
+    exact, error = answers(wide), answers(model) - answers(wide)
+    assert 0 < np.abs(error).mean() < 0.05 * np.abs(exact).mean()
+
+
+def test_colours_that_calibration_saw_in_part_alone_stay_numbers(network):
+    model = quantized(normalised_alike(network), CROPS // 2)
+    assert {"Sub", "Div"} <= {node.op_type for node in model.graph.node}
