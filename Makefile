@@ -16,6 +16,8 @@ SHARED ?= ../shared
 OUT ?= docs/results
 # For fuzz: which kinds of files; all where it is empty.
 KINDS ?=
+# For soak: how long (robustness/soak.py --help).
+SOAK ?=
 # For test-matrix: which rows and which tests; all where it is empty.
 ROWS ?=
 TESTS ?=
@@ -50,7 +52,7 @@ PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
-.PHONY: faults help demo test web docs quick fuzz test-matrix lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
+.PHONY: faults soak help demo test web docs quick fuzz test-matrix lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
 
 help: ## say what there is
 	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -79,6 +81,9 @@ lint: $(INSTALLED_TEST) ## check style, layout and types
 
 faults: $(INSTALLED_TEST) ## kill commands, fill their disk, remove their files; N=200, SEED=0: half an hour
 	$(BIN)/python -m robustness.faults --count $(N) --seed $(SEED)
+
+soak: $(INSTALLED_TEST) ## detect on 100,000 small photos, then in 8 threads for 10 minutes; SOAK="--photos 1000 --minutes 1"
+	$(BIN)/python -m robustness.soak $(SOAK)
 
 bench: $(INSTALLED_TEST) ## measure speed, and what the nuclear norm costs
 	$(BIN)/python benchmarks/speed.py

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image, ImageOps
 
@@ -66,7 +67,12 @@ def test_one_bit(tmp_path):
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
 def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, suffix):
     deep = np.array([[0, 256, 257, 385, 386, 32768, 65535]], np.uint16)
-    photo = read_photo(save(tmp_path / f"deep.{suffix}", deep))
+    path = tmp_path / f"deep.{suffix}"
+    if suffix == "pgm":  # Pillow before 11 does not write it
+        path.write_bytes(b"P5 7 1 65535\n" + deep.astype(">u2").tobytes())
+    else:
+        save(path, deep)
+    photo = read_photo(path)
     np.testing.assert_array_equal(photo[0, :, 0], [0, 1, 1, 1, 2, 128, 255])
 
 
@@ -454,7 +460,10 @@ def test_a_jpeg_whose_larger_part_is_missing_is_refused(tmp_path):
 
 def test_several_pictures_are_said_in_every_format_that_has_them(tmp_path):
     pages = [Image.fromarray(np.roll(RAMP, i)) for i in range(3)]
-    for name, kind in {"a.gif": "GIF", "b.png": "PNG", "c.webp": "WEBP", "d.tif": "TIFF", "e.mpo": "MPO"}.items():
+    kinds = {"a.gif": "GIF", "b.png": "PNG", "c.webp": "WEBP", "d.tif": "TIFF"}
+    if int(PIL.__version__.split(".")[0]) >= 11:  # what Pillow 10 writes as MPO, it cannot read itself
+        kinds["e.mpo"] = "MPO"
+    for name, kind in kinds.items():
         for frames in (pages, pages[:1]):
             notes = []
             frames[0].save(tmp_path / name, kind, save_all=True, append_images=frames[1:])
