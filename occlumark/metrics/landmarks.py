@@ -138,6 +138,11 @@ def nme(
     return mean_over_landmarks(point_errors(prediction, truth, normaliser, box, markup))
 
 
+def errors_over(distances: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Errors (n, k) of landmarks: their distances (n, k) in pixels, over their faces' sizes (n,) in pixels."""
+    return np.asarray(distances / sizes[:, None])
+
+
 def nme_over(prediction: np.ndarray, truth: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """The same over sizes that are known, where no single normaliser gives them all.
 
@@ -152,7 +157,7 @@ def nme_over(prediction: np.ndarray, truth: np.ndarray, sizes: np.ndarray) -> np
     sizes = np.asarray(sizes, np.float64)
     if sizes.shape != (len(truth),) or not (sizes > 0).all():
         raise ValueError(f"sizes are one a face and above 0; not {sizes.shape} for {len(truth)} faces")
-    return mean_over_landmarks(point_distances(prediction, truth) / sizes[:, None])
+    return mean_over_landmarks(errors_over(point_distances(prediction, truth), sizes))
 
 
 def mean_over_landmarks(errors: np.ndarray) -> np.ndarray:

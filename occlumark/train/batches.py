@@ -1,5 +1,6 @@
 """One epoch's batches, in an order made from (seed, epoch), shared among the processes."""
 
+import signal
 from typing import Any
 
 import cv2
@@ -32,11 +33,13 @@ def training_batches(
         batch_size=share,
         sampler=mine.reshape(-1).tolist(),
         num_workers=config.workers,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_prepare_worker,
         prefetch_factor=4 if config.workers else None,
     )
 
 
-def _one_thread(_worker: int) -> None:
+def _prepare_worker(_worker: int) -> None:
+    # Ctrl-C reaches every process of the terminal: the training process answers it, and its workers end with it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -11,7 +11,14 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.pack import OCCLUDED, UNKNOWN, Pack
 from occlumark.face import HIDDEN_BELOW
 from occlumark.markup import W300
-from occlumark.metrics.landmarks import BOX_NORMALISERS, eye_landmarks, face_sizes, nme_over, point_distances
+from occlumark.metrics.landmarks import (
+    BOX_NORMALISERS,
+    errors_over,
+    eye_landmarks,
+    face_sizes,
+    nme_over,
+    point_distances,
+)
 from occlumark.metrics.visibility import average_precision, recall_at_precision
 from occlumark.model.backbone import Backbone
 from occlumark.model.layers import sample_map
@@ -141,7 +148,7 @@ def real_occlusion_scores(
     truth, score = states[known] == OCCLUDED, predicted.occlusion_probability[known]
     if not truth.any():
         return {}
-    errors = (predicted.distances / validation_sizes(pack, indices, config.crop)[:, None])[known]
+    errors = errors_over(predicted.distances, validation_sizes(pack, indices, config.crop))[known]
     found = {
         "validation/real_ap": average_precision(score, truth),
         "validation/real_recall_80": recall_at_precision(score, truth, 0.8),

@@ -1,7 +1,16 @@
 """The order of an epoch's samples."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
 import torch
-from torch.utils.data import TensorDataset
+from torch.utils.data import Dataset, TensorDataset
 
 from occlumark.train.batches import training_batches
 from occlumark.train.config import OptimiserConfig, RunConfig
@@ -26,3 +35,43 @@ def test_the_order_is_made_from_seed_and_epoch_and_what_fills_no_batch_is_left_o
 def test_processes_split_each_batch():
     halves = [order(0, 2, DistributedContext(rank, 2, torch.device("cpu"))) for rank in (0, 1)]
     assert [left + right for left, right in zip(*halves, strict=True)] == order(0, 2)
+
+
+class Signals(Dataset[int]):
+    """Whether the process that reads a sample ignores Ctrl-C."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, _: int) -> int:
+        return int(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_workers_leave_an_interrupt_to_the_training_process(workers: int):
+    config = RunConfig(name="interrupt", workers=workers, optimiser=OptimiserConfig(batch=4))
+    (batch,) = training_batches(Signals(), config, 0, ALONE)
+    assert batch.tolist() == [int(workers > 0)] * 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_an_interrupt_while_workers_make_batches_is_one_line(tmp_path: Path, pack_path: Path):
+    """As a terminal does, to every process of the group; after the first epoch, at three moments."""
+    sets = ["crop.size=64", "optimiser.epochs=1000", "optimiser.batch=4", "workers=2", "validation_share=0.25"]
+    command = [sys.executable, "-m", "occlumark", "train", "--pack", str(pack_path), "--device", "cpu"]
+    command += [argument for value in sets for argument in ("--set", value)]
+    for delay in (0, 0.1, 0.35):
+        out = tmp_path / f"run{delay}"
+        process = subprocess.Popen(
+            [*command, "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+        )
+        while process.poll() is None and not (out / "log.jsonl").exists():
+            time.sleep(0.05)
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 130 and re.split(r"[\r\n]+", err.rstrip())[-1] == "occlumark: interrupted", err
+        assert "Traceback" not in err and "Error" not in err
+        with pytest.raises(ProcessLookupError):  # nobody of the group is left
+            os.killpg(process.pid, 0)
