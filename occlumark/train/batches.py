@@ -1,6 +1,8 @@
 """One epoch's batches, in an order made from (seed, epoch), shared among the processes."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -28,18 +30,46 @@ def training_batches(
     share = config.optimiser.batch // context.world_size
     steps = n_samples // (share * context.world_size)
     mine = order[: steps * share * context.world_size].reshape(steps, context.world_size, share)[:, context.rank]
-    return DataLoader(
+    return _Batches(
         samples,
         batch_size=share,
         sampler=mine.reshape(-1).tolist(),
         num_workers=config.workers,
-        worker_init_fn=_prepare_worker,
+        worker_init_fn=_one_thread,
         prefetch_factor=4 if config.workers else None,
     )
 
 
-def _prepare_worker(_worker: int) -> None:
-    # Ctrl-C reaches every process of the terminal: the training process answers it, and its workers end with it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+class _Batches(DataLoader[Any]):
+    """Batches whose workers leave Ctrl-C to the training process, to which it comes when they are made or ended.
+
+    It reaches every process of a terminal. While Python forks a process or ends an object, an exception is printed and
+    lost, so that training would go on.
+    """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch's class is named for its iterator
+        with _interrupts_wait():
+            iterator = super().__iter__()
+        try:
+            yield from iterator
+        finally:
+            with _interrupts_wait():
+                del iterator
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Ctrl-C comes at the end; a process that is forked meanwhile never gets it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _one_thread(_worker: int) -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
