@@ -21,7 +21,7 @@ from occlumark.errors import AnnotationError
 from occlumark.evaluation.landmarks import check_markup
 from occlumark.evaluation.loop import BoxSource, given_box, measure_each
 from occlumark.markup import N_LANDMARKS, REGIONS
-from occlumark.metrics.landmarks import face_sizes, point_distances
+from occlumark.metrics.landmarks import errors_over, face_sizes, point_distances
 from occlumark.metrics.visibility import (
     average_precision,
     error_bins,
@@ -200,7 +200,7 @@ def evaluate_visibility(
     def measure(sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         (face,) = detector.detect(sample.read_photo(), given_box(sample, box)[None])
         size = face_sizes(sample.landmarks[None], "inter_ocular")[0]
-        errors = point_distances(face.landmarks[None], sample.landmarks[None])[0] / size
+        errors = errors_over(point_distances(face.landmarks[None], sample.landmarks[None]), np.array([size]))[0]
         if sample.inexact is not None:
             errors[sample.inexact] = np.nan
         return face.visibility, errors, face.expected_error / size

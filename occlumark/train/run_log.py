@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -67,13 +68,14 @@ class RunLog:
             raise CheckpointError(f"cannot write the run's folder {out}: {error.strerror}") from error
         kept = list(checkpoint_lines)[:resume_after]
         lines = [*older[: resume_after - len(kept)], *kept]
-        board = SummaryWriter(str(out), purge_step=resume_after + 1)
-        try:
-            log = cls(lines, path, board)
-            log.write()
-            yield log
-        finally:
-            board.close()
+        with _no_traceback_of_tensorboard():
+            board = SummaryWriter(str(out), purge_step=resume_after + 1)
+            try:
+                log = cls(lines, path, board)
+                log.write()
+                yield log
+            finally:
+                board.close()
 
     def add(self, epoch: int, scalars: Mapping[str, float]) -> None:
         """A line for epoch `epoch` (from 1), to be written by `write`."""
@@ -95,3 +97,19 @@ class RunLog:
             for name, value in scalars.items():
                 self._board.add_scalar(name, value, epoch)
         self._scalars.clear()
+
+
+@contextlib.contextmanager
+def _no_traceback_of_tensorboard() -> Iterator[None]:
+    """What fails in TensorBoard's own thread, it raises again in the one that writes: it need not print it before."""
+    before = threading.excepthook
+
+    def told_elsewhere(failed: threading.ExceptHookArgs) -> None:
+        if not type(failed.thread).__module__.startswith("tensorboard."):
+            before(failed)
+
+    threading.excepthook = told_elsewhere
+    try:
+        yield
+    finally:
+        threading.excepthook = before

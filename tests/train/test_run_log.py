@@ -1,6 +1,8 @@
 """The log of a run."""
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -49,3 +51,20 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         RunLog.open(tmp_path / "file" / "run", resume_after=0, write=True),
     ):
         pass
+
+
+def test_what_tensorboard_cannot_write_is_raised_and_no_traceback_of_its_thread(tmp_path, monkeypatch, capsys):
+    """As where a folder becomes read-only: its thread fails, and the run's next line says so."""
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "events")
+
+    before = threading.excepthook
+    with pytest.raises(PermissionError), RunLog.open(tmp_path, resume_after=0, write=True) as log:
+        monkeypatch.setattr(RecordWriter, "write", refuse)
+        for epoch in range(1, 100):
+            log.add(epoch, {"a": 1.0})
+            log.write()
+            time.sleep(0.01)
+    assert capsys.readouterr().err == "" and threading.excepthook is before
