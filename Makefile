@@ -74,10 +74,11 @@ fuzz: $(INSTALLED_TEST) ## feed N damaged files of each kind to its reader (robu
 test-matrix: ## test under other versions (robustness/matrix.py says which); ROWS="oldest python3.13" TESTS=tests/test_detect.py
 	$(PYTHON) robustness/matrix.py --rows $(ROWS) --tests $(TESTS)
 
-lint: $(INSTALLED_TEST) ## check style, layout and types
+lint: $(INSTALLED_TEST) ## check style, layout and types, and dependencies against known advisories
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(BIN)/python -m robustness.audit
 
 faults: $(INSTALLED_TEST) ## kill commands, fill their disk, remove their files; N=200, SEED=0: half an hour
 	$(BIN)/python -m robustness.faults --count $(N) --seed $(SEED)
