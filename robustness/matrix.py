@@ -98,13 +98,13 @@ def test_read_only(python: Path, tests: list[str]) -> int:
         where = subprocess.run([python, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
         (copy / "occlumark").symlink_to(where.stdout.strip())
         own.mkdir()
-        everybody = ["chmod", "-R", "a+rX,a-w"]
-        subprocess.run([*everybody, folder, python.parents[1]], check=True)
+        subprocess.run(["chmod", "-R", "a+rX,a-w", folder, python.parents[1]], check=True)
         own.chmod(0o777)
-        command = [*as_another_user(), python, "-m", "pytest", "-p", "no:cacheprovider", "--basetemp", own / "tmp"]
+        command: list[str | Path] = [*as_another_user(), python, "-m", "pytest", "-p", "no:cacheprovider"]
+        command += ["--basetemp", own / "tmp", *tests]
         # No home, and no byte code beside the package.
         bare = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run([*command, *tests], cwd=copy, env=bare, check=False).returncode
+        return subprocess.run(command, cwd=copy, env=bare, check=False).returncode
 
 
 def run(name: str, row: Row, tests: list[str]) -> str:
@@ -144,11 +144,11 @@ def run(name: str, row: Row, tests: list[str]) -> str:
     code = "import cv2, numpy, onnxruntime, PIL; print(numpy.__version__, cv2.__version__, onnxruntime.__version__)"
     print(f"{name}: {subprocess.run([python, '-c', code], capture_output=True, text=True, check=True).stdout}", end="")
     if row.read_only:
-        code = test_read_only(python, tests)
+        failed = test_read_only(python, tests)
     else:
-        command = [python, "-m", "pytest", "-p", "no:cacheprovider", *tests]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
-    return "failed" if code else "passed"
+        command: list[str | Path] = [python, "-m", "pytest", "-p", "no:cacheprovider", *tests]
+        failed = subprocess.run(command, cwd=ROOT, check=False).returncode
+    return "failed" if failed else "passed"
 
 
 def main() -> int:
