@@ -33,7 +33,7 @@ from occlumark.recrop import (
 )
 
 #: Boxes of the face finder's whose crop shows a face with less certainty are dropped, where the network tells it.
-MIN_PRESENCE = 0.3
+MIN_PRESENCE = 0.5
 
 #: Boxes as `detect` takes them: (n, 4), or one flat box.
 Boxes = Sequence[Sequence[float]] | Sequence[float] | np.ndarray
@@ -79,7 +79,7 @@ class Detector:
             (AGREEMENT); with networks of other markups than 68 points never, as the tight box of their landmarks is
             not what a face's box is. "never", or a number of times.
         min_presence: boxes of the face finder's whose crop shows a face with less certainty are dropped, 0..1; less for
-            faces below 48 pixels, none below 24, and without effect where the network does not tell (Face.presence).
+            faces below 24 pixels, none below 16, and without effect where the network does not tell (Face.presence).
         passes: the old word; passes=N is recrop=N-1.
 
     Raises:

@@ -29,7 +29,7 @@ Recrop = Literal["never", "auto"] | int
 
 # So small a face, longer side in pixels, is too blurred in its crop for presence to count; from the second on it counts
 # in full, in between the least presence rises (docs/experiments/finder.md, "What is no face").
-_PRESENCE_COUNTS = (24.0, 48.0)
+_PRESENCE_COUNTS = (16.0, 24.0)
 
 # A crop around landmarks needs ones whose tight box is about as large as the box they were found from.
 _SIZE_RATIOS = (0.5, 2.0)

@@ -464,13 +464,13 @@ def test_a_face_of_doubtful_landmarks_is_looked_for_turned_by_quarters(dot_netwo
 
 
 def test_boxes_of_the_finder_without_a_face_are_dropped_a_callers_keep_theirs(dot_network):
-    presence = np.array([0.9, 0.1, 0.5, 0.1, 0.01, 0.2], np.float32)
-    small = [[10, 10, 46, 46], [10, 10, 34, 34], [10, 10, 46, 46]]  # half of the least presence counts, none, half
+    presence = np.array([0.9, 0.1, 0.5, 0.1, 0.01, 0.3], np.float32)
+    small = [[10, 10, 30, 30], [10, 10, 26, 26], [10, 10, 30, 30]]  # half of the least presence counts, none, half
     boxes = [BOX, [10, 10, 60, 60], [70, 70, 120, 120], *small]
     options = {"face_finder": lambda photo: [(np.array(box, float), 0.8) for box in boxes], "recrop": "never"}
     detector = turned_network(dot_network, options, presence=presence)
     faces = detector.detect(photo_with_dots())
-    assert [face.presence for face in faces] == pytest.approx([0.9, 0.5, 0.01, 0.2])
+    assert [face.presence for face in faces] == pytest.approx([0.9, 0.5, 0.01, 0.3])
     assert [face.presence for face in detector.detect(photo_with_dots(), boxes)] == pytest.approx(presence)
     everything = turned_network(dot_network, {**options, "min_presence": 0}, presence=presence)
     assert len(everything.detect(photo_with_dots())) == 6

@@ -179,9 +179,9 @@ def test_smoothing_is_on_unless_switched_off(face):
     assert steps[True] < 0.4 * steps[False]
 
 
-@pytest.mark.parametrize(("side", "n_seen"), [(20, 1), (60, 0)])
+@pytest.mark.parametrize(("side", "n_seen"), [(14, 1), (60, 0)])
 def test_presence_of_a_face_too_small_for_it_does_not_count(face, side, n_seen):
-    """As in Detector: below 24 pixels crops are too blurred for it."""
+    """As in Detector: below 16 pixels crops are too blurred for it."""
     small = at(face * side / 100, 200, 240)
     detector = KnownFaces({0: [small]})
     detector._predict = lambda frame, near: Face(

@@ -16,7 +16,7 @@ import { CropTransform, tightBox } from "./geometry.js";
 import { cut } from "./pixels.js";
 import { cropAround, doubt, isLost, leastPresence, needsRecrop, turnedCrops } from "./recrop.js";
 
-export const MIN_PRESENCE = 0.3;
+export const MIN_PRESENCE = 0.5;
 
 /** Finds faces and their landmarks. */
 export class Detector {

@@ -20,7 +20,7 @@ import { boxIou, CropTransform, longerSide, rollOf, tightBox, uprightCrop } from
 const AGREEMENT = 0.8;
 const UPRIGHT_WITHIN = 20;
 export const LOST_ABOVE = 0.1;
-const PRESENCE_COUNTS = [24, 48];
+const PRESENCE_COUNTS = [16, 24];
 const SIZE_RATIOS = [0.5, 2];
 const QUARTERS = [90, 180, 270];
 
