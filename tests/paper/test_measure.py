@@ -126,7 +126,7 @@ def test_the_committed_errors_are_of_every_photo(box: str) -> None:
     table = PhotoErrors.read(COMMITTED / f"300w-odn-{box}.csv")
     counts = [len(table.of(subset)) + table.missed(subset) for subset in ("common", "challenging")]
     assert counts == [554, 135] and len(table.names) == 689
-    assert table.missed() == (2 if box == "finder" else 0)
+    assert table.missed() == 0
 
 
 def test_a_table_needs_a_name_that_table_4_knows(inputs: Inputs) -> None:
