@@ -21,13 +21,6 @@ HERE = Path(__file__).parent
 RUNTIME = HERE / "node_modules" / "onnxruntime-web" / "dist"
 #: Of onnxruntime-web: its module, with WebAssembly's loader inside, and WebAssembly itself.
 RUNTIME_FILES = {"ort.wasm.bundle.min.mjs": "onnxruntime-web.mjs", "ort-wasm-simd-threaded.wasm": None}
-#: The network of few megabytes, the page's default where the package has it.
-FAST_MODEL = "occlumark-fast"
-
-
-def default_model() -> str:
-    """The fast network where the package carries it."""
-    return FAST_MODEL if FAST_MODEL in packaged_names() else DEFAULT_MODEL
 
 
 def settings(path: Path, model: str) -> dict[str, Any]:
@@ -84,7 +77,7 @@ def build(model: str, out: Path) -> int:
 def main() -> None:
     """Build and say how large it came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=packaged_names(), default=default_model(), help="default: %(default)s")
+    parser.add_argument("--model", choices=packaged_names(), default=DEFAULT_MODEL, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=HERE / "dist")
     args = parser.parse_args()
     try:

@@ -24,13 +24,6 @@ def build() -> ModuleType:
     return module
 
 
-def test_the_fast_network_is_the_default_where_it_is_packaged(build, monkeypatch):
-    monkeypatch.setattr(build, "packaged_names", lambda: ("occlumark", "occlumark-fast", "odn"))
-    assert build.default_model() == "occlumark-fast"
-    monkeypatch.setattr(build, "packaged_names", lambda: ("occlumark", "odn"))
-    assert build.default_model() == DEFAULT_MODEL
-
-
 def test_a_network_that_tells_no_presence_is_refused(build):
     with pytest.raises(CheckpointError, match=r"odn cannot be the page's: it needs .* presence"):
         build.settings(packaged_weights("odn")[0], "odn")
