@@ -1,8 +1,10 @@
 """One epoch's batches, in an order made from (seed, epoch), shared among the processes."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import cv2
@@ -35,7 +37,7 @@ def training_batches(
         batch_size=share,
         sampler=mine.reshape(-1).tolist(),
         num_workers=config.workers,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_worker,
         prefetch_factor=4 if config.workers else None,
     )
 
@@ -70,6 +72,13 @@ def _interrupts_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _one_thread(_worker: int) -> None:
+def _begin_worker(_worker: int) -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    sys.excepthook = report_unless_left_alone
+
+
+def report_unless_left_alone(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Python's excepthook in a worker: says nothing where the training process has ended while it took a batch."""
+    if not issubclass(kind, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, traceback)

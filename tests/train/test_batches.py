@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset, TensorDataset
 
-from occlumark.train.batches import training_batches
+from occlumark.train.batches import report_unless_left_alone, training_batches
 from occlumark.train.config import OptimiserConfig, RunConfig
 from occlumark.train.distributed import DistributedContext
 
@@ -82,3 +82,11 @@ def test_an_interrupt_while_workers_make_batches_is_one_line(tmp_path: Path, pac
         assert "Traceback" not in err and "Error" not in err
         with pytest.raises(ProcessLookupError):  # nobody of the group is left
             os.killpg(process.pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(ConnectionResetError("gone"), ""), (EOFError(), ""), (KeyError("x"), "KeyError: 'x'")]
+)
+def test_a_worker_whose_training_has_ended_says_nothing(error, said, capsys):
+    report_unless_left_alone(type(error), error, None)
+    assert capsys.readouterr().err.strip() == said
