@@ -1,8 +1,11 @@
-"""What several modules share: the 1-k-1 pathway, and reading a map where the landmarks are."""
+"""What several modules share: the 1-k-1 pathway, merging maps of several strides, reading a map at the landmarks."""
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def conv_bn_relu(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -40,3 +43,18 @@ def _hat(position: Float[Tensor, "B L"], cells: int) -> Float[Tensor, "B L cells
     position = position.clamp(0.5, cells - 0.5)
     centres = torch.arange(cells, device=position.device) + 0.5
     return (1 - (position.unsqueeze(-1) - centres).abs()).clamp_min(0)
+
+
+def merged(laterals: nn.ModuleList, maps: Sequence[Tensor]) -> Float[Tensor, "B D h w"]:
+    """Maps of several strides as one of the first one's size: each by its own lateral, enlarged, and summed.
+
+    Not in the paper.
+
+    Args:
+        laterals: a convolution a map, all to the same channels.
+        maps: the finest first.
+    """
+    total = laterals[0](maps[0])
+    for lateral, features in zip(laterals[1:], maps[1:], strict=True):
+        total = total + functional.interpolate(lateral(features), size=maps[0].shape[-2:], mode="bilinear")
+    return total

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from occlumark.markup import N_LANDMARKS
-from occlumark.model.layers import conv_bn_relu
+from occlumark.model.layers import conv_bn_relu, merged
 from occlumark.model.refinement_stage import Refined, RefinementConfig, TransformerBlock
 
 
@@ -59,10 +59,7 @@ class LightRefinement(nn.Module):
     ) -> Refined:
         """Refine the first guess, which is in cells of stride 8 and gets no gradient from here."""
         size = maps[1].shape[-2:]
-        merged = self.laterals[0](maps[1])
-        for lateral, features in zip(self.laterals[1:], maps[2:], strict=True):
-            merged = merged + functional.interpolate(lateral(features), size=size, mode="bilinear")
-        fine = self.smooth(merged)
+        fine = self.smooth(merged(self.laterals, maps[1:]))
         detailed = self.detail(maps[0])
         occlusion_map_logit = self.occlusion(fine).squeeze(1).float()
         with torch.autocast(fine.device.type, enabled=False):

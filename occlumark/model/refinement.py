@@ -6,11 +6,10 @@ Not in the paper: all of it (docs/paper.md, "Beyond the paper"). It starts from 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from occlumark.markup import N_LANDMARKS
 from occlumark.model.detail import Detail
-from occlumark.model.layers import conv_bn_relu
+from occlumark.model.layers import conv_bn_relu, merged
 from occlumark.model.refinement_stage import Refined, RefinementConfig, RefinementStage
 
 
@@ -47,11 +46,7 @@ class Refinement(nn.Module):
         guess: Float[Tensor, "B L 2"],
     ) -> Refined:
         """Refine the first guess, which is in cells and gets no gradient from here."""
-        size = maps[1].shape[-2:]
-        merged = self.laterals[0](maps[1])
-        for lateral, features in zip(self.laterals[1:], maps[2:], strict=True):
-            merged = merged + functional.interpolate(lateral(features), size=size, mode="bilinear")
-        fine = self.smooth(merged)
+        fine = self.smooth(merged(self.laterals, maps[1:]))
         occlusion_map_logit = self.occlusion(fine).squeeze(1).float()
         with torch.autocast(fine.device.type, enabled=False):
             landmarks = [guess]
