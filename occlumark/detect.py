@@ -27,6 +27,7 @@ from occlumark.recrop import (
     doubt,
     is_lost,
     least_presence,
+    less_doubtful,
     needs_recrop,
     recrop_of_passes,
     turned_crops,
@@ -278,7 +279,7 @@ class Detector:
         turned = self._predict(
             [photo] * len(crops), np.stack([face.box] * len(crops)), [face.score] * len(crops), crops
         )
-        return min([face, *turned], key=doubt)
+        return less_doubtful(face, turned)
 
     def _predict(
         self, photos: Sequence[np.ndarray], boxes: np.ndarray, scores: Sequence[float], crops: Sequence[CropTransform]

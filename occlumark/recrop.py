@@ -3,6 +3,7 @@
 Not in the paper, which crops once.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,10 @@ UPRIGHT_WITHIN = 20.0
 #: A face whose median expected error is more, in longer sides of its box, is looked for in crops turned by quarters:
 #: of true faces nearly all are at less than half of it.
 LOST_ABOVE = 0.1
+
+#: A face in a crop turned by quarters is taken in place of the face as it was found if it has at most this share of its
+#: doubt: most faces stand upright.
+TURNED_DOUBT = 0.7
 
 #: When a face is cropped again around the landmarks found in it: never, where box and landmarks disagree or the face
 #: is turned, or always, so many times.
@@ -103,6 +108,12 @@ def least_presence(face: Face, min_presence: float) -> float:
     low, high = _PRESENCE_COUNTS
     side = float((face.box[2:] - face.box[:2]).max())
     return min_presence * min(max((side - low) / (high - low), 0.0), 1.0)
+
+
+def less_doubtful(face: Face, turned: Sequence[Face]) -> Face:
+    """The least doubtful of a face's crops turned by quarters where it is clearly so (TURNED_DOUBT), or the face."""
+    best = min(turned, key=doubt)
+    return best if doubt(best) <= TURNED_DOUBT * doubt(face) else face
 
 
 def turned_crops(box: np.ndarray, config: CropConfig) -> list[CropTransform]:

@@ -11,9 +11,10 @@ from occlumark import Detector
 from occlumark.boxes import box_in_photo
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.errors import BoxError, PhotoError
+from occlumark.face import Face
 from occlumark.finder import SCORE
 from occlumark.photo import read_photo
-from occlumark.recrop import Recrop
+from occlumark.recrop import Recrop, less_doubtful
 
 #: A face seen from the front, as far as its direction counts: jaw below, brows above, eyes, nose and mouth between.
 UPRIGHT = np.concatenate(
@@ -461,6 +462,15 @@ def test_a_face_of_doubtful_landmarks_is_looked_for_turned_by_quarters(dot_netwo
     sizes.clear()
     (face,) = detector.detect(photo_with_dots((100, 130)), [BOX])
     assert sizes == [1, 1] or sizes == [1]  # no doubt, no search
+
+
+@pytest.mark.parametrize(("doubts", "taken"), [([0.08, 0.15, 0.2], False), ([0.2, 0.3, 0.06], True)])
+def test_a_turned_crop_has_to_be_clearly_less_doubtful(doubts, taken):
+    """Of a face with a doubt of 0.11 a crop's 0.08 is not 0.7 of it, 0.06 is."""
+    box, crop = np.array([0.0, 0, 100, 100]), CropTransform(np.eye(2, 3), 224)
+    told = [np.full(68, 100 * doubt) for doubt in (0.11, *doubts)]
+    found = [Face(box, 1.0, UPRIGHT, np.ones(68), np.zeros((7, 7)), crop, errors) for errors in told]
+    assert less_doubtful(found[0], found[1:]) is (found[1 + int(np.argmin(doubts))] if taken else found[0])
 
 
 def test_boxes_of_the_finder_without_a_face_are_dropped_a_callers_keep_theirs(dot_network):

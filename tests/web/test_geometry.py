@@ -17,7 +17,7 @@ from occlumark.face.pose import mean_head, roll_of
 from occlumark.finder import OUTPUTS, SCORE, NetworkFinder, padded, zoomed
 from occlumark.markup import MARKUPS, tight_box
 from occlumark.photo import read_photo
-from occlumark.recrop import crop_around, doubt, least_presence, needs_recrop, turned_crops
+from occlumark.recrop import crop_around, doubt, least_presence, less_doubtful, needs_recrop, turned_crops
 from occlumark.video.tracker import _moves_like_a_face
 
 MARKUP = MARKUPS[68]
@@ -134,6 +134,11 @@ def test_what_is_cropped_again_or_dropped(call):
     np.testing.assert_allclose(call(*[("doubt", [as_js(face)]) for face in made]), [doubt(face) for face in made])
     least = call(*[("leastPresence", [face.box.tolist(), 0.3]) for face in made])
     np.testing.assert_allclose(least, [least_presence(face, 0.3) for face in made])
+    fours = [made[i : i + 4] for i in range(0, 60, 4)]
+    taken = call(*[("lessDoubtful", [as_js(first), [as_js(face) for face in turned]]) for first, *turned in fours])
+    ours = [less_doubtful(first, turned) for first, *turned in fours]
+    np.testing.assert_allclose([face["box"] for face in taken], [face.box for face in ours], atol=EXACT)
+    assert {True, False} == {ours[i] is fours[i][0] for i in range(15)}
 
 
 def turn_of(angle_deg: float) -> np.ndarray:

@@ -14,7 +14,7 @@
  */
 import { CropTransform, tightBox } from "./geometry.js";
 import { cut } from "./pixels.js";
-import { cropAround, doubt, isLost, leastPresence, needsRecrop, turnedCrops } from "./recrop.js";
+import { cropAround, doubt, isLost, leastPresence, lessDoubtful, needsRecrop, turnedCrops } from "./recrop.js";
 
 export const MIN_PRESENCE = 0.5;
 
@@ -43,7 +43,7 @@ export class Detector {
     for (const [i, face] of faces.entries()) {
       if (!isLost(face)) continue;
       const turned = await this.predict(photo, [face, face, face], turnedCrops(face.box, crop));
-      faces[i] = turned.reduce((best, other) => (doubt(other) < doubt(best) ? other : best), face);
+      faces[i] = lessDoubtful(face, turned);
     }
     const again = [...faces.keys()].filter((i) => needsRecrop(faces[i], meanFace));
     const crops = again.map((i) => cropAround(faces[i].landmarks, meanFace, crop));

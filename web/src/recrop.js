@@ -20,6 +20,7 @@ import { boxIou, CropTransform, longerSide, rollOf, tightBox, uprightCrop } from
 const AGREEMENT = 0.8;
 const UPRIGHT_WITHIN = 20;
 export const LOST_ABOVE = 0.1;
+const TURNED_DOUBT = 0.7;
 const PRESENCE_COUNTS = [16, 24];
 const SIZE_RATIOS = [0.5, 2];
 const QUARTERS = [90, 180, 270];
@@ -50,6 +51,12 @@ export function doubt(face) {
 /** Whether the face may stand in another direction than it was searched in. @param {Face} face */
 export function isLost(face) {
   return doubt(face) > LOST_ABOVE;
+}
+
+/** The least doubtful of the turned crops where it is clearly so, or the face. @param {Face} face @param {Face[]} turned */
+export function lessDoubtful(face, turned) {
+  const best = turned.reduce((least, other) => (doubt(other) < doubt(least) ? other : least));
+  return doubt(best) <= TURNED_DOUBT * doubt(face) ? best : face;
 }
 
 /** What a face's presence has to be. @param {Box} box @param {number} minPresence of a large face */

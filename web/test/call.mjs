@@ -9,7 +9,7 @@ import { movesLikeAFace } from "../src/follower.js";
 import { Finder } from "../src/finder.js";
 import { CropTransform, rollOf, tightBox, uprightCrop } from "../src/geometry.js";
 import { cut, padded, zoomed } from "../src/pixels.js";
-import { cropAround, doubt, leastPresence, needsRecrop, turnedCrops } from "../src/recrop.js";
+import { cropAround, doubt, leastPresence, lessDoubtful, needsRecrop, turnedCrops } from "../src/recrop.js";
 
 const cropOf = ({ matrix, size }) => new CropTransform(matrix, size);
 const picture = ({ data, width, height }) => ({ data: new Uint8Array(Buffer.from(data, "base64")), width, height });
@@ -34,6 +34,7 @@ const FUNCTIONS = {
   needsRecrop,
   doubt,
   leastPresence,
+  lessDoubtful,
   rollOf,
   tightBox,
   uprightCrop,
