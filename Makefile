@@ -7,7 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # The CPU build where the package index has no builds for CUDA. Empty: whatever torch pyproject.toml allows.
 TORCH ?= torch==2.13.0
 DEMO ?= demo
-# For bench-finders: photos with the boxes of their faces (occlumark evaluate-finder --help), and 300W.
+# For bench-finders: photos with the boxes of their faces (occlumark evaluate-finder --help), and 300W; bench-rivals
+# takes 300W alone.
 SCENES ?= ../shared/data/scenes
 PHOTOS300 ?= ../shared/data/300w
 
@@ -37,9 +38,10 @@ MADE := $(VENV)/made
 INSTALLED := $(VENV)/installed
 INSTALLED_PAPER := $(VENV)/installed-paper
 INSTALLED_TEST := $(VENV)/installed-test
-# The face finders that ours is measured beside, in an environment of their own: OpenCV 5 has no cascades.
+# What ours is measured beside, in an environment of its own: OpenCV 5 has no cascades, and MediaPipe needs an older
+# NumPy. Its 0.10.21 is the last one with the models inside; it runs without much of what it asks for.
 RIVALS := .venv-rivals
-RIVALS_INSTALLED := $(RIVALS)/installed
+RIVALS_INSTALLED := $(RIVALS)/installed-landmarks
 
 # What makes the documentation a site, in an environment of its own.
 DOCS := .venv-docs
@@ -52,7 +54,7 @@ PAPER_TARGETS := oracles table1 table2 best table3 table4 figure3 figure4 figure
 PAPER_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	$(if $(AFLW),--aflw "$(AFLW)") $(if $(COFW),--cofw "$(COFW)") $(if $(PHOTOS),--photos "$(PHOTOS)") \
 	$(if $(NAME),--as $(NAME)) $(if $(BOX),--box $(BOX))
-.PHONY: faults soak help demo test web docs quick fuzz test-matrix lint bench bench-finders paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
+.PHONY: faults soak help demo test web docs quick fuzz test-matrix lint bench bench-finders bench-rivals paper paper-errors paper-networks ablation $(PAPER_TARGETS) clean
 
 help: ## say what there is
 	@grep -hE '^[a-zA-Z()$$_-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -100,6 +102,9 @@ docs: $(INSTALLED) $(DOCS_INSTALLED) ## build the documentation as a site, in bu
 
 bench-finders: $(INSTALLED) $(RIVALS_INSTALLED) ## measure our face finder beside OpenCV's and dlib's
 	$(BIN)/python benchmarks/finders.py $(SCENES) --photos300 $(PHOTOS300)
+
+bench-rivals: $(INSTALLED_TEST) $(RIVALS_INSTALLED) ## measure landmarks of MediaPipe and dlib beside ours on 300W's test photos
+	PYTHONPATH=. $(BIN)/python benchmarks/rivals.py "$(PHOTOS300)"
 
 paper: $(INSTALLED_PAPER) ## make the paper's tables and figures again, in docs/results/; nothing is trained
 	@$(BIN)/python -m paper --shared "$(SHARED)" --out "$(OUT)"
@@ -154,8 +159,10 @@ $(DOCS_INSTALLED): | $(MADE)
 	@touch $@
 
 $(RIVALS_INSTALLED): | $(MADE)
-	@echo "Installing OpenCV 4 and dlib into $(RIVALS)"
+	@echo "Installing OpenCV 4, dlib and MediaPipe into $(RIVALS)"
 	@$(PYTHON) -m venv $(RIVALS)
-	@$(RIVALS)/bin/python -m pip --disable-pip-version-check --quiet install 'numpy>=1.26,<3' \
-		'opencv-python-headless>=4.10,<5' 'dlib-bin>=19.24,<21'
+	@$(RIVALS)/bin/python -m pip --disable-pip-version-check --quiet install 'numpy>=1.26,<2' \
+		'opencv-python-headless>=4.10,<5' 'dlib-bin>=19.24,<21' 'face-recognition-models==0.3.0' \
+		'absl-py>=2,<3' 'attrs>=24,<27' 'flatbuffers>=24,<26' 'protobuf>=4.25.3,<5' 'matplotlib>=3.9,<4'
+	@$(RIVALS)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps 'mediapipe==0.10.21'
 	@touch $@
