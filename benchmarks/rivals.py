@@ -116,7 +116,7 @@ def measure(root: Path, systems: Systems, limit: int | None, out: Path) -> None:
             heads = [f"{name} {points}" for name in each for points in (ALL, INNER_ONLY)]
             values = ["" if np.isnan(value) else f"{value:.4f}" for pair in each.values() for value in pair]
             rows.append([sample.photo.relative_to(root).as_posix(), subset, *values])
-    write_csv(out / ERRORS, ["name", "subset", *heads], rows)
+        write_csv(out / ERRORS, ["name", "subset", *heads], rows)
 
 
 def times(samples: list[Sample], systems: Systems, turns: int, repetitions: int, out: Path) -> None:

@@ -145,7 +145,9 @@ def _check_file(path: Path) -> None:
     try:
         status = path.stat()
     except FileNotFoundError as error:
-        raise ValueError("no such file") from error
+        # A Path has made one slash of a URL's two.
+        is_url = str(path).startswith(("http:/", "https:/"))
+        raise ValueError("no such file" + "; nothing is fetched from the web, download it first" * is_url) from error
     if stat.S_ISDIR(status.st_mode):
         os.scandir(path).close()  # find_photos names folders that cannot be listed: this says why
         raise ValueError("it is a folder, not a photo")
@@ -259,5 +261,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def _one_line(error: BaseException) -> str:
+    # Of a reader that ran out of bytes, which Pillow may pass on as a SyntaxError: its words name functions of Python.
+    if isinstance(error, struct.error) or isinstance(error.__cause__, struct.error):
+        return "it is damaged or cut off"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())

@@ -236,12 +236,12 @@ def test_pillows_own_limit_is_neither_used_nor_changed(tmp_path, monkeypatch):
     assert Image.MAX_IMAGE_PIXELS == 10
 
 
-def jpeg_bytes() -> bytes:
+def noise_bytes(kind: str) -> bytes:
     import io
 
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(noise).save(buffer, "JPEG")
+    Image.fromarray(noise).save(buffer, kind)
     return buffer.getvalue()
 
 
@@ -251,9 +251,10 @@ def jpeg_bytes() -> bytes:
         (b"", "empty"),
         (b"hello, I am a text file\n", "not a photo"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a photo"),
-        (jpeg_bytes()[:1500], "truncated"),
-        (jpeg_bytes()[:20], "cannot read"),
+        (noise_bytes("JPEG")[:1500], "truncated"),
+        (noise_bytes("JPEG")[:20], "cannot read"),
         (b"\x89PNG\r\n\x1a\n", "cannot read"),
+        (noise_bytes("PNG")[:33], "bad.jpg: it is damaged or cut off$"),  # to the end of its first chunk
     ],
 )
 def test_bad_files_are_one_line(tmp_path, content, message):
@@ -276,6 +277,8 @@ def test_truncated_files_of_every_format(tmp_path, suffix):
 def test_missing_file_folder_and_pipe(tmp_path):
     with pytest.raises(PhotoError, match="no such file"):
         read_photo(tmp_path / "none.jpg")
+    with pytest.raises(PhotoError, match="no such file; nothing is fetched from the web, download it first"):
+        read_photo("https://example.org/none.jpg")
     with pytest.raises(PhotoError, match="is a folder"):
         read_photo(tmp_path)
     os.mkfifo(tmp_path / "pipe.jpg")
@@ -452,7 +455,7 @@ def test_a_jpeg_whose_end_is_missing_is_read_with_a_note(tmp_path, progressive):
 
 
 def test_a_jpeg_whose_larger_part_is_missing_is_refused(tmp_path):
-    content = jpeg_bytes()
+    content = noise_bytes("JPEG")
     (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
     with pytest.raises(PhotoError, match=r"truncated: the lowest \d\d% of it is missing"):
         read_photo(tmp_path / "cut.jpg")
