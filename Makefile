@@ -38,6 +38,7 @@ MADE := $(VENV)/made
 INSTALLED := $(VENV)/installed
 INSTALLED_PAPER := $(VENV)/installed-paper
 INSTALLED_TEST := $(VENV)/installed-test
+INSTALLED_WEB := $(VENV)/installed-web
 # What ours is measured beside, in an environment of its own: OpenCV 5 has no cascades, and MediaPipe needs an older
 # NumPy. Its 0.10.21 is the last one with the models inside; it runs without much of what it asks for.
 RIVALS := .venv-rivals
@@ -92,7 +93,7 @@ bench: $(INSTALLED_TEST) ## measure speed, and what the nuclear norm costs
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/nuclear_norm.py
 
-web: $(INSTALLED) $(WEB_INSTALLED) ## build the page for browsers, in web/dist/ (docs/browser.md); MODEL=NAME
+web: $(INSTALLED_WEB) $(WEB_INSTALLED) ## build the page for browsers, in web/dist/ (docs/browser.md); MODEL=NAME
 	@$(BIN)/python web/build.py $(if $(MODEL),--model $(MODEL))
 
 docs: $(INSTALLED) $(DOCS_INSTALLED) ## build the documentation as a site, in build/docs/
@@ -143,7 +144,12 @@ $(INSTALLED_TEST): pyproject.toml | $(MADE)
 	@echo "Installing occlumark into $(VENV), with what training and the tests need"
 	@$(if $(strip $(TORCH)),$(PIP) install '$(TORCH)',:)
 	@$(PIP) install -e '.[train,data,bulk,paper,test]'
-	@touch $@ $(INSTALLED) $(INSTALLED_PAPER)
+	@touch $@ $(INSTALLED) $(INSTALLED_PAPER) $(INSTALLED_WEB)
+
+$(INSTALLED_WEB): pyproject.toml | $(MADE)
+	@echo "Installing occlumark into $(VENV), with what building the page needs"
+	@$(PIP) install -e '.[web]'
+	@touch $@ $(INSTALLED)
 
 $(WEB_INSTALLED): web/package-lock.json
 	@command -v npm > /dev/null || { echo "make: npm is needed for the page (Debian's packages nodejs and npm)" >&2; exit 1; }

@@ -4,7 +4,7 @@
 
 Prints the clock's times, and the CPU time of the page's process, which says more on a busy machine, beside that of the
 same landmark network in ONNX Runtime on one thread. Where a frame takes half a second of the clock, the face detector
-runs in each.
+runs in each; so frames are counted a second time with a clock that goes on by a 20th of a second with each.
 """
 
 import argparse
@@ -64,6 +64,7 @@ def drive(dist: Path, seconds: float) -> dict:
             "photos": [str(PHOTO)],
             "video": f"{folder}/camera.y4m",
             "seconds": seconds,
+            "frameMs": 50,
         }
         run = subprocess.run(
             ["node", WEB / "test" / "drive.mjs"], input=json.dumps(task), capture_output=True, text=True
@@ -99,9 +100,9 @@ def main() -> None:
     print(f"CPU time of the page till then: {photo['cpuMs']:.0f} ms")
     said = re.search(r"([\d.]+) ms per frame, ([\d.]+) frames per second", camera["said"])
     print(f"camera: {said[1] if said else '?'} ms per frame, {said[2] if said else '?'} frames per second")
-    cpu = camera["cpuMsPerFrame"]
-    print(f"CPU time of the page per frame: {cpu:.1f} ms, {1000 / cpu:.1f} frames per CPU second")
-    print(f"the landmark network in ONNX Runtime, one thread: {native:.1f} ms of CPU, {cpu / native:.1f} times less")
+    for word, key in (("by the clock", "cpuMsPerFrame"), ("of 20 in a second", "cpuMsPerFrameInTime")):
+        print(f"CPU time of the page per frame {word}: {camera[key]:.1f} ms, {1000 / camera[key]:.1f} per CPU second")
+    print(f"the landmark network in ONNX Runtime, one thread: {native:.1f} ms of CPU")
 
 
 if __name__ == "__main__":

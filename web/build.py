@@ -2,7 +2,8 @@
 
     python web/build.py [--model NAME]      make web does it, after `npm ci`
 
-The folder is static: any web server may serve it, and the page fetches nothing from elsewhere.
+The folder is static: any web server may serve it, and the page fetches nothing from elsewhere. A network in 8 bits
+comes into it with activations in floating point (occlumark/export/unquantised.py), which needs the web extra.
 """
 
 import argparse
@@ -11,14 +12,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from occlumark.errors import CheckpointError, OcclumarkError
+from occlumark.export.unquantised import unquantised
 from occlumark.face.pose import mean_head
 from occlumark.landmarker import Landmarker
 from occlumark.markup import N_LANDMARKS
-from occlumark.packaged import DEFAULT_MODEL, packaged_finder, packaged_names, packaged_weights
+from occlumark.packaged import packaged_finder, packaged_names, packaged_weights
 
 HERE = Path(__file__).parent
 RUNTIME = HERE / "node_modules" / "onnxruntime-web" / "dist"
+#: The network that `make web` takes: the small one.
+PAGE_MODEL = "occlumark-fast"
 #: Of onnxruntime-web: its module, with WebAssembly's loader inside, and WebAssembly itself.
 RUNTIME_FILES = {"ort.wasm.bundle.min.mjs": "onnxruntime-web.mjs", "ort-wasm-simd-threaded.wasm": None}
 
@@ -64,7 +70,7 @@ def build(model: str, out: Path) -> int:
     shutil.copytree(HERE / "src", out)
     (out / "settings.json").write_text(json.dumps(described), encoding="utf-8")
     shutil.copyfile(packaged_finder()[0], out / "finder.onnx")
-    shutil.copyfile(weights, out / "landmarks.onnx")
+    onnx.save(unquantised(onnx.load(weights)), out / "landmarks.onnx")
     # A browser finds no package by its name alone.
     network = out / "network.js"
     network.write_text(network.read_text("utf-8").replace('"onnxruntime-web"', '"./onnxruntime-web.mjs"'), "utf-8")
@@ -77,7 +83,7 @@ def build(model: str, out: Path) -> int:
 def main() -> None:
     """Build and say how large it came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=packaged_names(), default=DEFAULT_MODEL, help="default: %(default)s")
+    parser.add_argument("--model", choices=packaged_names(), default=PAGE_MODEL, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=HERE / "dist")
     args = parser.parse_args()
     try:

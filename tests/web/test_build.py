@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 
 from occlumark.errors import CheckpointError, OcclumarkError
-from occlumark.packaged import DEFAULT_MODEL, packaged_finder, packaged_weights
+from occlumark.landmarker import Landmarker
+from occlumark.packaged import packaged_finder, packaged_weights
 
 WEB = Path(__file__).parents[2] / "web"
 
@@ -32,25 +33,26 @@ def test_a_network_that_tells_no_presence_is_refused(build):
 def test_without_its_packages_it_says_what_to_do(build, monkeypatch, tmp_path):
     monkeypatch.setattr(build, "RUNTIME", tmp_path / "missing")
     with pytest.raises(OcclumarkError, match="npm ci"):
-        build.build(DEFAULT_MODEL, tmp_path / "dist")
+        build.build(build.PAGE_MODEL, tmp_path / "dist")
 
 
 def test_the_folder_holds_all_that_the_page_loads(build, modules, tmp_path):
     out = tmp_path / "dist"
     out.mkdir()
     (out / "old.js").write_text("", "utf-8")
-    own = build.build(DEFAULT_MODEL, out)
+    own = build.build(build.PAGE_MODEL, out)
     names = {path.name for path in out.iterdir()}
     assert {"index.html", "page.js", "worker.js", "settings.json", "onnxruntime-web.mjs"} < names
     assert "old.js" not in names
     assert (out / "finder.onnx").read_bytes() == packaged_finder()[0].read_bytes()
-    assert (out / "landmarks.onnx").read_bytes() == packaged_weights(DEFAULT_MODEL)[0].read_bytes()
+    assert own < 5e6
+    assert Landmarker(out / "landmarks.onnx").model == build.PAGE_MODEL
     runtime = [out / "onnxruntime-web.mjs", out / "ort-wasm-simd-threaded.wasm"]
     assert own == sum(path.stat().st_size for path in out.iterdir()) - sum(path.stat().st_size for path in runtime)
     text = (out / "network.js").read_text("utf-8")
     assert '"./onnxruntime-web.mjs"' in text and '"onnxruntime-web"' not in text
     settings = json.loads((out / "settings.json").read_text("utf-8"))
-    assert settings["model"] == DEFAULT_MODEL and settings["crop"] == {"size": 224, "scale": 1.3}
+    assert settings["model"] == build.PAGE_MODEL and settings["crop"] == {"size": 128, "scale": 1.3}
     assert len(settings["mean_face"]) == 51
 
 

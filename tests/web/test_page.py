@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import os
 import re
 from collections.abc import Callable
@@ -14,9 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from occlumark import Detector, Face, Tracker, read_photo, write_photo
+from occlumark import Detector, Face, read_photo, write_photo
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.demo import OCCLUDERS, SAMPLES
+from occlumark.landmarker import Landmarker
+from occlumark.markup import W300
+from occlumark.recrop import crop_around
 
 #: Landmarks of the page's and of Python's lie within so much, photo pixels.
 SAME = 0.5
@@ -26,8 +28,8 @@ SHOT = os.environ.get("OCCLUMARK_WEB_SHOT")
 
 @pytest.fixture(scope="module")
 def detector(built: Path) -> Detector:
-    """Of the network that the page was built with."""
-    return Detector(json.loads((built / "settings.json").read_text("utf-8"))["model"], threads=1)
+    """Of the file that the page runs."""
+    return Detector(weights=built / "landmarks.onnx", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -101,16 +103,21 @@ def test_landmarks_are_pythons(driven, photos, detector):
 
 
 @pytest.mark.slow
-def test_the_cameras_faces_are_pythons(driven, detector):
+def test_the_cameras_faces_are_pythons(driven, built):
+    """In the page's last crop: crops follow landmarks, and how many frames there were is the clock's."""
     said, frame = driven["camera"]["said"], base64.b64decode(driven["camera"]["frame"].partition(",")[2])
     assert re.fullmatch(r"1 face, \d+ ms per frame, [\d.]+ frames per second", said)
     pixels = np.array(Image.open(io.BytesIO(frame)).convert("RGB"))
     assert pixels.shape == (480, 640, 3)
-    tracker = Tracker(detector, smooth=False)
-    for number in range(5):
-        (tracked,) = tracker.update(pixels, number / 30)
     (theirs,) = [Face.from_json(face) for face in driven["camera"]["faces"]]
-    np.testing.assert_allclose(theirs.landmarks, tracked.face.landmarks, atol=SAME)
+    crop, landmarker = theirs.crop, Landmarker(built / "landmarks.onnx", threads=1)
+    ours = crop.to_photo(landmarker.predict(crop.cut(pixels)[None]).landmarks[0])
+    distances = np.linalg.norm(theirs.landmarks - ours, axis=1)
+    # A rounding can move the small network's first guess into the next cell, four pixels on: a landmark or two follow.
+    assert (distances > SAME).sum() <= 2 and distances.max() < 4 * 2**0.5 / crop.zoom + SAME
+    around = crop_around(ours, W300, landmarker.crop)
+    corners = np.array([[0, 0], [crop.size, 0], [0, crop.size]])
+    np.testing.assert_allclose(crop.to_photo(corners), around.to_photo(corners), atol=8)
 
 
 @pytest.mark.slow
