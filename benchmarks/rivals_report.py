@@ -35,6 +35,8 @@ SYSTEMS = {
     "mesh": ("MediaPipe face mesh", "own", COLOURS[4]),
     "mesh-refined": ("MediaPipe face mesh, refined", "own", COLOURS[1]),
 }
+#: What a hollow dot is.
+ADAPTED = "its points moved by a fitted linear map"
 
 
 class Summary(NamedTuple):
@@ -50,11 +52,16 @@ class Summary(NamedTuple):
 
 def summaries(errors: Mapping[str, np.ndarray]) -> dict[str, Summary]:
     """Summaries of some rows' errors of the same faces, NaN where a face is not found."""
-    by_all = np.isfinite(np.stack(list(errors.values()))).all(axis=0)
+    by_all = found_by_all(errors)
     return {
         name: Summary(float(np.isfinite(of).mean()), _mean(of[np.isfinite(of)]), _mean(of[by_all]))
         for name, of in errors.items()
     }
+
+
+def found_by_all(errors: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(n,) bool: the faces that every row has an error of."""
+    return np.isfinite(np.stack(list(errors.values()))).all(axis=0)
 
 
 def _mean(errors: np.ndarray) -> float | None:
@@ -122,27 +129,36 @@ def draw(
     errors: Mapping[tuple[str, str], Mapping[str, np.ndarray]], times: Mapping[str, tuple[float, float]], path: Path
 ) -> None:
     """A dot a system: CPU time of a whole photo against the error of the inner points, over faces that all found."""
-    figure, grid = new_figure(520, columns=len(SUBSETS))
+    figure, grid = new_figure(540, columns=len(SUBSETS))
     for axes, subset in zip(grid[0], SUBSETS, strict=True):
-        of = summaries(errors[subset, INNER_ONLY])
+        rows = errors[subset, INNER_ONLY]
+        of = summaries(rows)
         for system, (name, row, colour) in SYSTEMS.items():
-            shared = of[f"{system} {row}"].shared
-            if shared is not None:
-                axes.plot(times[system][1], 100 * shared, "o", color=colour, label=name, markersize=8)
-            adapted = of.get(f"{system} linear")
-            if adapted is not None and adapted.shared is not None:
-                axes.plot(times[system][1], 100 * adapted.shared, "o", color=colour, fillstyle="none", markersize=8)
-        _finish(axes, subset, len(next(iter(errors[subset, INNER_ONLY].values()))))
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+            _dot(axes, times[system][1], of[f"{system} {row}"].shared, colour, name, "full")
+        for system, (_, _, colour) in SYSTEMS.items():
+            if f"{system} linear" in of:
+                _dot(axes, times[system][1], of[f"{system} linear"].shared, colour, ADAPTED, "none")
+        shares = found_by_all(rows)
+        axes.set_title(f"{subset.capitalize()}: {shares.sum()} of {len(shares)} faces", fontsize=9)
+        _scales(axes, [times[system][1] for system in SYSTEMS])
+    by_name = dict(zip(*reversed(grid[0, 0].get_legend_handles_labels()), strict=True))
+    figure.legend(by_name.values(), by_name.keys(), loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     write_png(figure, path)
 
 
-def _finish(axes: "Axes", subset: str, faces: int) -> None:
+def _dot(axes: "Axes", ms: float, error: float | None, colour: str, name: str, fillstyle: str) -> None:
+    if error is not None:
+        axes.plot(ms, 100 * error, "o", color=colour, label=name, markersize=8, fillstyle=fillstyle)
+
+
+def _scales(axes: "Axes", ms: list[float]) -> None:
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
-    axes.set_title(f"{subset.capitalize()} ({faces})", fontsize=9)
-    axes.set_xlabel("CPU time of a photo of 640 x 480, one face, ms")
+    axes.set_xlim(min(ms) / 1.5, max(ms) * 1.5)
+    axes.set_xticks([tick for tick in (1, 2, 5, 10, 20, 50, 100, 200) if min(ms) / 1.5 <= tick <= max(ms) * 1.5])
+    axes.minorticks_off()
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
+    axes.set_xlabel("CPU time of a photo, ms")
     axes.set_ylabel("NME of 51 points (% of inter-ocular)")
     clean(axes)
 
@@ -154,6 +170,6 @@ def report(folder: Path) -> None:
     errors = read_errors(folder / ERRORS)
     print(text_table(error_table(errors), words=2))
     for subset in SUBSETS:
-        shares = [np.isfinite(of) for of in errors[subset, ALL].values()]
-        print(f"{subset}: {np.all(shares, axis=0).sum()} of {len(shares[0])} faces found by all")
+        shared = found_by_all(errors[subset, ALL])
+        print(f"{subset}: {shared.sum()} of {len(shared)} faces found by all")
     draw(errors, times, folder / PICTURE)
