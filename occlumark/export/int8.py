@@ -17,6 +17,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
+from occlumark.export.byte_crops import read_bytes, read_in_cells
 from occlumark.export.onnx_graph import forget_origin, halve_weights
 
 #: The network's parts that can be in 8 bits; "first" is the first convolution, which sees the crop itself.
@@ -51,6 +52,8 @@ def quantized(
     wide = onnx.ModelProto()
     wide.CopyFrom(model)
     widen_weights(wide)
+    if "first" in parts:
+        read_in_cells(wide)
     names = [node.name for node, part in _parts(wide) if part in parts and node.op_type in _operators(part)]
     if not names:
         raise ValueError(f"nothing of the network is in {', '.join(parts) or 'no part'}")
@@ -83,37 +86,6 @@ def quantized(
     halve_weights(done)
     onnx.checker.check_model(done)
     return done
-
-
-def read_bytes(model: onnx.ModelProto) -> None:
-    """Leave out what only brings the crops' bytes to numbers and back: (x - m) / s, put into 8 bits again, is x.
-
-    So it is where colours are normalised all alike and the calibration saw black and white; elsewhere nothing changes.
-    """
-    made_by = {node.output[0]: node for node in model.graph.node}
-    numbers = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-
-    def chain(name: str) -> Iterator[onnx.NodeProto]:
-        for operator in ("Div", "Sub", "Cast"):
-            node = made_by.get(name)
-            if node is None or node.op_type != operator:
-                return
-            yield node
-            name = node.input[0]
-
-    for quantize in [node for node in model.graph.node if node.op_type == "QuantizeLinear"]:
-        found = list(chain(quantize.input[0]))
-        if len(found) < 3:
-            continue
-        values = [numbers.get(name) for name in (found[0].input[1], found[1].input[1], *quantize.input[1:])]
-        if any(value is None or value.size != 1 for value in values):
-            continue
-        spread, middle, scale, zero = (float(value.item()) for value in values if value is not None)
-        if abs(scale * spread - 1) < 1e-3 and abs(zero - middle) <= 0.5:
-            for node in model.graph.node:
-                node.input[:] = [found[2].input[0] if name == quantize.output[0] else name for name in node.input]
-            for node in (quantize, *found):
-                model.graph.node.remove(node)
 
 
 def widen_weights(model: onnx.ModelProto) -> None:

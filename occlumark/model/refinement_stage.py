@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from occlumark.config import Checked, Range
+from occlumark.model.layers import interpolated_windows
 
 
 @dataclass(frozen=True)
@@ -76,18 +77,13 @@ class RefinementStage(nn.Module):
         self.head = nn.Linear(config.token, 4)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        steps = torch.arange(-config.window_radius, config.window_radius + 1).float()
-        y, x = torch.meshgrid(steps, steps, indexing="ij")
-        self.offsets: Tensor
-        self.register_buffer("offsets", torch.stack([x, y], -1).reshape(-1, 2), persistent=False)
+        self.radius = config.window_radius
 
     def forward(self, fine: Float[Tensor, "B C h w"], landmarks: Float[Tensor, "B L 2"]) -> Float[Tensor, "B L 4"]:
         """Shift in cells, logit of being occluded, logarithm of the error's scale; all 0 before training."""
         height, width = fine.shape[-2:]
         to_unit = landmarks.new_tensor([2 / width, 2 / height])
-        grid = (landmarks.unsqueeze(2) + self.offsets) * to_unit - 1
-        features = functional.grid_sample(fine, grid, padding_mode="border", align_corners=False)
-        features = features.permute(0, 2, 3, 1).flatten(2)
+        features = interpolated_windows(fine, landmarks, self.radius)
         tokens = self.embed(torch.cat([features, landmarks * to_unit - 1], -1)) + self.landmark_embedding
         for block in self.blocks:
             tokens = block(tokens)
