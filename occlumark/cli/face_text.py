@@ -72,14 +72,12 @@ class FaceText:
         """300W's names: a photo's first face is NAME.pts, its second NAME_2.pts."""
         from occlumark.face.formats import to_pts
         from occlumark.files import written_whole
+        from occlumark.photo.write import make_folder_of
 
         path = (self._folder or Path()) / f"{stem}{f'_{number}' if number > 1 else ''}.pts"
         if path.exists():
             raise PhotoError(f"{path} is there already, and may be an annotation; name another --to")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PhotoError(f"cannot write {path}: {error.strerror}") from error
+        make_folder_of(path)
         with written_whole(path) as file:
             file.write(to_pts(face).encode())
         return str(path)

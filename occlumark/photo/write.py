@@ -33,10 +33,7 @@ def write_photo(path: str | os.PathLike[str], photo: np.ndarray) -> None:
     if suffix not in WRITTEN_SUFFIXES:
         raise ValueError(f"a picture's suffix is one of {', '.join(WRITTEN_SUFFIXES)}, not '{path.suffix}'")
     options = {} if suffix == ".png" else {"quality": 92}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PhotoError(f"cannot write {path}: {error.strerror or error}") from error
+    make_folder_of(path)
     # Not into the file itself: Pillow does not notice when a disk has room for a part of what it writes.
     encoded = io.BytesIO()
     try:
@@ -45,3 +42,17 @@ def write_photo(path: str | os.PathLike[str], photo: np.ndarray) -> None:
         raise PhotoError(f"cannot write {path}: {' '.join(str(error).split())}") from error
     with written_whole(path) as file:
         file.write(encoded.getbuffer())
+
+
+def make_folder_of(path: Path) -> None:
+    """Make the folder of a file that will be written, and those above it, where they are missing.
+
+    Raises:
+        PhotoError: it cannot be made; a file in a folder's place is named.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        file = next((folder for folder in path.parents if folder.is_file()), None)
+        reason = f"{file} is a file, not a folder; name another" if file else error.strerror or error
+        raise PhotoError(f"cannot write {path}: {reason}") from error

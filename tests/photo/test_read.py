@@ -396,8 +396,10 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_picture(tmp_path, monkeypatc
 
 def test_pictures_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OcclumarkError, match=r"cannot write .*File exists"):
-        write_photo(tmp_path / "file" / "picture.png", RAMP)
+    for name in ("file/picture.png", "file/below/picture.png"):
+        message = f"^cannot write {tmp_path / name}: {tmp_path / 'file'} is a file, not a folder; name another$"
+        with pytest.raises(OcclumarkError, match=message):
+            write_photo(tmp_path / name, RAMP)
     with pytest.raises(ValueError, match=r"one of .jpg"):
         write_photo(tmp_path / "picture.eps", RAMP)
 
