@@ -5,7 +5,9 @@ corner, so the first pixel's centre is (0.5, 0.5). A box is (x0, y0, x1, y1) in 
 Nothing is rounded before drawing.
 """
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 import cv2
@@ -73,7 +75,7 @@ class CropTransform:
         shift = config.size / 2 - linear @ centre
         return cls(np.column_stack([linear, shift]), config.size)
 
-    @property
+    @cached_property
     def zoom(self) -> float:
         """Crop pixels per photo pixel."""
         return float(np.hypot(*self.matrix[:, 0]))
@@ -84,8 +86,11 @@ class CropTransform:
 
     def to_photo(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 2) in crop pixels, moved to photo pixels: the inverse of to_crop."""
-        inverse = np.linalg.inv(self.matrix[:, :2])
-        return (np.asarray(points) - self.matrix[:, 2]) @ inverse.T
+        return (np.asarray(points) - self.matrix[:, 2]) @ self._inverse.T
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        return np.linalg.inv(self.matrix[:, :2])
 
     def cut(self, photo: np.ndarray) -> np.ndarray:
         """The crop's pixels, bilinear; black where the crop leaves the photo.
@@ -118,11 +123,11 @@ class CropTransform:
             factors: (2,) whole width and height of a block, photo pixels.
         """
         corners = self.to_photo(np.array([[0, 0], [self.size, 0], [0, self.size], [self.size, self.size]]))
-        height, width = photo.shape[:2]
-        low = np.floor(corners.min(axis=0)) - 2 * factors
-        high = np.ceil(corners.max(axis=0)) + 2 * factors
-        x0, y0 = np.clip(low, 0, [width - 1, height - 1]).astype(int)
-        x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height]).astype(int)
+        # In plain numbers, as four take NumPy longer than the cutting itself.
+        (x0, x1), (y0, y1) = (
+            _visible_range(places, factor, extent)
+            for places, factor, extent in zip(corners.T.tolist(), factors.tolist(), photo.shape[1::-1], strict=True)
+        )
         part = photo[y0:y1, x0:x1]
         if factors.max() == 1:
             return part, np.array([x0, y0], float)
@@ -131,3 +136,10 @@ class CropTransform:
         # The last row and column of blocks may hang over the photo's edge: repeat the edge under them.
         part = cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE)
         return cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA), np.array([x0, y0], float)
+
+
+def _visible_range(places: list[float], factor: int, extent: int) -> tuple[int, int]:
+    """From where to where pixels are needed for places along one side of a photo: two blocks more, a pixel at least."""
+    low, high = math.floor(min(places)) - 2 * factor, math.ceil(max(places)) + 2 * factor
+    first = min(max(low, 0), extent - 1)
+    return first, min(max(high, first + 1), extent)

@@ -218,18 +218,21 @@ class Detector:
                 waiting = []
         yield from self._finish(waiting)
 
-    def detect_near(self, photo: np.ndarray, landmarks: Sequence[np.ndarray]) -> list[Face]:
+    def detect_near(
+        self, photo: np.ndarray, landmarks: Sequence[np.ndarray], scores: Sequence[float] | None = None
+    ) -> list[Face]:
         """A Face for each whose landmarks are about known, as from a video's last frame: one crop, no face finder.
 
-        None is dropped; the box is the tight box of the landmarks given, the score 1.
+        None is dropped; the box is the tight box of the landmarks given.
 
         Args:
             photo: (height, width, 3) uint8, RGB.
             landmarks: of each face (n, 2), photo pixels, in a box with an area; recrop.crop_around crops it.
+            scores: of each face, to be its Face's; None: 1.
         """
         crops = [crop_around(points, self.markup, self._landmarker.crop) for points in landmarks]
         boxes = np.reshape([tight_box(points) for points in landmarks], (-1, 4))
-        return self._predict([photo] * len(crops), boxes, [1.0] * len(crops), crops)
+        return self._predict([photo] * len(crops), boxes, scores or [1.0] * len(crops), crops)
 
     def _finish(self, waiting: Sequence[tuple[PhotoInput, _Found | Exception]]) -> Iterator[Detected]:
         faces = iter(self._landmarks([found for _, found in waiting if isinstance(found, _Found)]))

@@ -9,11 +9,11 @@ import numpy as np
 
 # These are fitted by studies/fit_smoothing.py, on photos that no network was trained on.
 # Of a landmark that stands still: the lower, the smoother.
-_MIN_CUTOFF_HZ = 1.4
+_MIN_CUTOFF_HZ = 1.0
 # Of the speed that the cutoff follows; the filter's authors' choice.
 _SPEED_CUTOFF_HZ = 1.0
 # How much a speed of one expected error per second raises the cutoff, Hz.
-_BETA = 0.5
+_BETA = 0.25
 # A step that all landmarks share, in expected errors, which is followed by half; a smaller one is mostly noise.
 _HALF_FOLLOWED = 0.1
 # An expected error is at least so much of the face's longer side, and taken for so much where none is predicted.
@@ -23,7 +23,7 @@ _LEAST_ERROR, _USUAL_ERROR = 0.003, 0.013
 class LandmarkSmoother:
     """The filter of one face; called with each frame's landmarks in turn.
 
-    A landmark at rest is averaged over about a ninth of a second. One that moves by more than its expected error is
+    A landmark at rest is averaged over about a sixth of a second. One that moves by more than its expected error is
     followed: what looks like motion within that error is noise, and motion beyond it is not.
     """
 

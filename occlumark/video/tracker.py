@@ -4,40 +4,35 @@ Not in the paper, which knows single photos.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from occlumark.boxes import box_in_photo, box_iou, common_areas
 from occlumark.detect import Detector
-from occlumark.errors import BoxError
 from occlumark.face import Face
-from occlumark.finder import find_faces
+from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.markup import tight_box
 from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
 from occlumark.recrop import LOST_ABOVE, doubt, least_presence
+from occlumark.video.place import MOST_SHIFT, distance_from, is_on_any, is_within, moves_like_a_face, side_of
 from occlumark.video.smoothing import LandmarkSmoother
 
 #: A face that has not been seen in so many frames in a row is said to be lost.
 LOST_AFTER = 3
 #: A face that comes back within so many seconds gets its id again.
 FORGOTTEN_AFTER_S = 1.0
-#: The whole picture is searched for new faces at least so often, seconds.
-SEARCH_EVERY_S = 0.5
+#: The whole picture is searched for new faces at least so often, seconds, and where none is seen, or one is lost.
+SEARCH_EVERY_S, SEARCH_LOST_EVERY_S = 0.5, 0.1
 
 # Where a network does not tell presence, the most doubt (recrop.doubt) of a face that is followed: half as much is
 # usual at worst, a black frame, noise or a hand over all give more.
 _MOST_DOUBT = 0.07
-# From one frame to the next a face moves by at most so many longer sides beside where it is expected, and grows or
-# shrinks by at most this factor; beyond, the landmarks are those of something else.
-_MOST_SHIFT, _MOST_GROWTH = 0.5, 1.6
-# A box is on a face that is followed where they have so much in common: IoU, or share of the smaller one.
-_SAME_IOU, _SAME_SHARE = 0.35, 0.7
-# How far a face may be from where it was last seen, in longer sides: at once, more per second, and in all. Who walks
-# by moves nine face widths a second.
-_REACH, _REACH_PER_S, _MOST_REACH = 0.75, 9.0, 4.0
+# A new face is on trial, without an id till the next frame confirms it, if its doubt is above this or it is too small
+# for presence to count in full: so are false positives of the finder's that come and go (studies/new_faces.py), while
+# other faces' doubt was 0.021 at most.
+_TRIAL_ABOVE = 0.04
 
 
 class TrackedFace(NamedTuple):
@@ -67,8 +62,8 @@ class _Track:
     def expected_at(self, time: float) -> np.ndarray:
         """Where the landmarks will be if the face moves on as it did."""
         shift = self.velocity * (time - self.seen_s)
-        side = _side(tight_box(self.face.landmarks))
-        return self.face.landmarks + shift * min(1.0, _MOST_SHIFT * side / max(float(np.hypot(*shift)), 1e-9))
+        side = side_of(tight_box(self.face.landmarks))
+        return self.face.landmarks + shift * min(1.0, MOST_SHIFT * side / max(float(np.hypot(*shift)), 1e-9))
 
     def see(self, face: Face, time: float) -> None:
         """The face in a new frame."""
@@ -83,7 +78,8 @@ class Tracker:
     """Follows the faces of one video.
 
     A face is cropped around where its last landmarks lead, without the face finder. The finder searches the frame when
-    a face is missing, when none is there, and every half second for new ones.
+    a face is missing, a tenth of a second after the last time when one is lost or none there, and every half second for
+    new ones, for small ones every second. A new face that is small or doubtful is returned from its second frame on.
 
     Args:
         detector: finds faces and predicts their landmarks. Of a network that predicts neither presence nor an
@@ -110,8 +106,10 @@ class Tracker:
         self.detector, self.smooth = detector, smooth
         self.lost: list[int] = []
         self._tracks: list[_Track] = []
+        self._on_trial: list[Face] = []
         self._next_id = 1
         self._time = self._searched_s = -math.inf
+        self._was_whole = False  # the last search
 
     def update(self, frame: PhotoInput, time: float, *, color: ColorOrder = "rgb") -> list[TrackedFace]:
         """The faces of the next frame.
@@ -134,28 +132,39 @@ class Tracker:
         pixels = as_photo(frame, color)
         self._time = time
         seen, unconfirmed = self._follow(pixels, time)
-        missing = len(self._tracks) > len(seen)
-        if missing or not self._tracks or time - self._searched_s >= SEARCH_EVERY_S:
+        if time - self._searched_s >= self._search_after(seen) - 1e-6:
             self._searched_s = time
             seen |= self._search(pixels, time, seen, unconfirmed)
         return self._settle(seen, time)
 
+    def _search_after(self, seen: Collection[int]) -> float:
+        """How long after the last search the next one is due, seconds."""
+        if any(track.id not in seen and not track.is_lost for track in self._tracks):
+            return 0.0
+        return SEARCH_EVERY_S if seen and len(self._tracks) <= len(seen) else SEARCH_LOST_EVERY_S
+
     def _follow(self, pixels: np.ndarray, time: float) -> tuple[dict[int, Face], dict[int, Face]]:
         """By id, the faces seen where they were expected, and those of which the network does not tell."""
         followed = [track for track in self._tracks if not track.missed]
-        expected = [track.expected_at(time) for track in followed]
+        expected = [track.expected_at(time) for track in followed] + [face.landmarks for face in self._on_trial]
+        scores = [track.face.score for track in followed] + [face.score for face in self._on_trial]
+        self._on_trial = []
         seen: dict[int, Face] = {}
         unconfirmed: dict[int, Face] = {}
-        for track, at, face in zip(followed, expected, self.detector.detect_near(pixels, expected), strict=True):
-            found = replace(face, score=track.face.score)
-            if not _is_within(found, pixels) or not _moves_like_a_face(at, found.landmarks):
+        for i, face in enumerate(self.detector.detect_near(pixels, expected, scores)):
+            if not is_within(face, pixels) or not moves_like_a_face(expected[i], face.landmarks):
                 continue
-            is_face = self._is_face(found)
+            is_face = self._is_face(face)
             if is_face is None:
-                unconfirmed[track.id] = found
-            elif is_face and not _is_on_any(tight_box(found.landmarks), seen.values()):
-                seen[track.id] = found  # of two on one face the older stays
+                unconfirmed[followed[i].id] = face
+            elif is_face and not (seen and is_on_any(tight_box(face.landmarks), seen.values())):
+                # Of two on one face the older stays. One on trial is there for the second time.
+                seen[followed[i].id if i < len(followed) else self._new_id()] = face
         return seen, unconfirmed
+
+    def _new_id(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
 
     def _is_face(self, face: Face) -> bool | None:
         """Whether the network takes it for one; None where it does not tell."""
@@ -163,32 +172,43 @@ class Tracker:
             return doubt(face) <= _MOST_DOUBT if face.has_expected_error else None
         return face.presence >= least_presence(face, self.detector.min_presence) and not doubt(face) > LOST_ABOVE
 
+    def _needs_trial(self, face: Face) -> bool:
+        """Whether one frame alone does not make a new face of it."""
+        partly = least_presence(face, self.detector.min_presence) < self.detector.min_presence
+        return not math.isnan(face.presence) and (partly or doubt(face) > _TRIAL_ABOVE)
+
     def _search(
         self, pixels: np.ndarray, time: float, seen: dict[int, Face], unconfirmed: dict[int, Face]
     ) -> dict[int, Face]:
         """The faces that the finder finds beside those seen, by id: a missing track's, or a new one's."""
-        boxes, scores = find_faces(self.detector.face_finder, pixels)
-        confirmed = {i: face for i, face in unconfirmed.items() if any(_is_on_any(box, [face]) for box in boxes)}
+        boxes, scores = find_faces(self._finder(len(self._tracks) <= len(seen)), pixels)
+        confirmed = {i: face for i, face in unconfirmed.items() if any(is_on_any(box, [face]) for box in boxes)}
         known = [*seen.values(), *confirmed.values()]
-        rest = [i for i, box in enumerate(boxes) if not _is_on_any(box, known)]
+        rest = [i for i, box in enumerate(boxes) if not is_on_any(box, known)]
         found = self.detector.detect(pixels, boxes[rest]) if rest else []
         candidates: list[Face] = []
         for i, face in zip(rest, found, strict=True):
             # Of a network that tells nothing the finder's word stands.
-            if _is_within(face, pixels) and self._is_face(face) is not False:
+            if is_within(face, pixels) and self._is_face(face) is not False:
                 box = tight_box(face.landmarks)
-                if not _is_on_any(box, [*known, *candidates]):
+                if not is_on_any(box, [*known, *candidates]):
                     candidates.append(replace(face, score=scores[i]))
         waiting = [track for track in self._tracks if track.id not in seen and track.id not in confirmed]
         return confirmed | self._named(candidates, waiting, time)
 
+    def _finder(self, are_all_seen: bool) -> FaceFinder:
+        """Our own finder's coarser scale alone every other time, where no face is missing."""
+        finder = self.detector.face_finder
+        self._was_whole = not (self._was_whole and are_all_seen)
+        return finder.large if isinstance(finder, NetworkFinder) and not self._was_whole else finder
+
     def _named(self, faces: list[Face], waiting: list[_Track], time: float) -> dict[int, Face]:
-        """Faces by id: of the nearest waiting track within reach, each of one face, else a new one."""
+        """Faces by id: of the nearest waiting track within reach, each of one face, else a new one, or on trial."""
         pairs = [
             (distance, track.id, i)
             for track in waiting
             for i, face in enumerate(faces)
-            if (distance := _distance(track, face, time)) is not None
+            if (distance := distance_from(track.face, face, time - track.seen_s)) is not None
         ]
         named: dict[int, Face] = {}
         taken: set[int] = set()
@@ -197,9 +217,10 @@ class Tracker:
                 named[track_id] = faces[i]
                 taken.add(i)
         for i, face in enumerate(faces):
-            if i not in taken:
-                named[self._next_id] = face
-                self._next_id += 1
+            if i not in taken and self._needs_trial(face):
+                self._on_trial.append(face)
+            elif i not in taken:
+                named[self._new_id()] = face
         return named
 
     def _settle(self, seen: dict[int, Face], time: float) -> list[TrackedFace]:
@@ -232,43 +253,3 @@ class Tracker:
                 if is_forgotten:
                     self._tracks.remove(track)
         return result
-
-
-def _side(box: np.ndarray) -> float:
-    return float((box[2:] - box[:2]).max())
-
-
-def _is_within(face: Face, pixels: np.ndarray) -> bool:
-    """Whether the landmarks make a box in the frame."""
-    try:
-        box_in_photo(tight_box(face.landmarks), *pixels.shape[:2])
-    except BoxError:
-        return False
-    return True
-
-
-def _moves_like_a_face(expected: np.ndarray, landmarks: np.ndarray) -> bool:
-    before, after = tight_box(expected), tight_box(landmarks)
-    growth = _side(after) / _side(before)
-    shift = np.linalg.norm((after[2:] + after[:2] - before[2:] - before[:2]) / 2) / _side(before)
-    return bool(1 / _MOST_GROWTH <= growth <= _MOST_GROWTH and shift <= _MOST_SHIFT)
-
-
-def _is_on_any(box: np.ndarray, faces: Iterable[Face]) -> bool:
-    """Whether a box lies on one of the faces, by the tight box of its landmarks."""
-    others = [tight_box(face.landmarks) for face in faces]
-    if not others:
-        return False
-    boxes = np.stack(others)
-    smaller = np.minimum(np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
-    share = common_areas(box[None], boxes)[0] / smaller
-    return bool((box_iou(box[None], boxes)[0] >= _SAME_IOU).any() or (share >= _SAME_SHARE).any())
-
-
-def _distance(track: _Track, face: Face, time: float) -> float | None:
-    """Of a face from where a missing one was last seen, in longer sides; None: it is another's, by distance or size."""
-    before, after = tight_box(track.face.landmarks), tight_box(face.landmarks)
-    if not 0.5 <= _side(after) / _side(before) <= 2:
-        return None
-    distance = float(np.linalg.norm((after[2:] + after[:2] - before[2:] - before[:2]) / 2)) / _side(before)
-    return distance if distance <= min(_MOST_REACH, _REACH + _REACH_PER_S * (time - track.seen_s)) else None

@@ -27,7 +27,7 @@ class StillFace:
     def detect(self, frame, boxes):
         return self.detect_near(frame, [self.landmarks] * len(boxes))
 
-    def detect_near(self, frame, landmarks):
+    def detect_near(self, frame, landmarks, scores=None):
         from occlumark.crop import CropTransform
 
         box, crop = [0, 0, 224, 224], CropTransform(np.eye(2, 3), 224)

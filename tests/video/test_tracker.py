@@ -1,5 +1,6 @@
 """The tracker's decisions, on detectors that know where the faces are; and short clips through the real networks."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from occlumark import Detector, read_photo
 from occlumark.crop import CropTransform
 from occlumark.data.pts import read_pts
 from occlumark.face import Face
+from occlumark.finder import NetworkFinder
 from occlumark.markup import MARKUPS, tight_box
 from occlumark.video.tracker import FORGOTTEN_AFTER_S, LOST_AFTER, Tracker
 
@@ -31,8 +33,9 @@ class KnownFaces:
     def detect(self, frame, boxes):
         return [self._predict(frame, np.array(box).reshape(2, 2)) for box in boxes]
 
-    def detect_near(self, frame, landmarks):
-        return [self._predict(frame, points) for points in landmarks]
+    def detect_near(self, frame, landmarks, scores):
+        pairs = zip(landmarks, scores, strict=True)
+        return [replace(self._predict(frame, points), score=score) for points, score in pairs]
 
     def _predict(self, frame, near) -> Face:
         """The face nearest; where there is none within a side, what networks say then: something, but unsure."""
@@ -132,7 +135,8 @@ def test_after_a_second_it_is_another(face):
     away = round((FORGOTTEN_AFTER_S + 0.2) * RATE)
     faces = {i: [at(face, 200, 240)] for i in range(60) if not 5 <= i < 5 + away}
     said = track(faces, 60)
-    assert said[5 + away] == ([(2, "new")], [])
+    returns = [ids for ids, _ in said[5 + away : 5 + away + 3] if ids]
+    assert returns[0] == [(2, "new")]  # searched for every tenth of a second
     assert all_lost(said) == [1]
 
 
@@ -140,6 +144,80 @@ def test_at_a_frame_per_second_a_loss_is_told_as_well(face):
     faces = {i: [at(face, 200, 240)] for i in (0, 1, 4)}
     said = track(faces, 5, rate=0.9)
     assert said[2] == ([], [1]) and said[4] == ([(2, "new")], [])
+
+
+def test_a_missing_face_is_searched_for_in_each_frame_a_lost_one_thrice_as_seldom(face):
+    """Frames 2, 3 and 4 tell the loss; 7, 10 and 13 search again, a tenth of a second after another."""
+    detector = KnownFaces({0: [at(face, 200, 240)], 1: [at(face, 200, 240)]})
+    tracker = Tracker(detector, smooth=False)
+    searched = []
+    for number in range(14):
+        before = detector.n_searches
+        tracker.update(frame_of(number), number / RATE)
+        searched += [number] * (detector.n_searches - before)
+    assert searched == [0, 2, 3, 4, 7, 10, 13]
+
+
+class TwoScales(NetworkFinder):
+    """Notes which of its scales were asked."""
+
+    def __init__(self, known: KnownFaces) -> None:
+        self.known, self.asked = known, []
+
+    def __call__(self, photo):
+        self.asked.append("both")
+        return KnownFaces.face_finder(self.known, photo)
+
+    def large(self, photo):
+        self.asked.append("large")
+        return KnownFaces.face_finder(self.known, photo)
+
+
+def test_where_all_is_well_every_other_search_is_of_the_coarser_scale(face):
+    """At 0, 0.5, 1 and 1.5 s; then the face is away."""
+    detector = KnownFaces({i: [at(face, 200, 240)] for i in range(50)})
+    detector.face_finder = finder = TwoScales(detector)
+    tracker = Tracker(detector, smooth=False)
+    for number in range(50):
+        tracker.update(frame_of(number), number / RATE)
+    assert finder.asked == ["both", "large", "both", "large"]
+    for number in range(50, 53):
+        tracker.update(frame_of(number), number / RATE)
+    assert finder.asked[4:] == ["both"] * 3
+
+
+class Doubtful(KnownFaces):
+    """Of one small and doubtful thing in the frames from 1 on, beside faces that are not."""
+
+    def __init__(self, faces: dict[int, list[np.ndarray]], thing: np.ndarray, n_seen: int, doubt: float) -> None:
+        super().__init__({number: [*there, thing] for number, there in faces.items()})
+        self.thing, self.n_seen, self.doubt = thing, n_seen, doubt
+
+    def _predict(self, frame, near) -> Face:
+        found = super()._predict(frame, near)
+        if not np.array_equal(found.landmarks, self.thing):
+            return found
+        presence = 0.9 if int(frame[0, 0, 0]) < self.n_seen else 0.1
+        side = np.ptp(self.thing, axis=0).max()
+        return replace(found, presence=presence, expected_error=np.full(68, self.doubt * side))
+
+
+@pytest.mark.parametrize(("side", "doubt"), [(20, 0.01), (60, 0.06)])
+@pytest.mark.parametrize(("n_seen", "ids"), [(1, [[1], [1], [1]]), (3, [[1], [1, 2], [1, 2]])])
+def test_what_is_small_or_doubtful_needs_a_second_frame(face, side, doubt, n_seen, ids):
+    """The finder finds it in all frames, the landmark network takes it for a face in the first so many."""
+    thing = at(face * side / 100, 500, 100)
+    tracker = Tracker(Doubtful({i: [at(face, 200, 240)] for i in range(3)}, thing, n_seen, doubt), smooth=False)
+    said = [tracker.update(frame_of(i), i / RATE) for i in range(3)]
+    assert [[each.id for each in frame] for frame in said] == ids
+    assert tracker.lost == []
+    assert [each.state for frame in said for each in frame if each.id == 2] == ["new", "tracked"][: n_seen - 1]
+    assert [each.face.score for each in said[-1]] == [0.75] * len(ids[-1])
+
+
+def test_what_is_large_and_sure_needs_none(face):
+    tracker = Tracker(Doubtful({0: []}, at(face * 0.6, 500, 100), 1, 0.03), smooth=False)
+    assert [each.id for each in tracker.update(frame_of(0), 0.0)] == [1]
 
 
 def test_another_face_far_away_is_no_return(face):
@@ -187,7 +265,10 @@ def test_presence_of_a_face_too_small_for_it_does_not_count(face, side, n_seen):
     detector._predict = lambda frame, near: Face(
         tight_box(near), 1.0, small, np.ones(68), np.zeros((7, 7)), CropTransform(np.eye(2, 3), 224), presence=0.1
     )
-    assert len(Tracker(detector).update(frame_of(0), 0.0)) == n_seen
+    tracker = Tracker(detector)
+    first = tracker.update(frame_of(0), 0.0)
+    detector.faces[1] = [small]
+    assert first == [] and len(tracker.update(frame_of(1), 0.1)) == n_seen
 
 
 @pytest.mark.parametrize("place", [np.zeros((68, 2)), np.full((68, 2), 1e6)], ids=["a point", "far away"])
