@@ -229,7 +229,7 @@ def _aflw(inputs: Inputs) -> list[Claim]:
                 Claim(
                     claim,
                     paper,
-                    f"{name}: {mean:.2f} ({low:.2f} to {high:.2f}), {len(over.of(*subsets))} faces",
+                    f"{table3.called(name)}: {mean:.2f} ({low:.2f} to {high:.2f}), {len(over.of(*subsets))} faces",
                     verdict,
                     where,
                 )

@@ -6,7 +6,7 @@ from paper.inputs import Inputs
 from paper.page import Table, hundredths, write_page
 from paper.photo_errors import read_all
 from paper.plot import COLOURS, Curve, draw_ced, new_figure, write_png
-from paper.table3 import PREFIX, differences
+from paper.table3 import PREFIX, called, differences
 
 _TO_MAKE = (
     "With AFLW (how it has to lie: [../datasets.md](../datasets.md)) and a network of 19 points:\n\n"
@@ -30,7 +30,7 @@ def make(inputs: Inputs) -> list[Path]:
         )
         return write_page(inputs.results, "figure5", title, [missing, _TO_MAKE], {})
     colours = zip(measured.items(), COLOURS * len(measured), strict=False)
-    curves = {f"{name}, ours": Curve(table.by_box("box_width").of(), colour) for (name, table), colour in colours}
+    curves = {called(name): Curve(table.by_box("box_width").of(), colour) for (name, table), colour in colours}
     figure, axes = new_figure(600)
     draw_ced(axes[0, 0], curves, 0.08, "box width")
     axes[0, 0].legend(loc="lower right", fontsize=8, frameon=False)
@@ -43,7 +43,7 @@ def make(inputs: Inputs) -> list[Path]:
         "![Share of AFLW-Full's images with at most an error](figure5.png)",
         table.markdown(),
         "No method of the paper's figure has published its predictions; their means are in [Table 3](table3.md).",
-        *(f"{name}:{text}" for name, each in measured.items() if (text := differences(each))),
+        *(f"{called(name)}:{text}" for name, each in measured.items() if (text := differences(each))),
         _TO_MAKE,
     ]
     return [picture, *write_page(inputs.results, "figure5", title, parts, {"figure5": table})]

@@ -50,8 +50,14 @@ def our_rows(name: str, table: PhotoErrors) -> list[list[str]]:
     for normaliser in BOX_NORMALISERS:
         over = table.by_box(normaliser)
         cells = [cell for subset in ((), ("frontal",)) for cell in _mean_and_interval(over.of(*subset))]
-        rows.append([f"**{name}, ours**", "", normaliser, *cells])
+        rows.append([f"**{called(name)}**", "", normaliser, *cells])
     return rows
+
+
+def called(name: str) -> str:
+    """How a network is called whose table of errors is named MODEL-BOX."""
+    model, _, box = name.rpartition("-")
+    return f"{model}, ours, {box} boxes"
 
 
 def _mean_and_interval(errors: np.ndarray) -> tuple[str, str]:
@@ -60,8 +66,8 @@ def _mean_and_interval(errors: np.ndarray) -> tuple[str, str]:
 
 def _counts(name: str, table: PhotoErrors) -> str:
     return (
-        f"{name}: {len(table.of())} faces of Full (published: 4,386), {len(table.of('frontal'))} of Frontal with all 19"
-        " points visible (the published list has 1,211, the paper counts 1,165, others 1,314)."
+        f"{called(name)}: {len(table.of())} faces of Full (published: 4,386), {len(table.of('frontal'))} of Frontal"
+        " with all 19 points visible (the published list has 1,211, the paper counts 1,165, others 1,314)."
         f"{differences(table)}"
     )
 

@@ -105,8 +105,9 @@ def test_aflws_reduced_copy_decides_nothing(inputs: Inputs, write_errors: WriteE
     write_errors(path, [0.01, 0.03, 0.05], ["full frontal", "full frontal", "full"], "box_width")
     claims.make(inputs)
     ours, found = line(inputs, "AFLW-Full, box width: 1.63")[2:4]
-    assert ours.startswith("aflw-official: 3.00 (") and found.startswith("not tested as published: a reduced copy")
-    assert line(inputs, "AFLW-Frontal, box width: 1.38")[2].startswith("aflw-official: 2.00 (")
+    assert ours.startswith("aflw, ours, official boxes: 3.00 (")
+    assert found.startswith("not tested as published: a reduced copy")
+    assert line(inputs, "AFLW-Frontal, box width: 1.38")[2].startswith("aflw, ours, official boxes: 2.00 (")
 
 
 def test_cofw68_by_its_text(inputs: Inputs, write_errors: WriteErrors) -> None:

@@ -80,7 +80,7 @@ def test_figure_5_is_drawn_where_aflw_was_measured(inputs: Inputs, write_errors:
     write_errors(inputs.errors / "aflw-net-official.csv", [0.01, 0.03], ["full", "full frontal"], "box_width")
     picture, page, table = figure5.make(inputs)
     check_picture(picture)
-    assert table.read_text(encoding="utf-8").splitlines()[1] == '"net-official, ours",2,2.00'
+    assert table.read_text(encoding="utf-8").splitlines()[1] == '"net, ours, official boxes",2,2.00'
 
 
 @pytest.mark.slow
