@@ -148,7 +148,10 @@ class NetworkFinder:
 
     def large(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
         """Find faces of at least three times min_face, else a tenth of the photo's longer side: a tenth of the time."""
-        return self._best(*self._predict(photo, self._zoom(photo) / _COARSER, math.inf))
+        zoom = self._zoom(photo) / _COARSER
+        boxes, scores = self._predict(photo, zoom, math.inf)
+        seen = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) * zoom >= _SMALLEST_SEEN
+        return self._best(boxes[seen], scores[seen])
 
     def _zoom(self, photo: np.ndarray) -> float:
         """Of the finer of the two scales at which a photo is searched."""

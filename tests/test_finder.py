@@ -166,14 +166,6 @@ def test_large_finds_what_the_coarser_scale_can_see(astronaut, finder):
     assert finder.large(small) == []
 
 
-def test_large_asks_one_scale(cell_finder):
-    """A cell is 24 pixels of the photo, as those of the coarser scale."""
-    finder = NetworkFinder(weights=cell_finder, min_face=20)
-    photo = red_squares((480, 576), (16, 24, 8, 255), (240, 240, 24, 255))
-    ((box, _),) = finder.large(photo)
-    np.testing.assert_allclose(box, [240, 240, 264, 264])
-
-
 def test_two_faces_are_two_boxes(astronaut, finder):
     both = np.hstack([astronaut, astronaut[:, ::-1]])
     boxes = sorted(box[0] for box, _ in finder(both))

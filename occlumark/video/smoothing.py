@@ -13,7 +13,7 @@ _MIN_CUTOFF_HZ = 1.0
 # Of the speed that the cutoff follows; the filter's authors' choice.
 _SPEED_CUTOFF_HZ = 1.0
 # How much a speed of one expected error per second raises the cutoff, Hz.
-_BETA = 0.25
+_BETA = 0.3
 # A step that all landmarks share, in expected errors, which is followed by half; a smaller one is mostly noise.
 _HALF_FOLLOWED = 0.1
 # An expected error is at least so much of the face's longer side, and taken for so much where none is predicted.

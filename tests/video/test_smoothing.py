@@ -30,7 +30,7 @@ def test_two_frames_worked_by_hand():
     errors = np.full(4, 2.0)
     assert (smoother(square, errors, 5.0) == square).all()
     low_pass = 0.2 * np.pi / (1 + 0.2 * np.pi)  # 2 pi 0.1 s 1 Hz over 1 + the same
-    cutoff = 1.0 + 0.25 * low_pass * (np.sqrt(2) / 0.1) / 2  # a step of (1, -1) in 0.1 s, low-passed, over 2 px
+    cutoff = 1.0 + 0.3 * low_pass * (np.sqrt(2) / 0.1) / 2  # a step of (1, -1) in 0.1 s, low-passed, over 2 px
     weight = 0.2 * np.pi * cutoff / (1 + 0.2 * np.pi * cutoff)
     found = smoother(square * [1.02, 0.98], errors, 5.1)
     np.testing.assert_allclose(found, square * [1 + 0.02 * weight, 1 - 0.02 * weight], rtol=1e-12)
