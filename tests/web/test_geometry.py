@@ -18,7 +18,7 @@ from occlumark.finder import OUTPUTS, SCORE, NetworkFinder, padded, zoomed
 from occlumark.markup import MARKUPS, tight_box
 from occlumark.photo import read_photo
 from occlumark.recrop import crop_around, doubt, least_presence, less_doubtful, needs_recrop, turned_crops
-from occlumark.video.tracker import _moves_like_a_face
+from occlumark.video.place import moves_like_a_face
 
 MARKUP = MARKUPS[68]
 CONFIG = CropConfig(size=224, scale=1.3)
@@ -151,7 +151,7 @@ def test_what_moves_like_a_face(call):
     (points,) = faces(rng, 1)
     moved = [points * rng.uniform(0.5, 2) + rng.uniform(-400, 400, 2) for _ in range(200)]
     moved = [each - each.mean(axis=0) + points.mean(axis=0) + rng.normal(0, 200, 2) for each in moved]
-    ours = [_moves_like_a_face(points, each) for each in moved]
+    ours = [moves_like_a_face(points, each) for each in moved]
     assert {True, False} == set(ours)
     before = tight_box(points).tolist()
     assert call(*[("movesLikeAFace", [before, tight_box(each).tolist()]) for each in moved]) == ours

@@ -7,7 +7,7 @@ import { isLost, leastPresence } from "./recrop.js";
 /** @typedef {import("./recrop.js").Face} Face */
 /** @typedef {import("./geometry.js").Box} Box */
 
-// As occlumark/video/tracker.py has them; landmarks are not smoothed here, and faces have no ids.
+// As occlumark/video/tracker.py and place.py have them; landmarks are not smoothed here, and faces have no ids.
 const SEARCH_EVERY_MS = 500;
 const [MOST_SHIFT, MOST_GROWTH] = [0.5, 1.6];
 const [SAME_IOU, SAME_SHARE] = [0.35, 0.7];
