@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -33,18 +34,35 @@ def test_without_arguments_an_example_says_how_it_is_used(name, monkeypatch):
         run(name, monkeypatch)
 
 
-def test_the_notebook_runs_and_holds_no_outputs(monkeypatch, capsys):
+def run_notebook(name: str) -> None:
     """Cell by cell in one namespace, as a kernel runs it; a notebook's last expression is its picture."""
-    cells = json.loads((EXAMPLES / "photo.ipynb").read_text("utf-8"))["cells"]
+    cells = json.loads((EXAMPLES / name).read_text("utf-8"))["cells"]
     codes = [cell for cell in cells if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in codes)
     names: dict[str, object] = {}
     for cell in codes:
-        exec(compile("".join(cell["source"]), "photo.ipynb", "exec"), names)
+        exec(compile("".join(cell["source"]), name, "exec"), names)
+
+
+def test_the_photo_notebook_runs_and_holds_no_outputs(capsys):
+    run_notebook("photo.ipynb")
     said = capsys.readouterr().out
     assert "1 face: Face(" in said and "(112, 112, 3)" in said
     shares = dict(re.findall(r"^(\w+): (\d+)%$", said, re.MULTILINE))
     assert int(shares["mouth"]) > 80 and int(shares["brows"]) < 20
+
+
+@pytest.mark.slow
+def test_the_notebook_of_own_points_trains_a_network(monkeypatch, tmp_path, capsys):
+    """Its errors on the four views kept are a fifth of the eyes' distance at most; the table says the same mean."""
+    pytest.importorskip("torch", reason="needs the train extra")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run_notebook("train_on_own_points.ipynb")
+    said = capsys.readouterr().out
+    errors = [float(error) for error in re.findall(r"^view \d+: ([\d.]+) %", said, re.MULTILINE)]
+    assert len(errors) == 4 and max(errors) < 20
+    table = re.search(r"^all +4 +([\d.]+)", said, re.MULTILINE)
+    assert table and abs(float(table[1]) - np.mean(errors)) < 0.1
 
 
 def test_a_folder_to_csv(tmp_path, monkeypatch, capsys):
