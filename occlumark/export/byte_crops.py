@@ -14,9 +14,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from occlumark.model.network import CELL_MIDDLE, CELL_SPREAD
+
 _FIRST = "network.backbone.conv1.weight"
-# What colours of several means and deviations are brought to: whole numbers, so that 8 bits hold them as they are.
-_MIDDLE, _SPREAD = 128.0, 64.0
 
 
 class _First(NamedTuple):
@@ -56,12 +56,12 @@ def read_in_cells(model: onnx.ModelProto) -> None:
     ]
     last, pads = "cells", [before, before, after, after]
     if first.mean.size > 1:
-        bias = bias + np.einsum("oikl,i->o", weight, (_MIDDLE - first.mean) / first.std)
-        weight = weight * (_SPREAD / first.std)[:, None, None]
+        bias = bias + np.einsum("oikl,i->o", weight, (CELL_MIDDLE - first.mean) / first.std)
+        weight = weight * (CELL_SPREAD / first.std)[:, None, None]
         nodes += _bordered(model, first.mean, size, before, after)
         last, pads = "cells_and_border", [0] * 4
-        _set(model, first.chain[1].input[1], np.array(_MIDDLE, np.float32))
-        _set(model, first.chain[0].input[1], np.array(_SPREAD, np.float32))
+        _set(model, first.chain[1].input[1], np.array(CELL_MIDDLE, np.float32))
+        _set(model, first.chain[0].input[1], np.array(CELL_SPREAD, np.float32))
     _set(model, _FIRST, _of_cells(weight, before, after).astype(np.float32))
     if len(inputs) == 2:
         inputs.append(f"{_FIRST}_bias")

@@ -22,6 +22,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 #: Of the values 0 to 255 of all channels, where they are not normalised one by one.
 MIDDLE, SPREAD = 127.5, 64.0
+#: What colours normalised one by one are brought to in files of 8 bits: whole numbers, which bytes hold as they are.
+CELL_MIDDLE, CELL_SPREAD = 128.0, 64.0
 
 
 @dataclass(frozen=True)

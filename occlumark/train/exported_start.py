@@ -16,16 +16,19 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from occlumark.errors import CheckpointError
+from occlumark.model.network import CELL_MIDDLE, CELL_SPREAD, IMAGENET_MEAN, IMAGENET_STD
 from occlumark.network_file import read_checked
 from occlumark.train.checkpoint import todays_name
 
 _PREFIX = "network."  # of the exported module that holds the network
+_FIRST, _WHOLE = "network.backbone.conv1.weight", "_quantized"
 _FOLDED_BIAS = ".weight_bias"  # what ONNX's optimiser calls the bias of a convolution that took in a batch norm
 
 
 def read_exported(path: Path) -> dict[str, Tensor]:
     """The weights of an exported network by the names of its parameters, as fp32.
 
+    What is kept in 8 bits is widened, and a first convolution over cells of pixels is one over pixels again.
     A convolution that took in a batch norm has a `bias` besides, which the network's own has not (unfold takes it).
 
     Raises:
@@ -35,19 +38,49 @@ def read_exported(path: Path) -> dict[str, Tensor]:
     try:
         graph = onnx.load_from_string(content).graph
         held = {tensor.name.removesuffix(".fp16"): numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        held |= dict(_of_8_bits(held))
+        held |= _of_pixels(held)
         linear = dict(_linear_weights(graph, held))
     except (DecodeError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise CheckpointError(f"{path} is truncated or no ONNX file") from error
     found = {
         name.removeprefix(_PREFIX).replace(_FOLDED_BIAS, ".bias"): value
         for name, value in held.items()
-        if name.startswith(_PREFIX) and value.dtype.kind == "f"
+        if name.startswith(_PREFIX) and value.dtype.kind == "f" and not name.endswith("_scale")
     }
     found |= {name.removeprefix(_PREFIX): weight for name, weight in linear.items()}
     found = {todays_name(name): value for name, value in found.items()}
     if not found:
         raise CheckpointError(f"{path} was not written by occlumark export: it holds no weight of a network")
     return {name: torch.from_numpy(np.array(value, np.float32)) for name, value in found.items()}
+
+
+def _of_8_bits(held: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """Weights and biases kept in whole numbers, each output channel with its scale: what they stand for."""
+    for name, whole in held.items():
+        if name.startswith(_PREFIX) and name.endswith(_WHOLE):
+            value = name.removesuffix(_WHOLE)
+            scale = held[f"{value}_scale"] if f"{value}_scale" in held else held[f"{name}_scale"]
+            yield value, whole * scale.reshape(-1, *[1] * (whole.ndim - 1))
+
+
+def _of_pixels(held: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The first convolution over pixels, where the file has it over cells of 2 x 2 (export.byte_crops)."""
+    weight = held.get(_FIRST)
+    if weight is None or weight.shape[1] != 12:
+        return {}
+    outputs, _, cells, _ = weight.shape
+    side, start = 2 * cells - 1, cells // 2 * 2 - (cells - 1)
+    parts = weight.reshape(outputs, 2, 2, 3, cells, cells).transpose(0, 3, 4, 1, 5, 2)
+    wide = parts.reshape(outputs, 3, 2 * cells, 2 * cells)
+    weight = np.ascontiguousarray(wide[:, :, start : start + side, start : start + side])
+    if "mean_cell" not in held:
+        return {_FIRST: weight}
+    bias = next(name for name in (f"{_FIRST}_bias", f"{_FIRST.removesuffix('weight')}bias") if name in held)
+    mean, std = 255 * np.array(IMAGENET_MEAN), 255 * np.array(IMAGENET_STD)
+    weight = weight * (std / CELL_SPREAD)[:, None, None]
+    moved = np.einsum("oikl,i->o", weight, (CELL_MIDDLE - mean) / std)
+    return {_FIRST: weight, bias: held[bias] - moved}
 
 
 def _linear_weights(graph: onnx.GraphProto, held: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
