@@ -1,6 +1,6 @@
 """Speed of detection, loading and training beside a plain ResNet-18 in the same run, as ratios.
 
-    python benchmarks/speed.py [--only detect|load|train] [--repetitions 30]
+    python benchmarks/speed.py [--only detect|folder|load|train] [--repetitions 30]
 
 What is compared takes turns, and medians count, so that a busy moment of the machine falls on both alike.
 """
@@ -14,21 +14,30 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime
 import torch
 from training_step import PLAIN, Training, batch_of
 
+from occlumark.demo import SAMPLES
+from occlumark.detect import Detector
 from occlumark.export.landmarks import to_onnx
+from occlumark.finder import NetworkFinder
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
+from occlumark.network_file import usable_cpus
 from occlumark.packaged import packaged_names, packaged_weights
+from occlumark.photo import read_photo, write_photo
 from occlumark.train.config import LandmarkConfig
 
 BATCH = 32
 #: Most time of the packaged networks, over plain ResNet-18's.
-TARGETS = {"odn": 1.2, "occlumark": 1.5, "occlumark-fast": 0.06}
+TARGETS = {"odn": 1.2, "occlumark": 0.36, "occlumark-fast": 0.06, "finder": 0.15}
+#: Photos in the folder that `occlumark detect` reads.
+FOLDER_PHOTOS = 100
 
 
 def median_times_s(tasks: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
@@ -58,7 +67,7 @@ def write_onnx(config: NetworkConfig, path: Path) -> None:
 
 
 def detect(repetitions: int, folder: Path) -> None:
-    """The packaged networks beside plain ResNet-18 regression in fp32: ONNX Runtime, one thread, one crop each."""
+    """The packaged networks, the face detector and whole photos beside plain ResNet-18 in fp32, one thread each."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -71,29 +80,56 @@ def detect(repetitions: int, folder: Path) -> None:
 
     write_onnx(PLAIN, folder / "plain.onnx")
     networks = {name: run(packaged_weights(name)[0]) for name in packaged_names()}
-    took = median_times_s(networks | {"plain": run(folder / "plain.onnx")}, repetitions)
+    photo = cv2.resize(read_photo(SAMPLES / "astronaut.jpg"), (640, 480))
+    networks["finder"] = partial(NetworkFinder(threads=1), photo)
+    detectors = {f"photo {name}": partial(Detector(name, threads=1).detect, photo) for name in packaged_names()}
+    took = median_times_s({**networks, **detectors, "plain": run(folder / "plain.onnx")}, repetitions)
     said = ", ".join(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in took.items())
     print(f"detect, 1 thread, plain in fp32: {said}")
     for name in networks:
         report(f"{name} over plain ResNet-18, time", took[name] / took["plain"], "x", at_most=TARGETS.get(name))
+    for name in detectors:
+        report(f"{name} of 640 x 480, over plain ResNet-18", took[name] / took["plain"], "x")
+    report("the same, occlumark-fast over occlumark", took["photo occlumark-fast"] / took["photo occlumark"], "x")
+
+
+def detect_folder(photos: Path) -> None:
+    """Photos per second of `occlumark detect` on a folder of JPEGs of 640 x 480, its start and reading included."""
+    photo = cv2.resize(read_photo(SAMPLES / "astronaut.jpg"), (640, 480))
+    for index in range(FOLDER_PHOTOS):
+        write_photo(photos / f"{index:03}.jpg", photo)
+    speed = {}
+    for jobs in (1, 2) if usable_cpus() > 1 else (1,):
+        command = [sys.executable, "-m", "occlumark", "detect", str(photos), "--json", "--model", "occlumark-fast"]
+        began = time.perf_counter()
+        subprocess.run(
+            [*command, *(["--jobs", str(jobs)] if jobs > 1 else ["--threads", "1"])], check=True, capture_output=True
+        )
+        speed[jobs] = FOLDER_PHOTOS / (time.perf_counter() - began)
+        report(f"folder, occlumark-fast, --jobs {jobs}, photos per second", speed[jobs], "")
+    if 2 in speed:
+        report("--jobs 2 over 1", speed[2] / speed[1], "x", at_least=1.8)
+    else:
+        print("folder: one CPU is allowed, so --jobs 2 is not compared")
 
 
 def load(repetitions: int) -> None:
     """Times of `import occlumark` and of making a Detector, each in a fresh process whose files are in the cache."""
     code = (
-        "import json, time; began = time.perf_counter(); import occlumark; imported = time.perf_counter(); "
+        "import json, sys, time; began = time.perf_counter(); import occlumark; imported = time.perf_counter(); "
         "from occlumark.detect import Detector; ready = time.perf_counter(); "
-        "Detector(); made = time.perf_counter(); "
+        "Detector(*sys.argv[1:]); made = time.perf_counter(); "
         "print(json.dumps([imported - began, ready - imported, made - ready]))"
     )
-    runs = [
-        json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
-        for _ in range(repetitions + 1)
-    ]
-    imported, libraries, made = (statistics.median(values) for values in zip(*runs[1:], strict=True))
-    report("import occlumark", imported, "s", at_most=0.3)
-    report("Detector()", made, "s", at_most=0.5)
-    report("Detector() with the import of ONNX Runtime and OpenCV", libraries + made, "s", at_most=0.5)
+    for model, ready, whole in (("occlumark", 0.5, 0.5), ("occlumark-fast", 0.15, 0.3)):
+        command = [sys.executable, "-c", code, model]
+        runs = [
+            json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(repetitions + 1)
+        ]
+        imported, libraries, made = (statistics.median(values) for values in zip(*runs[1:], strict=True))
+        report(f'import occlumark, for Detector("{model}")', imported, "s", at_most=0.3)
+        report(f'Detector("{model}")', made, "s", at_most=ready)
+        report("the same, with the import of ONNX Runtime and OpenCV", libraries + made, "s", at_most=whole)
 
 
 def train(repetitions: int) -> None:
@@ -120,13 +156,16 @@ def train(repetitions: int) -> None:
 def main() -> None:
     """Run all parts, or the one asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["detect", "load", "train"])
+    parser.add_argument("--only", choices=["detect", "folder", "load", "train"])
     parser.add_argument("--repetitions", type=int, help="default: detect 50, load 7, train 7")
     args = parser.parse_args()
     logging.disable(logging.WARNING)  # the exporter names every operator that it does not know
     if args.only in (None, "detect"):
         with tempfile.TemporaryDirectory() as folder:
             detect(args.repetitions or 50, Path(folder))
+    if args.only in (None, "folder"):
+        with tempfile.TemporaryDirectory() as photos:
+            detect_folder(Path(photos))
     if args.only in (None, "load"):
         load(args.repetitions or 7)
     if args.only in (None, "train"):
