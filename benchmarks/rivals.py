@@ -115,7 +115,7 @@ def measure(root: Path, systems: Systems, limit: int | None, out: Path) -> None:
             }
             heads = [f"{name} {points}" for name in each for points in (ALL, INNER_ONLY)]
             values = ["" if np.isnan(value) else f"{value:.4f}" for pair in each.values() for value in pair]
-            rows.append([sample.photo.relative_to(root).as_posix(), subset, *values])
+            rows.append([sample.photo.relative_to(root.resolve()).as_posix(), subset, *values])
         write_csv(out / ERRORS, ["name", "subset", *heads], rows)
 
 
