@@ -96,7 +96,9 @@ def compressed(quality: int) -> Spoil:
     """JPEG of a quality in 1..100."""
 
     def spoil(frame: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return cv2.imdecode(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        decoded = cv2.imdecode(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        assert decoded is not None
+        return decoded
 
     return spoil
 

@@ -130,7 +130,7 @@ def test_photos(root: Path, candidates: list[Candidate], results: dict[str, Find
 
 def best_score(sample: Sample, candidate: Candidate) -> float:
     """The best score of a box on the annotated face; nan where there is none."""
-    found = candidate.found(read_photo(sample.photo))
+    found = candidate.found(sample.read_photo())
     on_face = [score for box, score in found if box_iou(box[None], sample.tight_box[None])[0, 0] >= MIN_OVERLAP]
     return max(on_face, default=float("nan"))
 

@@ -51,9 +51,9 @@ def main() -> None:
                 float(beta * difference / torch.linalg.norm(training.network.M.grad)),
             )
         )
-    step, svd = statistics.median(step_s), statistics.median(svd_s)
-    print(f"training step, batch {args.batch}, {args.precision}: {step * 1e3:.0f} ms; SVD of M: {svd * 1e3:.0f} ms")
-    print(f"at every step: {svd / step:.1%} of the step; every {every} steps: {svd / step / every:.2%}")
+    each, svd = statistics.median(step_s), statistics.median(svd_s)
+    print(f"training step, batch {args.batch}, {args.precision}: {each * 1e3:.0f} ms; SVD of M: {svd * 1e3:.0f} ms")
+    print(f"at every step: {svd / each:.1%} of the step; every {every} steps: {svd / each / every:.2%}")
     print(f"effective rank of M after {args.steps} steps: {training.decompose().effective_rank:.1f}")
     print(
         "age, steps | U V^T, relative error | ||M||_* too low by | error of the term's gradient over M's whole gradient"

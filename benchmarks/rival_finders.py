@@ -75,7 +75,7 @@ def cascade(doublings: int) -> Callable[[np.ndarray, bool], Found]:
 
     cv2.setNumThreads(1)
     path = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
-    classifier = cv2.CascadeClassifier(str(path))
+    classifier = cv2.CascadeClassifier(str(path))  # type: ignore[attr-defined]  # OpenCV 4, not 5
 
     def find(photo: np.ndarray, _everything: bool) -> Found:
         grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)

@@ -5,6 +5,7 @@ standard input, each a line of JSON {"height", "width", "boxes", "repetitions"} 
 answers each with a line {"points", "boxes", "given_s", "whole_s"}. Imported, it is the other end: RivalLandmarks.
 """
 
+import functools
 import importlib.util
 import json
 import statistics
@@ -142,7 +143,7 @@ def answer(system: System, photos: BinaryIO, answers: BinaryIO) -> None:
         said: dict[str, Any] = {"given_s": None, "whole_s": None}
         if head["repetitions"]:
             assert given is not None
-            whole = [cpu_time_s(lambda photo=photo: system.whole(photo)) for _ in range(head["repetitions"])]
+            whole = [cpu_time_s(functools.partial(system.whole, photo)) for _ in range(head["repetitions"])]
             said["whole_s"] = statistics.median(whole)
             said["given_s"] = statistics.median(system.timed_given(photo, given, head["repetitions"]))
             given = None

@@ -135,9 +135,8 @@ def times(samples: list[Sample], systems: Systems, turns: int, repetitions: int,
             now = {"plain": (median_s(lambda: plain.run(None, {"crops": crop}), repetitions), float("nan"))}
             for name, detector in systems.ours.items():
                 by_box = functools.partial(detector.detect, photo, box[None])
-                now[name] = tuple(
-                    median_s(task, repetitions) for task in (by_box, functools.partial(detector.detect, photo))
-                )
+                whole = functools.partial(detector.detect, photo)
+                now[name] = (median_s(by_box, repetitions), median_s(whole, repetitions))
             for name, rival in rivals.items():
                 answer = rival(photo, box[None], repetitions)
                 now[name] = (answer.given_s, answer.whole_s)

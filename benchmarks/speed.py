@@ -140,9 +140,7 @@ def train(repetitions: int) -> None:
         for name, config in (("odn", NetworkConfig()), ("plain", PLAIN))
         for precision in ("bf16", "fp32", "fp32 NCHW")
     }
-    tasks: dict[str, Callable[[], object]] = {
-        name: lambda run=run: run.step(crops, landmarks) for name, run in runs.items()
-    }
+    tasks: dict[str, Callable[[], object]] = {name: partial(run.step, crops, landmarks) for name, run in runs.items()}
     tasks["svd"] = runs["odn bf16"].decompose
     took = median_times_s(tasks, repetitions)
     each_step = took.pop("svd") / runs["odn bf16"].objective.refresh_every

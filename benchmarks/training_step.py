@@ -1,6 +1,7 @@
 """One step of training as occlumark/train makes it (no loading, augmentation or averaging), to be timed."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,10 +34,11 @@ class Training:
         if precision == "fp32 NCHW":
             self.network.backbone.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
         else:
-            self.network.to(memory_format=torch.channels_last)
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.bf16 = precision == "bf16"
         M = self.network.M
-        groups = [{"params": [parameter for parameter in self.network.parameters() if parameter is not M]}]
+        others = [parameter for parameter in self.network.parameters() if parameter is not M]
+        groups: list[dict[str, Any]] = [{"params": others}]
         if M is not None:
             groups.append({"params": [M], "lr": learning_rate * LandmarkOptimiserConfig().matrix_rate})
         self.optimiser = torch.optim.AdamW(groups, learning_rate, weight_decay=0.0)
@@ -46,6 +48,7 @@ class Training:
 
     def decompose(self) -> Spectrum:
         """Take U V^T of M as it is now, for the steps to come."""
+        assert self.network.M is not None
         found = spectrum(self.network.M)
         self.polar = found.polar
         return found

@@ -48,7 +48,7 @@ def box_in_photo(box: Sequence[float] | np.ndarray, height: int, width: int) -> 
     return values
 
 
-def as_boxes(boxes: Sequence[Sequence[float]] | Sequence[float] | np.ndarray) -> np.ndarray:
+def as_boxes(boxes: Sequence[Sequence[float] | np.ndarray] | Sequence[float] | np.ndarray) -> np.ndarray:
     """Boxes as people write them: an array or lists of n boxes, or one flat box.
 
     Returns:

@@ -84,7 +84,9 @@ def many_photos(pictures: Path, folder: Path, count: int, faces: float) -> list[
         picture_of[name] = choice
     command = [sys.executable, "-m", "occlumark", "detect", str(folder), "--json", "--threads", "1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    samples, answers, found, read = [], {}, Counter[str](), Counter[str]()
+    samples: list[Sample] = []
+    answers: dict[Path, object] = {}
+    found, read = Counter[str](), Counter[str]()
     differing = 0
     try:
         for number, line in enumerate(process.stdout or (), start=1):

@@ -33,9 +33,15 @@ PARAMETERS = 3
 DRAWS = 200
 
 
+def official_box(sample: Sample) -> np.ndarray:
+    """Which every face of AFLW has."""
+    assert sample.official_box is not None
+    return sample.official_box
+
+
 def found_less_labelled(detector: Detector, sample: Sample, mirrored: bool) -> np.ndarray:
     """(5, 2) the network's common points less the labelled ones, photo pixels."""
-    photo, box = sample.read_photo(), sample.official_box
+    photo, box = sample.read_photo(), official_box(sample)
     width = photo.shape[1]
     if mirrored:
         photo, box = np.ascontiguousarray(photo[:, ::-1]), np.array([width - box[2], box[1], width - box[0], box[3]])
@@ -58,7 +64,8 @@ def placement_error(row: TableRow, rng: np.random.Generator) -> float:
     shift = rng.normal(0, sigma / np.sqrt(n), (DRAWS, 1, 2))
     scale = rng.normal(0, sigma / spread, (DRAWS, 1, 1))
     moved = shift + scale * (sample.landmarks[sample.annotated] - centre)
-    return float(np.linalg.norm(moved, axis=2).mean() / (sample.official_box[2] - sample.official_box[0]))
+    box = official_box(sample)
+    return float(np.linalg.norm(moved, axis=2).mean() / (box[2] - box[0]))
 
 
 def main() -> None:
@@ -77,7 +84,8 @@ def main() -> None:
     for name, values in (("as they are", found[:, 0]), ("mirrored", found[:, 1])):
         mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
         print(f"offset, {len(values)} faces {name}: {mean[0]:+.2f}, {mean[1]:+.2f} px (+-{error.max():.2f})")
-    widths = np.array([sample.official_box[2] - sample.official_box[0] for sample in chosen])
+    boxes = [official_box(sample) for sample in chosen]
+    widths = np.array([box[2] - box[0] for box in boxes])
     rng = np.random.default_rng(0)
     low = np.mean([placement_error(row, rng) for row in rows if "full" in row.sample.subsets])
     high = np.mean(np.linalg.norm(found.mean(axis=1) - OFFSET, axis=1) / widths)

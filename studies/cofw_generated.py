@@ -40,6 +40,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 def photo_of(portrait: np.ndarray, points: np.ndarray, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """A photo (height, width, 3) with the portrait where a face of COFW is, and the portrait's points (68, 2) there."""
     onto = similarity(points, sample.landmarks)
+    assert sample.official_box is not None
     size = np.ceil(np.maximum(sample.landmarks.max(axis=0), sample.official_box[2:]) + MARGIN).astype(int)
     matrix = onto.copy()
     matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV puts a pixel's centre on whole numbers

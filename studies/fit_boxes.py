@@ -81,7 +81,7 @@ def fit_rivals(folders: list[Path], photos: int) -> None:
         rival = Rival(name, everything=False)
         places = []
         for sample in samples:
-            found = [box for box, _ in rival(read_photo(sample.photo)) if on_face(box, sample.tight_box)]
+            found = [box for box, _ in rival(sample.read_photo()) if on_face(box, sample.tight_box)]
             places += [place_in(sample.tight_box, box) for box in found[:1]]
         rival.close()
         report(f"tight box in a box of {name}, left, top, right, bottom; {len(samples)} faces searched", places)

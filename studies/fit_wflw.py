@@ -80,7 +80,7 @@ def main() -> None:
         print(f"{name}: {100 * each:.2f} % of the face's size, its mean {100 * mean:.2f} %", file=sys.stderr)
     print("landmark,wflw,weight")
     for landmark, row in enumerate(fit(truth[agreeing], guess[agreeing])):
-        shares = {point: round(float(row[point]), 3) for point in np.flatnonzero(np.abs(row) >= 0.0005)}
+        shares = {int(point): round(float(row[point]), 3) for point in np.flatnonzero(np.abs(row) >= 0.0005)}
         shares[int(WFLW_TO_68[landmark])] += 1 - sum(shares.values())  # rounding
         for point, share in shares.items():
             print(f"{landmark},{point},{share:.3f}")

@@ -28,13 +28,13 @@ def aligned_layer(photo: np.ndarray, mask: np.ndarray, landmarks: np.ndarray) ->
     frame = Frame.of(landmarks)
     linear = LAYER_UNIT / frame.unit * np.stack([frame.right, frame.down])
     matrix = np.column_stack([linear, np.array(LAYER_ORIGIN) - linear @ (frame.origin - 0.5) - 0.5])
-    mask = np.isin(mask, (HAIR, HAT)).astype(np.uint8) * 255
-    opacity = cv2.GaussianBlur(opacity, (3, 3), 0.7)
+    occluding = np.isin(mask, (HAIR, HAT))
+    opacity = cv2.GaussianBlur(occluding.astype(np.uint8) * 255, (3, 3), 0.7)
     size = (LAYER_SIZE, LAYER_SIZE)
     colours = cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpAffine(opacity, matrix, size, flags=cv2.INTER_LINEAR)
     columns, rows = np.floor(landmarks).astype(int).T.clip(0, np.array(mask.shape[::-1])[:, None] - 1)
-    return np.dstack([colours, alpha]), int(np.isin(mask[rows, columns], (HAIR, HAT)).sum())
+    return np.dstack([colours, alpha]), int(occluding[rows, columns].sum())
 
 
 def main() -> None:

@@ -189,7 +189,8 @@ def narrow(network: OcclusionAdaptiveNetwork, teacher: OcclusionAdaptiveNetwork,
         if unit.downsample is None:
             second = fit([(inner, unit.conv2)], target - x, unit.bn2, [])
         else:
-            conv, norm = unit.downsample  # type: ignore[misc]
+            conv, norm = unit.downsample.children()
+            assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
             second = fit([(inner, unit.conv2), (x, conv)], target, unit.bn2, [norm])
         x = torch.cat([unit(b) for b in x.split(_BATCH)])
         yield f"unit {number}: {first:.1%}, {second:.1%} of the variance"

@@ -55,7 +55,9 @@ def main() -> None:
     chosen = held_out_whole([sample.name for sample in samples], HELD_OUT["validation"], VALIDATION_SEED)
     detector = Detector(threads=1, min_presence=0)
     rng = np.random.default_rng(0)
-    upright, turned, seen = [], [], 0
+    upright: list[list[float]] = []
+    turned: list[list[float]] = []
+    seen = 0
     for number, i in enumerate(chosen):
         sample = samples[i] if number % 3 == 0 else _occluded(samples[i], rng)
         # every face upright, and turned by one of the angles
@@ -101,7 +103,7 @@ def _occluded(sample: Sample, rng: np.random.Generator) -> Sample:
     matrix = np.array([[scale, 0, _SQUARE / 2 - scale * centre[0]], [0, scale, _SQUARE / 2 - scale * centre[1]]])
     square = cv2.warpAffine(photo, matrix, (_SQUARE, _SQUARE), flags=cv2.INTER_AREA)
     landmarks = sample.landmarks * scale + matrix[:, 2]
-    config = OccludeConfig(probability=1.0, second=1.0, kinds=tuple(TRAINING))
+    config = OccludeConfig(probability=1.0, second=1.0, kinds=tuple(TRAINING))  # type: ignore[arg-type]
     drawn, _ = occlude(square, landmarks, config, rng)
     return replace(sample, photo=_Occluded(drawn), landmarks=landmarks, official_box=None)
 
