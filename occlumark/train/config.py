@@ -41,8 +41,8 @@ class OptimiserConfig(Checked):
     """Of the averaged weights that are validated and exported, a step; 0: no averaging."""
     validate_every: Annotated[int, Range(1, 100_000)] = 1
     """Epochs from one validation to the next; the last epoch is always validated."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """bf16 autocast of the convolutions, or fp32 throughout."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """bf16 autocast of the convolutions, fp32 throughout, or whichever the device computes faster."""
 
 
 @dataclass(frozen=True)

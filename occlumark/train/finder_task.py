@@ -25,7 +25,7 @@ from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_w
 from occlumark.train.config import FinderConfig
 from occlumark.train.distributed import DistributedContext
 from occlumark.train.exported_start import read_exported, unfold
-from occlumark.train.task import autocast
+from occlumark.train.precision import autocast
 
 # Boxes of a canvas that the objective gets: all faces, and as many ignored ones as make up this number. What lies in
 # further ignored ones counts as background; of 174,000 canvases of configs/finder.toml that happens to 4.

@@ -36,7 +36,7 @@ from occlumark.train.face_dataset import (
     official_box,
     validation_box,
 )
-from occlumark.train.task import autocast
+from occlumark.train.precision import autocast
 from occlumark.train.validation import presence_scores, real_occlusion_scores, scores
 
 #: Training faces whose statistics a network from an exported file starts with.

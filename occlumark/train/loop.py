@@ -16,6 +16,7 @@ from occlumark.files import owned_folder
 from occlumark.train.checkpoint import save_checkpoint
 from occlumark.train.config import OptimiserConfig
 from occlumark.train.distributed import DistributedContext
+from occlumark.train.precision import uses_bf16
 from occlumark.train.run_log import RunLog, epoch_line
 from occlumark.train.state import RunState
 from occlumark.train.task import Network, Task
@@ -120,6 +121,7 @@ def _train_epoch(
     scalars = {name: total / len(batches) for name, total in sums.items()}
     scalars["images_per_s"] = done / (time.perf_counter() - began)
     scalars["learning_rate"] = state.optimiser.param_groups[0]["lr"]
+    scalars["bf16"] = float(uses_bf16(config, context.device))
     return scalars | task.epoch_scalars()
 
 

@@ -21,7 +21,7 @@ from occlumark.train.config import LandmarkConfig
 from occlumark.train.distributed import DistributedContext
 from occlumark.train.face_dataset import TrainingFaces
 from occlumark.train.landmark_task import LandmarkTask
-from occlumark.train.task import autocast
+from occlumark.train.precision import autocast
 from occlumark.train.validation import presence_scores
 
 

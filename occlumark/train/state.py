@@ -20,6 +20,8 @@ from occlumark.train.task import Network, Task
 
 # So many keys that differ fit a line that is read.
 _NAMED_KEYS = 8
+# What may change where a run goes on: neither its samples nor its schedule depend on them.
+_FREE_KEYS = ("optimiser.precision", "optimiser.validate_every")
 
 
 @dataclass
@@ -66,7 +68,7 @@ class RunState(Generic[Network]):
         return cast(Network, self.averaged.module)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of the same kind, configuration and data; optimiser.epochs alone may be raised.
+        """Go on from a checkpoint of the same kind, configuration and data; more epochs and _FREE_KEYS are free.
 
         A run that is lengthened so goes on as one of so many epochs from the start would from there on: its learning
         rate is that of the longer schedule, above where the shorter one had fallen to.
@@ -107,12 +109,12 @@ class RunState(Generic[Network]):
 
 
 def _check_config(path: Path, trained: RunConfig, wanted: RunConfig) -> None:
-    """Refuse to go on with another configuration, but for more epochs.
+    """Refuse to go on with another configuration, but for more epochs and what _FREE_KEYS names.
 
     Raises:
         ConfigError: names the keys that differ, with both values.
     """
-    found = _differences(trained, wanted)
+    found = {key: values for key, values in _differences(trained, wanted).items() if key not in _FREE_KEYS}
     before, now = found.pop("optimiser.epochs", (0, 0))
     if not found and before <= now:
         return
@@ -122,7 +124,7 @@ def _check_config(path: Path, trained: RunConfig, wanted: RunConfig) -> None:
     more = f" and {len(told) - _NAMED_KEYS} more" if len(told) > _NAMED_KEYS else ""
     raise ConfigError(
         f"{path} was trained with another configuration: {'; '.join(told[:_NAMED_KEYS])}{more}; resume with the same "
-        "one (optimiser.epochs may be raised), or name another --out"
+        "one (optimiser.epochs may be raised, precision and validate_every changed), or name another --out"
     )
 
 

@@ -1,6 +1,5 @@
 """What the training loop trains: a network with its samples, objective and validation."""
 
-import contextlib
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -8,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from occlumark.markup import Markup
-from occlumark.train.config import OptimiserConfig, RunConfig
+from occlumark.train.config import RunConfig
 from occlumark.train.distributed import DistributedContext
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -89,10 +88,3 @@ class Task(Protocol[Network]):
         Returns:
             By name "validation/..."; empty where nothing was kept out of training.
         """
-
-
-def autocast(config: OptimiserConfig, device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """bf16 where the configuration wants it."""
-    if config.precision == "fp32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, torch.bfloat16)

@@ -28,7 +28,7 @@ from occlumark.occluders.kinds import TRAINING
 from occlumark.occluders.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, occlude, occluded_landmarks
 from occlumark.train.config import LandmarkConfig
 from occlumark.train.face_dataset import TrainingFaces, validation_batches, validation_box
-from occlumark.train.task import autocast
+from occlumark.train.precision import autocast
 
 #: The same over all runs of a markup, whatever occluders they train with, so that their numbers compare.
 VALIDATION_OCCLUDERS = OccludeConfig(probability=1, kinds=tuple(kind for kind in get_args(Kind) if kind in TRAINING))

@@ -77,7 +77,7 @@ def test_a_run_writes_checkpoint_and_log(folder, tmp_path):
     assert checkpoint.network.keys() == FinderNetwork(small().network).state_dict().keys()
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     told = {"objective/scores", "objective/boxes", "validation/ap", "validation/recall"}
-    assert lines[-1].keys() == {"epoch", "images_per_s", "learning_rate"} | told
+    assert lines[-1].keys() == {"epoch", "images_per_s", "learning_rate", "bf16"} | told
     assert [line["epoch"] for line in lines] == [1, 2]
 
 

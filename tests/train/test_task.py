@@ -76,7 +76,7 @@ def test_it_finds_the_line_and_logs_what_the_task_tells(tmp_path):
     path = train(task, tmp_path, device="cpu")
     lines = [json.loads(entry) for entry in (tmp_path / "log.jsonl").read_text().splitlines()]
     told = {"objective/square", "objective/nothing", "steps", "validation/slope", "validation/offset"}
-    assert lines[-1].keys() == {"epoch", "images_per_s", "learning_rate"} | told
+    assert lines[-1].keys() == {"epoch", "images_per_s", "learning_rate", "bf16"} | told
     assert (lines[-1]["validation/slope"], lines[-1]["validation/offset"]) == pytest.approx((SLOPE, OFFSET), abs=0.05)
     assert task.steps == list(range(16)) * 12
     checkpoint = load_checkpoint(path)
@@ -114,6 +114,14 @@ def test_resuming_ends_where_an_uninterrupted_run_ends(tmp_path, monkeypatch):
 
 class OtherTask(LineTask):
     kind = "curve"
+
+
+def test_a_run_goes_on_in_another_precision_validated_more_rarely(tmp_path):
+    train(LineTask(line(epochs=1)), tmp_path, device="cpu")
+    train(LineTask(line(epochs=3, precision="bf16", validate_every=5)), tmp_path, resume=True, device="cpu")
+    lines = [json.loads(entry) for entry in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [entry["bf16"] for entry in lines] == [0, 1, 1]
+    assert ["validation/slope" in entry for entry in lines] == [True, False, True]
 
 
 @pytest.mark.parametrize(
