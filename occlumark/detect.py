@@ -9,17 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from occlumark.boxes import as_boxes, box_in_photo
 from occlumark.crop import CropTransform
 from occlumark.errors import OcclumarkError
 from occlumark.face import Face
-from occlumark.finder import FaceFinder, NetworkFinder, find_faces
+from occlumark.finder import FaceFinder, NetworkFinder
 from occlumark.landmarker import Landmarker
 from occlumark.markup import W300, Markup, tight_box
 from occlumark.network_file import Provider
 from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS
-from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
+from occlumark.photo.given import ColorOrder, PhotoInput
 from occlumark.recrop import (
     Recrop,
     check_recrop,
@@ -32,12 +31,10 @@ from occlumark.recrop import (
     recrop_of_passes,
     turned_crops,
 )
+from occlumark.searched import Boxes, SearchedPhoto, most_reduction, search
 
 #: Boxes of the face finder's whose crop shows a face with less certainty are dropped, where the network tells it.
 MIN_PRESENCE = 0.5
-
-#: Boxes as `detect` takes them: (n, 4), or one flat box.
-Boxes = Sequence[Sequence[float]] | Sequence[float] | np.ndarray
 
 # detect_many predicts landmarks when it holds so many faces (what one run of the network takes), photos or pixels.
 _BATCH_FACES, _BATCH_PHOTOS, _BATCH_PIXELS = 8, 32, 50_000_000
@@ -52,16 +49,6 @@ class Detected(NamedTuple):
     """Empty where there is no face, or the photo failed."""
     error: Exception | None
     """Why there is no result, as detect would have raised it; None: there is one."""
-
-
-class _Found(NamedTuple):
-    """The faces of one photo before their landmarks."""
-
-    pixels: np.ndarray
-    boxes: np.ndarray
-    scores: list[float]
-    are_given: bool
-    """Whether the boxes are the caller's, whose faces are never dropped."""
 
 
 class Detector:
@@ -134,6 +121,14 @@ class Detector:
         """Whether the network predicts an expected error; if not, Face.expected_error is all NaN."""
         return self._landmarker.has_expected_error
 
+    def most_reduction(self, boxes: Boxes | None = None) -> int:
+        """By how much read_reduced may divide a photo's sides with every face still as large as the network sees it.
+
+        Args:
+            boxes: the faces' that will be asked for; None: the face finder's min_face decides, and without one it is 1.
+        """
+        return most_reduction(self.face_finder, self._landmarker.crop, boxes)
+
     def detect(
         self,
         photo: PhotoInput,
@@ -147,6 +142,7 @@ class Detector:
         Args:
             photo: a file's path, an open file, its bytes, a PIL image, or an array: (height, width, 3) RGB, with a
                 fourth channel for alpha, or (height, width) grey; uint8, uint16, or float in 0..1 (photo.as_photo).
+                Or what read_reduced gives: boxes and faces are in pixels of the photo itself.
             boxes: (n, 4) x0, y0, x1, y1 of faces, photo pixels, best as the landmarks' tight boxes, or one flat box;
                 None: the face finder's. They may reach out of the photo.
             color: the order of an array's channels, "rgb" or, as OpenCV reads photos, "bgr".
@@ -175,7 +171,7 @@ class Detector:
             1.0
             >>> write_photo("portrait-faces.jpg", draw_faces(photo, faces))
         """
-        return self._landmarks([self._find(photo, boxes, color, max_pixels)])[0]
+        return self._landmarks([search(self.face_finder, photo, boxes, color, max_pixels)])[0]
 
     def detect_many(
         self,
@@ -201,14 +197,14 @@ class Detector:
         Raises:
             ValueError: boxes of more or fewer photos than there are.
         """
-        waiting: list[tuple[PhotoInput, _Found | Exception]] = []
+        waiting: list[tuple[PhotoInput, SearchedPhoto | Exception]] = []
         pairs = zip(photos, repeat(None)) if boxes is None else zip(photos, boxes, strict=True)
         for photo, given in pairs:
             try:
-                waiting.append((photo, self._find(photo, given, color, max_pixels)))
+                waiting.append((photo, search(self.face_finder, photo, given, color, max_pixels)))
             except (OcclumarkError, TypeError, ValueError) as error:
                 waiting.append((photo, error))
-            held = [found for _, found in waiting if isinstance(found, _Found)]
+            held = [found for _, found in waiting if isinstance(found, SearchedPhoto)]
             if (
                 sum(len(found.boxes) for found in held) >= _BATCH_FACES
                 or len(waiting) >= _BATCH_PHOTOS
@@ -234,24 +230,15 @@ class Detector:
         boxes = np.reshape([tight_box(points) for points in landmarks], (-1, 4))
         return self._predict([photo] * len(crops), boxes, scores or [1.0] * len(crops), crops)
 
-    def _finish(self, waiting: Sequence[tuple[PhotoInput, _Found | Exception]]) -> Iterator[Detected]:
-        faces = iter(self._landmarks([found for _, found in waiting if isinstance(found, _Found)]))
+    def _finish(self, waiting: Sequence[tuple[PhotoInput, SearchedPhoto | Exception]]) -> Iterator[Detected]:
+        faces = iter(self._landmarks([found for _, found in waiting if isinstance(found, SearchedPhoto)]))
         for photo, found in waiting:
             if isinstance(found, Exception):
                 yield Detected(photo, [], found)
             else:
                 yield Detected(photo, next(faces), None)
 
-    def _find(self, photo: PhotoInput, boxes: Boxes | None, color: ColorOrder, max_pixels: int) -> _Found:
-        pixels = as_photo(photo, color, max_pixels)
-        if boxes is None:
-            return _Found(pixels, *find_faces(self.face_finder, pixels), are_given=False)
-        given = as_boxes(boxes)
-        for box in given:
-            box_in_photo(box, *pixels.shape[:2])
-        return _Found(pixels, given, [1.0] * len(given), are_given=True)
-
-    def _landmarks(self, photos: Sequence[_Found]) -> list[list[Face]]:
+    def _landmarks(self, photos: Sequence[SearchedPhoto]) -> list[list[Face]]:
         """The faces of each photo with their landmarks."""
         pixels = [found.pixels for found in photos for _ in found.scores]
         boxes = np.concatenate([found.boxes for found in photos]) if photos else np.zeros((0, 4))
@@ -270,7 +257,11 @@ class Detector:
         ends = np.cumsum([len(found.scores) for found in photos])
         each = [faces[end - len(found.scores) : end] for end, found in zip(ends, photos, strict=True)]
         return [
-            [face for face in found if photo.are_given or not face.presence < least_presence(face, self.min_presence)]
+            [
+                face.scaled(photo.reduction) if photo.reduction > 1 else face
+                for face in found
+                if photo.are_given or not face.presence < least_presence(face, self.min_presence)
+            ]
             for found, photo in zip(each, photos, strict=True)
         ]
 

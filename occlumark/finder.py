@@ -140,29 +140,30 @@ class NetworkFinder:
         outputs: dict[str, Form] = {"scores": ("float", ["any", None]), "boxes": ("float", ["any", None, 4])}
         self._session.check_forms({"photos": ("uint8", ["any", None, None, 3])}, outputs)
 
-    def __call__(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
-        """Find faces; see FaceFinder."""
-        zoom = self._zoom(photo)
+    def __call__(self, photo: np.ndarray, /, reduction: int = 1) -> list[tuple[np.ndarray, float]]:
+        """Find faces; see FaceFinder.
+
+        Args:
+            photo: (height, width, 3) uint8, RGB.
+            reduction: the photo that min_face is meant for has sides so many times as long (photo.read_reduced).
+        """
+        min_face = self.min_face and self.min_face / reduction
+        zoom = _zoom(photo, min_face)
         fine, coarse = self._predict(photo, zoom, _LARGEST_SEEN), self._predict(photo, zoom / _COARSER, math.inf)
-        return self._best(*(np.concatenate(parts) for parts in zip(fine, coarse, strict=True)))
+        boxes, scores = (np.concatenate(parts) for parts in zip(fine, coarse, strict=True))
+        return self._best(boxes, scores, min_face)
 
     def large(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
         """Find faces of at least three times min_face, else a tenth of the photo's longer side: a tenth of the time."""
-        zoom = self._zoom(photo) / _COARSER
+        zoom = _zoom(photo, self.min_face) / _COARSER
         boxes, scores = self._predict(photo, zoom, math.inf)
         seen = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) * zoom >= _SMALLEST_SEEN
-        return self._best(boxes[seen], scores[seen])
+        return self._best(boxes[seen], scores[seen], self.min_face)
 
-    def _zoom(self, photo: np.ndarray) -> float:
-        """Of the finer of the two scales at which a photo is searched."""
-        min_face = self.min_face or max(photo.shape[:2]) / _PHOTO_OVER_FACE
-        most = (_MOST_PIXELS / (photo.shape[0] * photo.shape[1])) ** 0.5
-        return min(_LARGEST_ZOOM, _SMALLEST_SEEN / min_face, most)
-
-    def _best(self, boxes: np.ndarray, scores: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    def _best(self, boxes: np.ndarray, scores: np.ndarray, min_face: float | None) -> list[tuple[np.ndarray, float]]:
         """What is returned of what was found."""
-        if self.min_face is not None:
-            large = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) >= self.min_face
+        if min_face is not None:
+            large = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) >= min_face
             boxes, scores = boxes[large], scores[large]
         boxes, scores = best_faces(boxes, scores, self.score, self.max_faces)
         return [(box, float(score)) for box, score in zip(boxes, scores, strict=True)]
@@ -180,6 +181,13 @@ class NetworkFinder:
         small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) <= largest
         to_photo = np.tile(np.array(photo.shape[1::-1]) / seen.shape[1::-1], 2)
         return boxes[small].astype(np.float64) * to_photo, scores[small].astype(np.float64).clip(0, 1)
+
+
+def _zoom(photo: np.ndarray, min_face: float | None) -> float:
+    """Of the finer of the two scales at which a photo is searched."""
+    min_face = min_face or max(photo.shape[:2]) / _PHOTO_OVER_FACE
+    most = (_MOST_PIXELS / (photo.shape[0] * photo.shape[1])) ** 0.5
+    return min(_LARGEST_ZOOM, _SMALLEST_SEEN / min_face, most)
 
 
 def zoomed(photo: np.ndarray, zoom: float) -> np.ndarray:

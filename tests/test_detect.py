@@ -10,10 +10,11 @@ from PIL import Image
 from occlumark import Detector
 from occlumark.boxes import box_in_photo
 from occlumark.crop import CropConfig, CropTransform
+from occlumark.demo import SAMPLES
 from occlumark.errors import BoxError, PhotoError
 from occlumark.face import Face
-from occlumark.finder import SCORE
-from occlumark.photo import read_photo
+from occlumark.finder import SCORE, NetworkFinder
+from occlumark.photo import ReducedPhoto, read_photo, read_reduced
 from occlumark.recrop import Recrop, less_doubtful
 
 #: A face seen from the front, as far as its direction counts: jaw below, brows above, eyes, nose and mouth between.
@@ -487,3 +488,50 @@ def test_boxes_of_the_finder_without_a_face_are_dropped_a_callers_keep_theirs(do
     assert len(Detector(weights=dot_network, threads=1, **options).detect(photo_with_dots())) == 6  # does not tell
     with pytest.raises(ValueError, match=r"min_presence is in 0\.\.1, not 2"):
         Detector(weights=dot_network, min_presence=2)
+
+
+@pytest.mark.parametrize(
+    ("min_face", "boxes", "expected"),
+    [
+        (None, None, 1),
+        (344, None, 1),  # 224 pixels of a crop are 1.3 of the box: 172.3
+        (345, None, 2),
+        (1500, None, 8),
+        (1500, [[0, 0, 700, 300], [0, 0, 300, 900]], 4),
+        (None, [[0, 0, 340, 340]], 1),
+    ],
+)
+def test_photos_are_reduced_as_far_as_faces_fill_their_crop(dot_network, min_face, boxes, expected):
+    detector = Detector(weights=dot_network, face_finder=NetworkFinder(min_face=min_face), threads=1)
+    assert detector.most_reduction(boxes) == expected
+    assert Detector(weights=dot_network, face_finder=lambda photo: [], threads=1).most_reduction() == 1
+
+
+def test_faces_of_a_reduced_photo_are_in_pixels_of_the_photo(detector):
+    whole = photo_with_dots((100, 80))
+    reduced = ReducedPhoto(whole[::2, ::2], 2)
+    (there,), (here,) = detector.detect(whole, [BOX]), detector.detect(reduced, [BOX])
+    np.testing.assert_array_equal(here.box, BOX)
+    np.testing.assert_allclose(here.landmarks, there.landmarks, atol=1)
+    np.testing.assert_allclose(here.crop.matrix, there.crop.matrix)
+    with pytest.raises(BoxError):
+        detector.detect(reduced, [[310, 40, 400, 150]])
+
+
+@pytest.mark.slow
+def test_a_large_photo_read_reduced_has_the_same_faces(tmp_path):
+    """Box and landmarks within 1.7 and 0.5 % of the face's side of those of the whole photo."""
+    portrait = Image.open(SAMPLES / "astronaut.jpg")
+    portrait.resize((portrait.width * 4, portrait.height * 4), Image.Resampling.BICUBIC).save(
+        tmp_path / "large.jpg", quality=92
+    )
+    detector = Detector(face_finder=NetworkFinder(min_face=350), threads=1)
+    whole = read_photo(tmp_path / "large.jpg")
+    read = read_reduced(tmp_path / "large.jpg", detector.most_reduction())
+    assert read.reduction == 2 and read.size == whole.shape[:2]
+    (there,), (here,) = detector.detect(whole), detector.detect(read)
+    side = np.ptp(there.landmarks, axis=0).max()
+    assert np.abs(here.box - there.box).max() < side / 60
+    assert np.linalg.norm(here.landmarks - there.landmarks, axis=1).max() < side / 200
+    np.testing.assert_allclose(here.visibility, there.visibility, atol=0.02)
+    np.testing.assert_allclose(here.expected_error, there.expected_error, rtol=0.1)

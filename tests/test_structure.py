@@ -16,6 +16,7 @@ LAYERS: tuple[set[str], ...] = (
     {"files", "markup", "crop", "boxes", "onnx_check"},
     {"photo", "face", "packaged", "network_file", "metrics", "occluders", "model"},
     {"draw", "finder", "landmarker", "recrop"},
+    {"searched"},
     {"detect", "data"},
     {"demo", "evaluation", "train", "video", "bulk"},
     {"export"},

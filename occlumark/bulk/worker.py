@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,7 +16,7 @@ from occlumark.bulk.storage import Storage
 from occlumark.detect import Detector
 from occlumark.errors import OcclumarkError
 from occlumark.finder import NetworkFinder
-from occlumark.photo import MAX_PIXELS, read_photo
+from occlumark.photo import MAX_PIXELS, ReducedPhoto, read_reduced
 
 #: Where the photos of a Parquet file are looked for, and their names, if nothing is said.
 BYTES_COLUMNS, NAME_COLUMNS = ("bytes", "image", "jpg", "content"), ("photo", "path", "name", "file_name", "url")
@@ -98,16 +97,20 @@ class ShardWorker:
         rows: list[list[dict[str, Any]]] = []  # of each photo
         read: list[tuple[int, str, int, int]] = []  # place among all, name, height and width of those that were read
 
-        def readable() -> Iterator[np.ndarray]:
+        reduction = self.detector.most_reduction()
+
+        def readable() -> Iterator[ReducedPhoto]:
             for name, content in self._contents(photos):
                 try:
-                    pixels = read_photo(content() if callable(content) else content, self.options.max_pixels)
+                    photo = read_reduced(
+                        content() if callable(content) else content, reduction, self.options.max_pixels
+                    )
                 except OcclumarkError as error:
                     rows.append([unreadable_row(name, str(error))])
                     continue
-                read.append((len(rows), name, *pixels.shape[:2]))
+                read.append((len(rows), name, *photo.size))
                 rows.append([])
-                yield pixels
+                yield photo
 
         for number, found in enumerate(self.detector.detect_many(readable())):
             place, name, height, width = read[number]

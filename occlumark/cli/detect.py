@@ -153,16 +153,17 @@ def _share_cpus(args: argparse.Namespace) -> None:
 def _detect(photo: Path, picture: Path | None, detector: "Detector", args: argparse.Namespace) -> _Found:
     """Read a photo, find its faces, and draw them where a picture is asked for."""
     from occlumark.draw import draw_faces
-    from occlumark.photo import read_photo, write_photo
+    from occlumark.photo import read_reduced, write_photo
 
     notes: list[str] = []
-    pixels = read_photo(_source(photo), args.max_pixels, max_seconds=args.max_seconds, notes=notes)
-    faces = detector.detect(pixels, args.box)
+    # a picture shows the photo as it is
+    reduction = detector.most_reduction(args.box) if picture is None else 1
+    read = read_reduced(_source(photo), reduction, args.max_pixels, max_seconds=args.max_seconds, notes=notes)
+    faces = detector.detect(read, args.box)
     if picture is not None:
-        write_photo(picture, draw_faces(pixels, faces, overlay=args.overlay, errors=args.errors))
+        write_photo(picture, draw_faces(read.pixels, faces, overlay=args.overlay, errors=args.errors))
     notes += [] if faces else [f"no face found in {photo}"]
-    height, width = pixels.shape[:2]
-    return _Found(height, width, faces, notes)
+    return _Found(*read.size, faces, notes)
 
 
 def _source(photo: Path) -> Path | BinaryIO:

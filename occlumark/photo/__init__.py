@@ -2,7 +2,7 @@
 
 from occlumark.photo.decode import MAX_PIXELS
 from occlumark.photo.formats import PHOTO_SUFFIXES
-from occlumark.photo.read import PhotoWarning, read_photo
+from occlumark.photo.read import PhotoWarning, ReducedPhoto, read_photo, read_reduced
 from occlumark.photo.search import find_photos
 from occlumark.photo.write import WRITTEN_SUFFIXES, write_photo
 
@@ -11,7 +11,9 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "WRITTEN_SUFFIXES",
     "PhotoWarning",
+    "ReducedPhoto",
     "find_photos",
     "read_photo",
+    "read_reduced",
     "write_photo",
 ]

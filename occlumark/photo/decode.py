@@ -1,6 +1,7 @@
 """A photo's bytes to its pixels, within bounds of time and memory, whatever thread does it."""
 
 import io
+import math
 import os
 import re
 import stat
@@ -68,15 +69,18 @@ class Decoded(NamedTuple):
     """(height, width, 3) uint8, RGB, upright."""
     notes: list[str]
     """A line each, that begins with the photo's name."""
+    reduction: int = 1
+    """How many times longer the sides of the photo in the file are."""
 
 
-def decode(source: Source, max_pixels: int = MAX_PIXELS, name: str = "") -> Decoded:
+def decode(source: Source, max_pixels: int = MAX_PIXELS, name: str = "", reduction: int = 1) -> Decoded:
     """Read a photo, as read.read_photo says it.
 
     Args:
         source: the photo.
-        max_pixels: more are refused.
+        max_pixels: more are refused, of those in the file.
         name: what messages call it; empty: source_name(source).
+        reduction: of a JPEG the sides may be so many times shorter, 1, 2, 4 or 8: the most that divides both is taken.
 
     Raises:
         PhotoError: no such file, not a photo, truncated, or too large.
@@ -94,7 +98,7 @@ def decode(source: Source, max_pixels: int = MAX_PIXELS, name: str = "") -> Deco
                 return _decode_pnm(file, name, max_pixels)
             check_structure(kind, file, max_pixels)
             file.seek(0)
-            return _decode(kind, file, name, max_pixels)
+            return _decode(kind, file, name, max_pixels, reduction)
     except MemoryError as error:
         raise PhotoError(f"cannot read {name}: it does not fit into memory") from error
     except (*_BROKEN, DecompressionBombError) as error:
@@ -166,9 +170,10 @@ def _decode_pnm(file: BinaryIO, name: str, max_pixels: int) -> Decoded:
     return Decoded(pixels, [_first_of_several(name)] if has_more else [])
 
 
-def _decode(kind: str, file: BinaryIO, name: str, max_pixels: int) -> Decoded:
+def _decode(kind: str, file: BinaryIO, name: str, max_pixels: int, reduction: int) -> Decoded:
     image = open_picture(kind, file)
     check_size(*image.size, max_pixels)
+    reduction = _reduce(image, reduction) if kind == "JPEG" else 1
     codecs = [tile[0] for tile in image.tile]
     if "bmp_rle" in codecs and image.width * image.height > MAX_RLE_PIXELS:
         raise ValueError(f"a run-length coded BMP of more than {MAX_RLE_PIXELS / 1e6:g} megapixels; save it as PNG")
@@ -179,7 +184,7 @@ def _decode(kind: str, file: BinaryIO, name: str, max_pixels: int) -> Decoded:
     except OSError as error:
         if kind != "JPEG" or "truncated" not in str(error):
             raise
-        image, missing = _load_cut_off(file)
+        image, missing, reduction = *_load_cut_off(file), 1
         notes.append(f"{name} ends too early: {missing} of its {image.height} rows are missing")
     check_size(*image.size, max_pixels)  # a HEIC may turn out to be of another
     turn = orientation(image)
@@ -188,7 +193,19 @@ def _decode(kind: str, file: BinaryIO, name: str, max_pixels: int) -> Decoded:
         pixels = upright(image, turn, grey_range(image))
     if _has_several(kind, image):
         notes.insert(0, _first_of_several(name))
-    return Decoded(pixels, notes)
+    return Decoded(pixels, notes, reduction)
+
+
+def _reduce(image: "ImageFile", most: int) -> int:
+    """Have a JPEG decoded with its sides divided by up to `most`, from the low frequencies of its blocks.
+
+    Returns:
+        By how much: what divides both sides, so that places in the photo are so many times those in what is read.
+    """
+    whole, reduction = image.width, math.gcd(most, *image.size)
+    if reduction > 1:
+        image.draft(None, (image.width // reduction, image.height // reduction))
+    return whole // image.width
 
 
 def _first_of_several(name: str) -> str:

@@ -9,14 +9,14 @@ import numpy as np
 from occlumark.errors import PhotoError
 from occlumark.photo.decode import MAX_PIXELS
 from occlumark.photo.pixels import grey_range, orientation, upright
-from occlumark.photo.read import PhotoWarning, read_photo
+from occlumark.photo.read import PhotoWarning, ReducedPhoto, read_photo
 from occlumark.photo.tone import to_bytes, value_range
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 #: A photo as a caller may give it.
-PhotoInput = Union[str, os.PathLike[str], bytes, bytearray, memoryview, BinaryIO, "Image", np.ndarray]
+PhotoInput = Union[str, os.PathLike[str], bytes, bytearray, memoryview, BinaryIO, "Image", np.ndarray, ReducedPhoto]
 
 #: The order of an array's colours; an alpha channel comes last in both.
 ColorOrder = Literal["rgb", "bgr"]
@@ -36,9 +36,10 @@ def as_photo(photo: PhotoInput, color: ColorOrder = "rgb", max_pixels: int = MAX
     pixels; a warning says where its EXIF orientation would turn it. What is transparent is laid on white.
 
     Args:
-        photo: a file's path, an open binary file, its bytes, a PIL image, or an array: (height, width, 3), with a
-            fourth channel for alpha, or (height, width) or (height, width, 1) grey. Its numbers are uint8; float in
-            0..1; or of a wider integer type, 0 to the least of 255, 1023, 4095, 16383 and 65535 that holds them all.
+        photo: a file's path, an open binary file, its bytes, a PIL image, read_reduced's, or an array: (height, width,
+            3), with a fourth channel for alpha, or (height, width) or (height, width, 1) grey. Its numbers are uint8;
+            float in 0..1; or of a wider integer type, 0 to the least of 255, 1023, 4095, 16383 and 65535 that holds
+            them all.
         color: the order of an array's channels; a file and a PIL image know their own.
         max_pixels: a file with more pixels is refused before it is decoded.
 
@@ -52,6 +53,8 @@ def as_photo(photo: PhotoInput, color: ColorOrder = "rgb", max_pixels: int = MAX
     """
     if color not in get_args(ColorOrder):
         raise ValueError(f"color is 'rgb' or 'bgr', not {color!r}")
+    if isinstance(photo, ReducedPhoto):
+        return photo.pixels
     if isinstance(photo, np.ndarray):
         return _from_array(photo, color)
     if isinstance(photo, str | os.PathLike | bytes):

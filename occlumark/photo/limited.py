@@ -28,13 +28,14 @@ _SERVE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from occlumar
 _idle: "collections.deque[subprocess.Popen[bytes]]" = collections.deque()
 
 
-def decode_within(source: Source, max_pixels: int, max_seconds: float) -> Decoded:
+def decode_within(source: Source, max_pixels: int, max_seconds: float, reduction: int = 1) -> Decoded:
     """Read a photo, or give up.
 
     Args:
         source: as in decode.decode.
         max_pixels: more are refused.
         max_seconds: from the photo's name to its pixels; starting a process is not counted.
+        reduction: as in decode.decode.
 
     Raises:
         PhotoError: as decode, and: it takes longer, or more memory.
@@ -42,7 +43,7 @@ def decode_within(source: Source, max_pixels: int, max_seconds: float) -> Decode
     """
     if not max_seconds > 0:
         raise ValueError(f"max_seconds is above 0, not {max_seconds}")
-    asked: dict[str, Any] = {"name": source_name(source), "max_pixels": max_pixels}
+    asked: dict[str, Any] = {"name": source_name(source), "max_pixels": max_pixels, "reduction": reduction}
     if isinstance(source, str | os.PathLike) and not OPEN_ALREADY.fullmatch(os.fspath(source)):
         asked["path"], content = os.fspath(source), b""
     else:
@@ -64,7 +65,7 @@ def decode_within(source: Source, max_pixels: int, max_seconds: float) -> Decode
     _idle.append(process)
     if "error" in answer:
         raise PhotoError(answer["error"])
-    return Decoded(pixels, answer["notes"])
+    return Decoded(pixels, answer["notes"], answer["reduction"])
 
 
 def _content(source: Source) -> bytes:
@@ -138,8 +139,8 @@ def serve() -> None:
         source = asked["path"] if "path" in asked else sys.stdin.buffer.read(asked["bytes"])
         _limit_memory(MEMORY + MEMORY_A_PIXEL * asked["max_pixels"])
         try:
-            pixels, notes = decode(source, asked["max_pixels"], asked["name"])
-            answer: dict[str, Any] = {"shape": pixels.shape, "notes": notes}
+            pixels, notes, reduced = decode(source, asked["max_pixels"], asked["name"], asked["reduction"])
+            answer: dict[str, Any] = {"shape": pixels.shape, "notes": notes, "reduction": reduced}
         except PhotoError as error:
             pixels, answer = np.empty(0, np.uint8), {"error": str(error)}
         to.write(json.dumps(answer).encode() + b"\n")

@@ -34,7 +34,7 @@ def computes_bf16_faster(device_type: str) -> bool:
     """Whether a device has arithmetic of its own for bf16; once a process.
 
     A CPU is timed, forward and backward through one convolution: where it computes bf16 itself that takes about half
-    the time of fp32, and where it has to emulate it, as without AVX-512 on x86, five times as long.
+    the time of fp32; where it has to emulate it, as x86 does without AVX-512, ten times as long.
     """
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

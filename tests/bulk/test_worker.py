@@ -92,3 +92,19 @@ def test_networks_of_ones_own_travel_as_their_content(dot_network, photos, tmp_p
     assert ShardWorker(options).detector.model == Detector(weights=dot_network).model
     with pytest.raises(OcclumarkError, match=r"landmarks\.onnx"):
         ShardWorker(WorkerOptions(str(tmp_path), weights=io.BytesIO(b"no").getvalue()))
+
+
+def test_large_photos_are_read_reduced_where_large_faces_are_asked_for(tmp_path, monkeypatch):
+    Image.open(PORTRAIT).resize((2048, 2048), Image.Resampling.BICUBIC).save(tmp_path / "large.jpg", quality=92)
+    rows = []
+    for most in (True, False):
+        if not most:
+            monkeypatch.setattr(Detector, "most_reduction", lambda self: 1)
+        options = WorkerOptions(
+            str(tmp_path / str(most)), detector={"threads": 1}, finder={"min_face": 350, "threads": 1}
+        )
+        rows += ran(ShardWorker(options), 0, [(str(tmp_path / "large.jpg"), -1)]).to_pylist()
+    for row in rows:
+        assert (row["status"], row["width"], row["height"]) == ("face", 2048, 2048)
+    here, there = (np.array(row["landmarks"]) for row in rows)
+    assert 0 < np.abs(here - there).max() < 5

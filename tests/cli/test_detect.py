@@ -399,3 +399,22 @@ def test_a_users_file_beside_the_picture_is_not_touched(run, astronaut, tmp_path
     mine.write_text("mine")
     assert run(astronaut, "--out", tmp_path / "y.jpg")[0] == 0
     assert mine.read_text() == "mine"
+
+
+def test_a_large_jpeg_is_read_reduced_where_large_faces_are_asked_for(run, tmp_path):
+    """A red dot of 8 x 8 pixels in the middle of the box; the picture that is drawn shows the whole photo."""
+    photo = np.zeros((1600, 2400, 3), np.uint8)
+    photo[796:804, 1196:1204, 0] = 255
+    Image.fromarray(photo).save(tmp_path / "large.jpg", quality=98, subsampling=0)
+    box = ("--box", 800, 400, 1600, 1200)
+    sizes = []
+    for options in ([], ["--out", tmp_path / "drawn.png"]):
+        code, (line,), notes = run(tmp_path / "large.jpg", "--json", *box, *options)
+        values = json.loads(line)
+        assert (code, notes) == (0, [])
+        assert (values["width"], values["height"]) == (2400, 1600)
+        np.testing.assert_allclose(values["faces"][0]["landmarks"], np.tile([1200, 800], (68, 1)), atol=1)
+        np.testing.assert_array_equal(values["faces"][0]["box"], box[1:])
+        sizes.append(values["faces"][0]["landmarks"])
+    assert sizes[0] != sizes[1]  # of other pixels
+    assert read_photo(tmp_path / "drawn.png").shape == photo.shape

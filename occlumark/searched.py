@@ -1,0 +1,57 @@
+"""A photo with the boxes of its faces, found or given: what detection starts from."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from occlumark.boxes import as_boxes, box_in_photo
+from occlumark.crop import CropConfig
+from occlumark.finder import FaceFinder, NetworkFinder, find_faces
+from occlumark.photo import ReducedPhoto
+from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
+from occlumark.photo.read import REDUCTIONS
+
+#: Boxes as `detect` takes them: (n, 4), or one flat box.
+Boxes = Sequence[Sequence[float] | np.ndarray] | Sequence[float] | np.ndarray
+
+
+class SearchedPhoto(NamedTuple):
+    """The faces of one photo before their landmarks."""
+
+    pixels: np.ndarray
+    """(height, width, 3) uint8, RGB."""
+    boxes: np.ndarray
+    """(n, 4), pixels of `pixels`."""
+    scores: list[float]
+    """Of each box; 1 of the caller's."""
+    are_given: bool
+    """Whether the boxes are the caller's, whose faces are never dropped."""
+    reduction: int
+    """The photo's sides are so many times those of `pixels`."""
+
+
+def search(
+    face_finder: FaceFinder, photo: PhotoInput, boxes: Boxes | None, color: ColorOrder, max_pixels: int
+) -> SearchedPhoto:
+    """A photo's faces, of the face finder or of the boxes given (photo pixels); raises what Detector.detect does."""
+    reduction = photo.reduction if isinstance(photo, ReducedPhoto) else 1
+    pixels = as_photo(photo, color, max_pixels)
+    if boxes is None:
+        if isinstance(face_finder, NetworkFinder):
+            face_finder = partial(face_finder, reduction=reduction)
+        return SearchedPhoto(pixels, *find_faces(face_finder, pixels), are_given=False, reduction=reduction)
+    given = as_boxes(boxes)
+    for box in given:
+        box_in_photo(box, pixels.shape[0] * reduction, pixels.shape[1] * reduction)
+    return SearchedPhoto(pixels, given / reduction, [1.0] * len(given), are_given=True, reduction=reduction)
+
+
+def most_reduction(face_finder: FaceFinder, crop: CropConfig, boxes: Boxes | None = None) -> int:
+    """By how much a photo's sides may be divided with every face still as large as its crop; see Detector."""
+    smallest = face_finder.min_face if isinstance(face_finder, NetworkFinder) else None
+    if boxes is not None:
+        given = as_boxes(boxes)
+        smallest = float((given[:, 2:] - given[:, :2]).max(axis=1).min(initial=np.inf))
+    return max(by for by in REDUCTIONS if by == 1 or (smallest or 0) * crop.scale >= crop.size * by)
