@@ -12,7 +12,7 @@ from paper import ablation_logs, rows_300w, table3, table4
 from paper.figure4 import PREFIX as COFW_PREFIX
 from paper.inputs import Inputs
 from paper.page import Table, hundredths, write_page
-from paper.photo_errors import read_all
+from paper.photo_errors import called, read_all
 from paper.published import COFW68_BELOW_08, TABLE_2, TABLE_3
 
 _VERDICTS = CONFIRMED, NOT_CONFIRMED, NOT_TESTED = "confirmed", "not confirmed", "not tested"
@@ -229,7 +229,7 @@ def _aflw(inputs: Inputs) -> list[Claim]:
                 Claim(
                     claim,
                     paper,
-                    f"{table3.called(name)}: {mean:.2f} ({low:.2f} to {high:.2f}), {len(over.of(*subsets))} faces",
+                    f"{called(name)}: {mean:.2f} ({low:.2f} to {high:.2f}), {len(over.of(*subsets))} faces",
                     verdict,
                     where,
                 )

@@ -7,7 +7,7 @@ import numpy as np
 from occlumark.metrics.landmarks import auc, failure_rate
 from paper.inputs import Inputs, MissingInputError
 from paper.page import DIFFERENCES, Table, hundredths, write_page
-from paper.photo_errors import read_all
+from paper.photo_errors import called, read_all
 from paper.plot import COLOURS, Curve, draw_ced, new_figure, write_png
 from paper.predictions import spiga
 from paper.rows_300w import PREFIX, box_order
@@ -54,7 +54,7 @@ def _curves(inputs: Inputs) -> dict[str, Curve]:
         errors = table.of("challenging")
         total = len(errors) + table.missed("challenging")
         colour = COLOURS[models.index(model) % (len(COLOURS) - 1)]
-        curves[f"{model}, ours, {box} boxes"] = Curve(errors, colour, _STYLES.get(box, "-"), total)
+        curves[called(name)] = Curve(errors, colour, _STYLES.get(box, "-"), total)
     reference = spiga(inputs, "300wpublic")
     curves["SPIGA (reference)"] = Curve(reference.errors[reference.subsets == "ibug"], COLOURS[-1])
     return curves

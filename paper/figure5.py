@@ -4,9 +4,9 @@ from pathlib import Path
 
 from paper.inputs import Inputs
 from paper.page import Table, hundredths, write_page
-from paper.photo_errors import read_all
+from paper.photo_errors import called, read_all
 from paper.plot import COLOURS, Curve, draw_ced, new_figure, write_png
-from paper.table3 import PREFIX, called, differences
+from paper.table3 import PREFIX, differences
 
 _TO_MAKE = (
     "With AFLW (how it has to lie: [../datasets.md](../datasets.md)) and a network of 19 points:\n\n"

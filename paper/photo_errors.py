@@ -107,6 +107,12 @@ class PhotoErrors:
         )
 
 
+def called(name: str) -> str:
+    """How a network is called in tables and figures whose table of errors is named MODEL-BOX."""
+    model, _, box = name.rpartition("-")
+    return f"{model}, ours, {box} boxes"
+
+
 def read_all(folder: Path, prefix: str) -> dict[str, PhotoErrors]:
     """Every table whose name begins with the prefix, by the rest of its name without suffix, in order.
 

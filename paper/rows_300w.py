@@ -8,7 +8,7 @@ import numpy as np
 from occlumark.metrics.landmarks import mean_interval
 from paper.inputs import MissingInputError
 from paper.page import hundredths, interval
-from paper.photo_errors import PhotoErrors, read_all
+from paper.photo_errors import PhotoErrors, called, read_all
 
 PREFIX = "300w-"
 
@@ -48,11 +48,10 @@ def box_order(name: str) -> tuple[str, int]:
 
 
 def _row(name: str, table: PhotoErrors) -> OurRow:
-    model, _, box = name.rpartition("-")
     sets = [table.of("common"), table.of("challenging"), table.of()]
     common, challenging, full = ((hundredths(float(np.mean(e))), interval(*mean_interval(e))) for e in sets)
     missed = table.missed("common"), table.missed("challenging")
-    return OurRow(f"{model}, ours, {box} boxes", *common, *challenging, *full, *missed)
+    return OurRow(called(name), *common, *challenging, *full, *missed)
 
 
 def missed_note(rows: list[OurRow]) -> str:

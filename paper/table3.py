@@ -7,7 +7,7 @@ import numpy as np
 from occlumark.metrics.landmarks import BOX_NORMALISERS, mean_interval
 from paper.inputs import Inputs
 from paper.page import Table, hundredths, interval, write_page
-from paper.photo_errors import PhotoErrors, read_all
+from paper.photo_errors import PhotoErrors, called, read_all
 from paper.published import TABLE_3
 
 PREFIX = "aflw-"
@@ -52,12 +52,6 @@ def our_rows(name: str, table: PhotoErrors) -> list[list[str]]:
         cells = [cell for subset in ((), ("frontal",)) for cell in _mean_and_interval(over.of(*subset))]
         rows.append([f"**{called(name)}**", "", normaliser, *cells])
     return rows
-
-
-def called(name: str) -> str:
-    """How a network is called whose table of errors is named MODEL-BOX."""
-    model, _, box = name.rpartition("-")
-    return f"{model}, ours, {box} boxes"
 
 
 def _mean_and_interval(errors: np.ndarray) -> tuple[str, str]:
