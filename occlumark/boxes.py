@@ -112,6 +112,48 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return common / (areas(first)[:, None] + areas(second)[None] - common)
 
 
+def longer_sides(boxes: np.ndarray) -> np.ndarray:
+    """(n,) the longer side of each of (n, 4) boxes."""
+    sides: np.ndarray = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    return sides
+
+
+def joined_regions(
+    boxes: np.ndarray, height: int, width: int, step: int, all_from: float
+) -> list[tuple[int, int, int, int]]:
+    """Rectangles of a picture that hold all of its boxes, none lying on another.
+
+    Args:
+        boxes: (n, 4); what of them is outside the picture is left out.
+        height: the picture's, pixels.
+        width: the picture's.
+        step: edges inside the picture lie on multiples of it.
+        all_from: the share of the picture from which the rectangles together become the whole picture, 0..1.
+
+    Returns:
+        Of each x0, y0, x1, y1, whole pixels.
+    """
+    size = np.array([width, height])
+    start = np.clip(np.floor(boxes[:, :2] / step) * step, 0, size)
+    end = np.clip(np.ceil(boxes[:, 2:] / step) * step, 0, size)
+    waiting = np.unique(np.concatenate([start, end], axis=1)[(start < end).all(axis=1)].astype(int), axis=0)
+    apart: list[np.ndarray] = []
+    while len(waiting):
+        joined, waiting = waiting[0], waiting[1:]
+        others = np.array([*apart, *waiting]).reshape(-1, 4)
+        touching = common_areas(joined[None], others)[0] > 0
+        if touching.any():
+            group = np.concatenate([joined[None], others[touching]])
+            joined = np.concatenate([group[:, :2].min(axis=0), group[:, 2:].max(axis=0)])
+            # it may reach others now
+            waiting, apart = np.concatenate([joined[None], others[~touching]]), []
+        else:
+            apart.append(joined)
+    if sum(areas(np.array([region]))[0] for region in apart) > all_from * height * width:
+        return [(0, 0, width, height)]
+    return [(int(x0), int(y0), int(x1), int(y1)) for x0, y0, x1, y1 in apart]
+
+
 def keep_best(
     boxes: np.ndarray, scores: np.ndarray, max_iou: float, max_share: float = 1.0, count: int | None = None
 ) -> np.ndarray:

@@ -3,17 +3,16 @@
 Not in the paper, which takes the boxes that come with the data sets (docs/paper.md, "Face boxes").
 """
 
-import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
-from occlumark.boxes import as_boxes, box_in_photo, keep_best
+from occlumark.boxes import areas, as_boxes, box_in_photo, common_areas, joined_regions, keep_best, longer_sides
 from occlumark.errors import BoxError, CheckpointError
 from occlumark.network_file import Form, Provider, open_network
 from occlumark.packaged import packaged_finder
@@ -28,16 +27,24 @@ SIDE_MULTIPLE = 32
 #: pictures without faces, among scenes not held out.
 SCORE = 0.54
 
-# A photo is searched at the size at which the smallest face asked for has this longer side, pixels, enlarged at most
+# The fine scale of a photo is that at which the smallest face asked for has this longer side, pixels, enlarged at most
 # so much: smaller faces are found less often (docs/experiments/finder.md, "At which size to search").
 _SMALLEST_SEEN = 20.0
 _LARGEST_ZOOM = 3.0
-# Where the caller does not say how small faces may be: the longer side of the photo over the smallest face's.
-_PHOTO_OVER_FACE = 32
-# A second, coarser scale, the photo reduced so much again, finds the faces with a longer side above so many pixels in
-# the first.
-_COARSER = 3
-_LARGEST_SEEN = 80.0
+# Where the caller does not say how small faces may be: the longer side of the photo over the smallest face's, at least
+# and at most; between them a face of _SMALLEST_SEEN pixels of the photo.
+_PHOTO_OVER_FACE = (32, 64)
+# The whole photo is searched at a half and at a sixth of the fine scale, and at the fine scale only around what may
+# be a small face (docs/experiments/finder.md, "Looking twice"): from this score on, and with a longer side below so
+# many pixels at half.
+_HALF, _SIXTH = 2, 6
+_DOUBTFUL = 0.15
+_SMALL_AT_HALF = 40.0
+# A box counts up to these longer sides, pixels of its scale.
+_LARGEST_FINE, _LARGEST_AT_HALF = 80.0, 160.0
+# Pixels of the fine scale around what may be a face, at least, and the share of the photo from which all of it is seen.
+_MARGIN = 16
+_ALL_FROM = 0.7
 # A larger picture is never searched, pixels: that is 2 GB in the network's widest layers.
 _MOST_PIXELS = 16_000_000
 # Boxes with more than this in common lie on one face: intersection over union, and the share of the smaller one.
@@ -95,14 +102,24 @@ def find_faces(face_finder: FaceFinder, photo: np.ndarray) -> tuple[np.ndarray, 
     return np.reshape(boxes, (-1, 4)), scores
 
 
+class _Seen(NamedTuple):
+    """What the network finds at one scale of a photo."""
+
+    boxes: np.ndarray
+    """(n, 4), pixels that the network saw."""
+    in_photo: np.ndarray
+    """The same, photo pixels."""
+    scores: np.ndarray
+
+
 class NetworkFinder:
     """The face finder that the package carries, or another that `occlumark export` wrote, run by ONNX Runtime.
 
     Its boxes mean the landmarks' tight boxes, also where a part of the face is occluded.
 
     Args:
-        min_face: longer side of the smallest box to find, photo pixels; the smaller, the slower. None: a 32nd of the
-            photo's longer side, so that every photo takes about as long.
+        min_face: longer side of the smallest box to find, photo pixels; the smaller, the slower. None: 20, at most a
+            32nd and at least a 64th of the photo's longer side, so that no photo takes long.
         score: faces with a lower score are left out, 0..1. A score is about the overlap to expect between the box and
             the true one, times the chance that there is a face.
         max_faces: the best so many are returned; None: all.
@@ -148,46 +165,71 @@ class NetworkFinder:
             reduction: the photo that min_face is meant for has sides so many times as long (photo.read_reduced).
         """
         min_face = self.min_face and self.min_face / reduction
-        zoom = _zoom(photo, min_face)
-        fine, coarse = self._predict(photo, zoom, _LARGEST_SEEN), self._predict(photo, zoom / _COARSER, math.inf)
-        boxes, scores = (np.concatenate(parts) for parts in zip(fine, coarse, strict=True))
-        return self._best(boxes, scores, min_face)
+        zoom = _fine_zoom(photo, min_face)
+        large = self._search(photo, zoom / _SIXTH, self.score)
+        half = self._search(photo, zoom / _HALF, min(self.score, _DOUBTFUL))
+        sides = longer_sides(half.boxes)
+        seen = (half.scores >= self.score) & (sides >= _SMALLEST_SEEN) & (sides <= _LARGEST_AT_HALF)
+        found = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
+        doubtful = half.in_photo[(half.scores >= _DOUBTFUL) & (sides < _SMALL_AT_HALF)]
+        # a part of a large face is none; of a low score the face would be one of many things
+        sure = max(self.score, SCORE)
+        is_whole = seen & (sides >= _SMALL_AT_HALF) & (half.scores >= sure)
+        whole = np.concatenate([large.in_photo[large.scores >= sure], half.in_photo[is_whole]])
+        doubtful = doubtful[(common_areas(doubtful, whole) <= _MAX_SHARE * areas(doubtful)[:, None]).all(axis=1)]
+        return self._best([*found, *self._around(photo, zoom, doubtful)], min_face)
 
     def large(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
-        """Find faces of at least three times min_face, else a tenth of the photo's longer side: a tenth of the time."""
-        zoom = _zoom(photo, self.min_face) / _COARSER
-        boxes, scores = self._predict(photo, zoom, math.inf)
-        seen = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) * zoom >= _SMALLEST_SEEN
-        return self._best(boxes[seen], scores[seen], self.min_face)
+        """Find faces of at least three times min_face, else a tenth of the photo's longer side: in less time."""
+        zoom = _fine_zoom(photo, 3 * (self.min_face or max(photo.shape[:2]) / _PHOTO_OVER_FACE[0]))
+        seen = self._search(photo, zoom, self.score)
+        kept = longer_sides(seen.boxes) >= _SMALLEST_SEEN
+        return self._best([(seen.in_photo[kept], seen.scores[kept])], self.min_face)
 
-    def _best(self, boxes: np.ndarray, scores: np.ndarray, min_face: float | None) -> list[tuple[np.ndarray, float]]:
-        """What is returned of what was found."""
+    def _around(self, photo: np.ndarray, zoom: float, doubtful: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What the fine scale shows around boxes of the photo: boxes in photo pixels, and scores."""
+        if not len(doubtful):
+            return
+        fine = zoomed(photo, zoom)
+        to_photo = np.tile(np.array(photo.shape[1::-1]) / fine.shape[1::-1], 2)
+        around = doubtful / to_photo
+        around += np.maximum(_MARGIN, longer_sides(around) / 2)[:, None] * [-1, -1, 1, 1]
+        for x0, y0, x1, y1 in joined_regions(around, fine.shape[0], fine.shape[1], SIDE_MULTIPLE, _ALL_FROM):
+            boxes, scores = self._predict(fine[y0:y1, x0:x1], self.score)
+            small = longer_sides(boxes) <= _LARGEST_FINE
+            yield (boxes[small] + [x0, y0, x0, y0]) * to_photo, scores[small]
+
+    def _search(self, photo: np.ndarray, zoom: float, score: float) -> "_Seen":
+        """What the network sees in the photo with its sides so many times as long, from a score on."""
+        seen = zoomed(photo, zoom)
+        boxes, scores = self._predict(seen, score)
+        return _Seen(boxes, boxes * np.tile(np.array(photo.shape[1::-1]) / seen.shape[1::-1], 2), scores)
+
+    def _predict(self, seen: np.ndarray, score: float) -> tuple[np.ndarray, np.ndarray]:
+        """The network's boxes, in pixels of what it sees, and scores, from one on."""
+        scores, boxes = (output[0] for output in self._session.outputs(OUTPUTS, {"photos": padded(seen)[None]}))
+        sure = np.flatnonzero(scores >= score)
+        return boxes[sure].astype(np.float64), scores[sure].astype(np.float64).clip(0, 1)
+
+    def _best(
+        self, found: Sequence[tuple[np.ndarray, np.ndarray]], min_face: float | None
+    ) -> list[tuple[np.ndarray, float]]:
+        """What is returned of what was found at all scales."""
+        boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
         if min_face is not None:
-            large = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) >= min_face
-            boxes, scores = boxes[large], scores[large]
+            kept = longer_sides(boxes) >= min_face
+            boxes, scores = boxes[kept], scores[kept]
         boxes, scores = best_faces(boxes, scores, self.score, self.max_faces)
         return [(box, float(score)) for box, score in zip(boxes, scores, strict=True)]
 
-    def _predict(self, photo: np.ndarray, zoom: float, largest: float) -> tuple[np.ndarray, np.ndarray]:
-        """What the network finds in the photo with its sides so many times as long.
 
-        Returns:
-            Boxes in photo pixels, those with a longer side up to `largest` pixels in what the network sees, and scores.
-        """
-        seen = zoomed(photo, zoom)
-        scores, boxes = (output[0] for output in self._session.outputs(OUTPUTS, {"photos": padded(seen)[None]}))
-        sure = np.flatnonzero(scores >= self.score)
-        boxes, scores = boxes[sure], scores[sure]
-        small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) <= largest
-        to_photo = np.tile(np.array(photo.shape[1::-1]) / seen.shape[1::-1], 2)
-        return boxes[small].astype(np.float64) * to_photo, scores[small].astype(np.float64).clip(0, 1)
-
-
-def _zoom(photo: np.ndarray, min_face: float | None) -> float:
-    """Of the finer of the two scales at which a photo is searched."""
-    min_face = min_face or max(photo.shape[:2]) / _PHOTO_OVER_FACE
-    most = (_MOST_PIXELS / (photo.shape[0] * photo.shape[1])) ** 0.5
-    return min(_LARGEST_ZOOM, _SMALLEST_SEEN / min_face, most)
+def _fine_zoom(photo: np.ndarray, min_face: float | None) -> float:
+    """Of the fine scale of a photo."""
+    longer = max(photo.shape[:2])
+    least, most = _PHOTO_OVER_FACE
+    min_face = min_face or longer / min(most, max(least, longer / _SMALLEST_SEEN))
+    largest = (_MOST_PIXELS / (photo.shape[0] * photo.shape[1])) ** 0.5
+    return min(_LARGEST_ZOOM, _SMALLEST_SEEN / min_face, largest)
 
 
 def zoomed(photo: np.ndarray, zoom: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from occlumark.boxes import areas, as_boxes, box_holding, box_iou, common_areas, keep_best
+from occlumark.boxes import areas, as_boxes, box_holding, box_iou, common_areas, joined_regions, keep_best
 from occlumark.errors import BoxError
 
 #: Two squares of 10, the second moved by (5, 0), and one far off.
@@ -133,3 +133,31 @@ def test_the_box_of_a_face_by_its_points():
     # the first is nearer to their mean and holds none
     assert box_holding(boxes, np.array([[12.0, 12], [13, 13], [-10, -10]])) == 1
     assert box_holding(boxes[:0], np.array([[3.0, 3]])) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_joined_regions_hold_all_boxes_and_lie_apart(seed):
+    rng = np.random.default_rng(seed)
+    height, width, step = 200, 300, 32
+    start = rng.uniform(-40, [width + 20, height + 20], (rng.integers(1, 9), 2))
+    boxes = np.concatenate([start, start + rng.uniform(1, 50, start.shape)], axis=1)
+    wanted, held = np.zeros((height, width), bool), np.zeros((height, width), int)
+    for x0, y0, x1, y1 in boxes:
+        wanted[
+            max(0, int(np.floor(y0))) : max(0, int(np.ceil(y1))), max(0, int(np.floor(x0))) : max(0, int(np.ceil(x1)))
+        ] = 1
+    regions = joined_regions(boxes, height, width, step, 1.0)
+    for x0, y0, x1, y1 in regions:
+        held[y0:y1, x0:x1] += 1
+        assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
+        assert x0 % step == y0 % step == 0 and (x1 % step == 0 or x1 == width) and (y1 % step == 0 or y1 == height)
+    assert held.max(initial=0) <= 1 and (held >= wanted).all()
+    share = held.mean()
+    assert joined_regions(boxes, height, width, step, share + 1e-9) == regions
+    if share:
+        assert joined_regions(boxes, height, width, step, share - 1e-9) == [(0, 0, width, height)]
+
+
+def test_joined_regions_of_nothing():
+    assert joined_regions(np.zeros((0, 4)), 100, 100, 32, 0.5) == []
+    assert joined_regions(np.array([[200.0, 0, 220, 20]]), 100, 100, 32, 0.5) == []

@@ -42,11 +42,11 @@ def test_max_faces_keeps_the_best(cell_finder):
     np.testing.assert_allclose(box, [96, 64, 104, 72])
 
 
-@pytest.mark.parametrize("factor", [2, 3])
+@pytest.mark.parametrize("factor", [1, 2, 3])
 def test_a_large_photo_is_searched_reduced_and_its_boxes_are_enlarged(cell_finder, factor):
-    """A 32nd of 1,280 pixels is 40, twice what the network is to see."""
+    """A 64th of 1,280 pixels is 20, what the network is to see."""
     side = 8 * factor
-    photo = red_squares((480 * factor, 640 * factor), (4 * side, 2 * side, side, 255))
+    photo = red_squares((960 * factor, 1280 * factor), (4 * side, 2 * side, side, 255))
     ((box, score),) = NetworkFinder(weights=cell_finder)(photo)
     np.testing.assert_allclose(box, np.array([4, 2, 5, 3]) * side)
     assert score > 0.9
@@ -61,18 +61,58 @@ def test_the_smaller_the_faces_the_finer_the_search(cell_finder, monkeypatch):
 
 
 def test_smaller_faces_than_asked_for_are_left_out(cell_finder):
-    """Searched at its own size, the photo has cells of 8 pixels at the first scale and of 24 at the second."""
-    photo = red_squares((480, 576), (16, 24, 8, 255), (240, 240, 24, 255))
+    """The photo has cells of 8 pixels at the fine scale, of 16 at half, and of 48 at a sixth."""
+    photo = red_squares((480, 576), (16, 24, 8, 255), (240, 240, 48, 255))
     ((box, _),) = NetworkFinder(weights=cell_finder, min_face=20)(photo)
-    np.testing.assert_allclose(box, [240, 240, 264, 264])
+    np.testing.assert_allclose(box, [240, 240, 288, 288])
 
 
-def test_large_faces_are_left_to_the_coarser_scale(cell_finder, monkeypatch):
-    """A cell of the coarser scale is 24 pixels of the photo; those of the first count as too large here."""
-    monkeypatch.setattr(finder_module, "_LARGEST_SEEN", 7.9)
+@pytest.mark.parametrize(("least", "sides"), [(8.0, {16}), (20.0, {8})])
+def test_at_half_a_box_counts_that_is_large_enough_to_be_seen(cell_finder, monkeypatch, least, sides):
+    """A square that is a cell of 8 pixels at half, and four at the fine scale, which come after it."""
+    photo = red_squares((480, 640), (32, 64, 16, 255))
+    finder = NetworkFinder(weights=cell_finder)
+    monkeypatch.setattr(finder_module, "_fine_zoom", lambda photo, min_face: 1.0)
+    monkeypatch.setattr(finder_module, "_SMALLEST_SEEN", least)
+    assert {box[2] - box[0] for box, _ in finder(photo)} == sides
+
+
+def test_large_faces_are_left_to_the_coarser_scales(cell_finder, monkeypatch):
+    """A cell of the coarsest scale is 48 pixels of the photo; those of the others count as too large here."""
+    monkeypatch.setattr(finder_module, "_LARGEST_FINE", 7.9)
+    monkeypatch.setattr(finder_module, "_LARGEST_AT_HALF", 7.9)
     monkeypatch.setattr(finder_module, "_LARGEST_ZOOM", 1.0)
-    ((box, _),) = NetworkFinder(weights=cell_finder)(red_squares((96, 96), (24, 0, 24, 255)))
-    np.testing.assert_allclose(box, [24, 0, 48, 24])
+    ((box, _),) = NetworkFinder(weights=cell_finder)(red_squares((96, 96), (48, 0, 48, 255)))
+    np.testing.assert_allclose(box, [48, 0, 96, 48])
+
+
+def test_what_scores_little_keeps_no_small_face_from_being_looked_at(cell_finder):
+    """Asked for all boxes, the finder still gives the small one, of the fine scale, beside the many of no score."""
+    found = NetworkFinder(weights=cell_finder, score=0)(red_squares((480, 640), (16, 24, 8, 255)))
+    np.testing.assert_allclose(found[0][0], [16, 24, 24, 32])
+    assert found[0][1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("square", "looked_at", "n_found"),
+    [
+        ((16, 24, 8, 0), [], 0),
+        ((16, 24, 8, 255), [(64, 64)], 1),  # a quarter of a cell at half: doubtful
+        ((16, 24, 8, 150), [], 0),  # there .147, which is too little, though .59 at the fine scale
+        ((96, 96, 48, 255), [], 1),  # a face at a sixth, whose parts are none
+    ],
+)
+def test_what_is_doubtful_at_half_is_looked_at_at_the_fine_scale_and_nothing_else(
+    cell_finder, monkeypatch, square, looked_at, n_found
+):
+    finder, shapes = NetworkFinder(weights=cell_finder), []
+    predict = finder._predict
+    monkeypatch.setattr(
+        finder, "_predict", lambda seen, score: (shapes.append(seen.shape[:2]), predict(seen, score))[1]
+    )
+    found = finder(red_squares((480, 640), square))
+    assert shapes == [(80, 107), (240, 320), *looked_at]
+    assert len(found) == n_found
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (31, 33), (32, 64)])

@@ -152,6 +152,53 @@ export function keepBest(boxes, scores, maxIou, maxShare) {
   return kept;
 }
 
+/**
+ * Rectangles of a picture that hold all of its boxes, none lying on another (occlumark/boxes.py, joined_regions).
+ *
+ * @param {Box[]} boxes what of them is outside the picture is left out
+ * @param {number} width of the picture
+ * @param {number} height of the picture
+ * @param {number} step edges inside the picture lie on multiples of it
+ * @param {number} allFrom the share of the picture from which the rectangles together become the whole picture
+ * @returns {Box[]} whole pixels
+ */
+export function joinedRegions(boxes, width, height, step, allFrom) {
+  /** @type {Map<string, Box>} */
+  const distinct = new Map();
+  for (const [x0, y0, x1, y1] of boxes) {
+    const clip = (/** @type {number} */ value, /** @type {number} */ most) => Math.min(most, Math.max(0, value * step));
+    /** @type {Box} */
+    const region = [
+      clip(Math.floor(x0 / step), width),
+      clip(Math.floor(y0 / step), height),
+      clip(Math.ceil(x1 / step), width),
+      clip(Math.ceil(y1 / step), height),
+    ];
+    if (region[0] < region[2] && region[1] < region[3]) distinct.set(region.join(), region);
+  }
+  const byPlace = (/** @type {Box} */ a, /** @type {Box} */ b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2] || a[3] - b[3];
+  let [waiting, apart] = [[...distinct.values()].sort(byPlace), /** @type {Box[]} */ ([])];
+  while (waiting.length) {
+    const [first, ...rest] = waiting;
+    const others = [...apart, ...rest];
+    const group = [first, ...others.filter((other) => commonArea(first, other) > 0)];
+    waiting = rest;
+    if (group.length === 1) apart.push(first);
+    else {
+      /** @type {Box} */
+      const joined = [
+        Math.min(...group.map(([x]) => x)),
+        Math.min(...group.map(([, y]) => y)),
+        Math.max(...group.map(([, , x]) => x)),
+        Math.max(...group.map(([, , , y]) => y)),
+      ];
+      [waiting, apart] = [[joined, ...others.filter((other) => !(commonArea(first, other) > 0))], []];
+    }
+  }
+  const sum = apart.reduce((total, region) => total + area(region), 0);
+  return sum > allFrom * width * height ? [[0, 0, width, height]] : apart;
+}
+
 /** @param {number} degrees */
 function radians(degrees) {
   return (degrees * Math.PI) / 180;

@@ -124,6 +124,18 @@ export function zoomedSize(width, height, zoom) {
   return [width, height].map((side) => Math.max(1, roundHalfEven(side * zoom)));
 }
 
+/** A rectangle of a photo, whole pixels inside it. @param {Rgba} photo @param {import("./geometry.js").Box} region @returns {Rgba} */
+export function part(photo, [x0, y0, x1, y1]) {
+  const [width, height] = [x1 - x0, y1 - y0];
+  if (width === photo.width && height === photo.height) return photo;
+  const data = new Uint8Array(4 * width * height);
+  for (let row = 0; row < height; row++) {
+    const at = 4 * ((y0 + row) * photo.width + x0);
+    data.set(photo.data.subarray(at, at + 4 * width), 4 * row * width);
+  }
+  return { data, width, height };
+}
+
 /** Averaged by a half; of an odd side the last half pixel counts too. @param {Rgba} photo @returns {Rgba} */
 function halved(photo) {
   const [width, height] = [Math.ceil(photo.width / 2), Math.ceil(photo.height / 2)];
