@@ -14,10 +14,14 @@ from pathlib import Path
 from occlumark.config import load
 from occlumark.data.pack import write_pack
 from occlumark.data.w300 import read_w300
-from occlumark.export.landmarks import export
-from occlumark.train.config import LandmarkConfig
-from occlumark.train.landmark_task import LandmarkTask
-from occlumark.train.loop import train
+
+try:
+    from occlumark.export.landmarks import export
+    from occlumark.train.config import LandmarkConfig
+    from occlumark.train.landmark_task import LandmarkTask
+    from occlumark.train.loop import train
+except ImportError as error:
+    sys.exit(f"training needs more packages: pip install 'occlumark[train]' ({error})")
 
 CONFIG = Path(__file__).parents[1] / "configs" / "own-photos.toml"
 

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import runpy
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,15 @@ def test_without_arguments_an_example_says_how_it_is_used(name, monkeypatch):
         pytest.importorskip("torch", reason="needs the train extra")
     with pytest.raises(SystemExit, match=f"usage: python examples/{name} [A-Z]"):
         run(name, monkeypatch)
+
+
+def test_without_the_train_extra_training_says_what_it_needs():
+    script = str(EXAMPLES / "train_on_own_photos.py")
+    # as if torch were not there
+    code = f"import runpy, sys; sys.modules['torch'] = None; runpy.run_path({script!r}, run_name='__main__')"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert re.fullmatch(r"training needs more packages: pip install 'occlumark\[train\]' \(.*torch.*\)\n", ran.stderr)
 
 
 def run_notebook(name: str) -> None:
