@@ -166,8 +166,9 @@ class NetworkFinder:
         """
         min_face = self.min_face and self.min_face / reduction
         zoom = _fine_zoom(photo, min_face)
-        large = self._search(photo, zoom / _SIXTH, self.score)
-        half = self._search(photo, zoom / _HALF, min(self.score, _DOUBTFUL))
+        halved = halved_towards(photo, zoom)
+        large = self._search(photo, zoom / _SIXTH, self.score, halved)
+        half = self._search(photo, zoom / _HALF, min(self.score, _DOUBTFUL), halved)
         sides = longer_sides(half.boxes)
         seen = (half.scores >= self.score) & (sides >= _SMALLEST_SEEN) & (sides <= _LARGEST_AT_HALF)
         found = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
@@ -177,20 +178,22 @@ class NetworkFinder:
         is_whole = seen & (sides >= _SMALL_AT_HALF) & (half.scores >= sure)
         whole = np.concatenate([large.in_photo[large.scores >= sure], half.in_photo[is_whole]])
         doubtful = doubtful[(common_areas(doubtful, whole) <= _MAX_SHARE * areas(doubtful)[:, None]).all(axis=1)]
-        return self._best([*found, *self._around(photo, zoom, doubtful)], min_face)
+        return self._best([*found, *self._around(photo, zoom, doubtful, halved)], min_face)
 
     def large(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
         """Find faces of at least three times min_face, else a tenth of the photo's longer side: in less time."""
         zoom = _fine_zoom(photo, 3 * (self.min_face or max(photo.shape[:2]) / _PHOTO_OVER_FACE[0]))
-        seen = self._search(photo, zoom, self.score)
+        seen = self._search(photo, zoom, self.score, photo)
         kept = longer_sides(seen.boxes) >= _SMALLEST_SEEN
         return self._best([(seen.in_photo[kept], seen.scores[kept])], self.min_face)
 
-    def _around(self, photo: np.ndarray, zoom: float, doubtful: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _around(
+        self, photo: np.ndarray, zoom: float, doubtful: np.ndarray, halved: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """What the fine scale shows around boxes of the photo: boxes in photo pixels, and scores."""
         if not len(doubtful):
             return
-        fine = zoomed(photo, zoom)
+        fine = zoomed(photo, zoom, halved)
         to_photo = np.tile(np.array(photo.shape[1::-1]) / fine.shape[1::-1], 2)
         around = doubtful / to_photo
         around += np.maximum(_MARGIN, longer_sides(around) / 2)[:, None] * [-1, -1, 1, 1]
@@ -199,9 +202,9 @@ class NetworkFinder:
             small = longer_sides(boxes) <= _LARGEST_FINE
             yield (boxes[small] + [x0, y0, x0, y0]) * to_photo, scores[small]
 
-    def _search(self, photo: np.ndarray, zoom: float, score: float) -> "_Seen":
+    def _search(self, photo: np.ndarray, zoom: float, score: float, halved: np.ndarray) -> "_Seen":
         """What the network sees in the photo with its sides so many times as long, from a score on."""
-        seen = zoomed(photo, zoom)
+        seen = zoomed(photo, zoom, halved)
         boxes, scores = self._predict(seen, score)
         return _Seen(boxes, boxes * np.tile(np.array(photo.shape[1::-1]) / seen.shape[1::-1], 2), scores)
 
@@ -232,16 +235,36 @@ def _fine_zoom(photo: np.ndarray, min_face: float | None) -> float:
     return min(_LARGEST_ZOOM, _SMALLEST_SEEN / min_face, largest)
 
 
-def zoomed(photo: np.ndarray, zoom: float) -> np.ndarray:
-    """A photo with its sides so many times as long, each at least a pixel."""
-    height, width = (max(1, round(side * zoom)) for side in photo.shape[:2])
-    if (height, width) == photo.shape[:2]:
+def zoomed(photo: np.ndarray, zoom: float, halved: np.ndarray | None = None) -> np.ndarray:
+    """A photo with its sides so many times as long, each at least a pixel.
+
+    Args:
+        photo: (height, width, 3).
+        zoom: what its sides are multiplied by.
+        halved: what halved_towards gave for a zoom at least as large, which then is not done again; None: it is.
+    """
+    size = _zoomed_size(photo, zoom)
+    if size == photo.shape[:2]:
         return photo
+    return cv2.resize(_halved(photo if halved is None else halved, size), size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def halved_towards(photo: np.ndarray, zoom: float) -> np.ndarray:
+    """A photo with its sides halved as often as they stay at least as long as zoomed makes them."""
+    return _halved(photo, _zoomed_size(photo, zoom))
+
+
+def _zoomed_size(photo: np.ndarray, zoom: float) -> tuple[int, int]:
+    height, width = (max(1, round(side * zoom)) for side in photo.shape[:2])
+    return height, width
+
+
+def _halved(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     # Averaging by a half, again and again, is an eighth of the time of averaging by any other share.
-    while photo.shape[0] >= 2 * height and photo.shape[1] >= 2 * width:
+    while photo.shape[0] >= 2 * size[0] and photo.shape[1] >= 2 * size[1]:
         half = [-(-side // 2) for side in photo.shape[1::-1]]
         photo = cv2.resize(photo, half, interpolation=cv2.INTER_AREA)
-    return cv2.resize(photo, (width, height), interpolation=cv2.INTER_LINEAR)
+    return photo
 
 
 def padded(photo: np.ndarray) -> np.ndarray:

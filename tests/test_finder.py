@@ -4,7 +4,7 @@ import pytest
 from occlumark import finder as finder_module
 from occlumark.boxes import box_iou
 from occlumark.errors import CheckpointError
-from occlumark.finder import NetworkFinder, best_faces, padded, zoomed
+from occlumark.finder import NetworkFinder, best_faces, halved_towards, padded, zoomed
 from occlumark.photo import read_photo
 
 #: The tight box of the landmarks that the landmark network finds in the sample photo, whatever box it starts from.
@@ -140,6 +140,15 @@ def test_a_zoomed_photo_keeps_its_places(zoom):
     centres = (np.arange(seen.shape[1]) + 0.5) / zoom - 0.5
     inner = slice(3, -3)
     np.testing.assert_allclose(seen[5, inner, 0], centres[inner], atol=1.0)  # rounded to bytes twice
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (1001, 1503), (3024, 4032), (3, 5000), (60, 41)])
+def test_a_photo_halved_before_is_zoomed_to_the_same(shape):
+    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    halved = halved_towards(photo, 0.3)
+    for zoom in (0.3, 0.15, 0.05):
+        np.testing.assert_array_equal(zoomed(photo, zoom, halved), zoomed(photo, zoom))
+    assert halved.size < photo.size or min(shape) < 4
 
 
 def test_a_small_photo_is_searched_enlarged(cell_finder):
