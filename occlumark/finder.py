@@ -43,7 +43,7 @@ _SMALL_AT_HALF = 40.0
 # A box counts up to these longer sides, pixels of its scale.
 _LARGEST_FINE, _LARGEST_AT_HALF = 80.0, 160.0
 # Pixels of the fine scale around what may be a face, at least, and the share of the photo from which all of it is seen.
-_MARGIN = 16
+_MARGIN = 32
 _ALL_FROM = 0.7
 # A larger picture is never searched, pixels: that is 2 GB in the network's widest layers.
 _MOST_PIXELS = 16_000_000

@@ -39,7 +39,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     "an eighth for a sixth": {"_SIXTH": 8},
     "small up to 30 pixels at half": {"_SMALL_AT_HALF": 30.0},
     "at half up to 80 pixels": {"_LARGEST_AT_HALF": 80.0},
-    "margin of 32 pixels": {"_MARGIN": 32},
+    "margin of 16 pixels": {"_MARGIN": 16},
     "half alone": {"_DOUBTFUL": 2.0},
 }
 

@@ -15,7 +15,7 @@ const [HALF, SIXTH] = [2, 6];
 const DOUBTFUL = 0.15;
 const SMALL_AT_HALF = 40;
 const [LARGEST_FINE, LARGEST_AT_HALF] = [80, 160];
-const MARGIN = 16;
+const MARGIN = 32;
 const ALL_FROM = 0.7;
 const [MAX_IOU, MAX_SHARE] = [0.45, 0.8];
 
