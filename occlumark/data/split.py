@@ -9,6 +9,8 @@ import numpy as np
 
 # `100040721_2` is the second face of photo 100040721, `image_0002` is a photo of its own.
 _SIBLING = re.compile(r"(.*\d{3} ?)_\d{1,2}")
+# `afwlp_AFW_1051618982_1_11` is view 11 of AFW's `1051618982_1`, turned by a 3D model (300W-LP).
+_VIEW = re.compile(r"afwlp_AFW_(.*)_\d+")
 
 
 def split_validation(
@@ -77,9 +79,12 @@ def _among(groups: Sequence[str], chosen: np.ndarray) -> np.ndarray:
 def photo_identity(name: str) -> str:
     """What the samples of one photo have in common: the file's name without folder, suffix and face number.
 
-    `helen/trainset/100040721_2.jpg` and `crowd.jpg#2` are faces of `100040721` and `crowd`.
+    `helen/trainset/100040721_2.jpg` and `crowd.jpg#2` are faces of `100040721` and `crowd`, and
+    `afw_large_pose/afwlp_AFW_1051618982_1_11.jpg` one of AFW's `1051618982`.
     """
     stem = PurePosixPath(name.partition("#")[0]).stem
+    view = _VIEW.fullmatch(stem)
+    stem = view[1] if view else stem
     match = _SIBLING.fullmatch(stem)
     return match[1] if match else stem
 

@@ -16,6 +16,8 @@ NAMES = [f"lfpw/trainset/image_{i:04}.jpg" for i in range(2000)]
         ("lfpw/trainset/image_0871.png", "image_0871"),
         ("own/crowd.jpg#2", "crowd"),
         ("own/face_1.jpg", "face_1"),
+        ("afw_large_pose/afwlp_AFW_1051618982_1_11.jpg", "1051618982"),
+        ("afw_large_pose/afwlp_AFW_1051618982_12_9.jpg", "1051618982"),
     ],
 )
 def test_identity_of_a_photo(name: str, identity: str) -> None:
@@ -41,6 +43,15 @@ def test_faces_of_one_photo_stay_together() -> None:
     _, validation = split_validation(names, 0.3, seed=0)
     assert 0 < len(validation) < 2000
     np.testing.assert_array_equal(np.bincount(validation // 4)[np.unique(validation // 4)], 4)
+
+
+def test_turned_views_follow_their_photo() -> None:
+    photos = [f"afw/{1000 + i}_1.jpg" for i in range(300)]
+    _, alone = split_validation(photos, 0.2, seed=0)
+    views = [f"afw_large_pose/afwlp_AFW_{1000 + i // 2}_1_{i}.jpg" for i in range(600)]
+    _, validation = split_validation(photos + views, 0.2, seed=0)
+    assert validation[validation < 300].tolist() == alone.tolist()
+    assert {(i - 300) // 2 for i in validation[validation >= 300]} == set(alone.tolist())
 
 
 def test_no_share_chooses_none_and_a_bad_one_is_refused() -> None:
