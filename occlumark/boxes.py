@@ -80,7 +80,8 @@ def _said(boxes: object) -> str:
 
 def areas(boxes: np.ndarray) -> np.ndarray:
     """Areas of boxes (..., 4) with x0 <= x1 and y0 <= y1: (...,), square pixels."""
-    return np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
+    product: np.ndarray = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    return product
 
 
 def common_areas(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -95,7 +96,9 @@ def common_areas(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    return np.prod(np.clip(high - low, 0, None), axis=-1)
+    sides = np.maximum(high - low, 0)
+    product: np.ndarray = sides[..., 0] * sides[..., 1]  # a third of the time of prod and clip for a few boxes
+    return product
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -136,22 +139,25 @@ def joined_regions(
     size = np.array([width, height])
     start = np.clip(np.floor(boxes[:, :2] / step) * step, 0, size)
     end = np.clip(np.ceil(boxes[:, 2:] / step) * step, 0, size)
-    waiting = np.unique(np.concatenate([start, end], axis=1)[(start < end).all(axis=1)].astype(int), axis=0)
-    apart: list[np.ndarray] = []
-    while len(waiting):
-        joined, waiting = waiting[0], waiting[1:]
-        others = np.array([*apart, *waiting]).reshape(-1, 4)
-        touching = common_areas(joined[None], others)[0] > 0
-        if touching.any():
-            group = np.concatenate([joined[None], others[touching]])
-            joined = np.concatenate([group[:, :2].min(axis=0), group[:, 2:].max(axis=0)])
+    ends = np.concatenate([start, end], axis=1)[(start < end).all(axis=1)].astype(int).tolist()
+    waiting = sorted({(x0, y0, x1, y1) for x0, y0, x1, y1 in ends})  # few: plain numbers are quicker than arrays
+    apart: list[tuple[int, int, int, int]] = []
+    while waiting:
+        region, others = waiting[0], apart + waiting[1:]
+        x0, y0, x1, y1 = region
+        touching = [i for i, (a, b, c, d) in enumerate(others) if a < x1 and c > x0 and b < y1 and d > y0]
+        if touching:
+            left, top, right, bottom = zip(region, *(others[i] for i in touching), strict=True)
             # it may reach others now
-            waiting, apart = np.concatenate([joined[None], others[~touching]]), []
+            waiting = [(min(left), min(top), max(right), max(bottom))]
+            waiting += [other for i, other in enumerate(others) if i not in touching]
+            apart = []
         else:
-            apart.append(joined)
-    if sum(areas(np.array([region]))[0] for region in apart) > all_from * height * width:
+            apart.append(region)
+            waiting = waiting[1:]
+    if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in apart) > all_from * height * width:
         return [(0, 0, width, height)]
-    return [(int(x0), int(y0), int(x1), int(y1)) for x0, y0, x1, y1 in apart]
+    return apart
 
 
 def keep_best(

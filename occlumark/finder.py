@@ -167,8 +167,9 @@ class NetworkFinder:
         min_face = self.min_face and self.min_face / reduction
         zoom = _fine_zoom(photo, min_face)
         halved = halved_towards(photo, zoom)
-        large = self._search(photo, zoom / _SIXTH, self.score, halved)
-        half = self._search(photo, zoom / _HALF, min(self.score, _DOUBTFUL), halved)
+        again = halved_towards(photo, zoom / _HALF, halved)
+        large = self._search(photo, zoom / _SIXTH, self.score, again)
+        half = self._search(photo, zoom / _HALF, min(self.score, _DOUBTFUL), again)
         sides = longer_sides(half.boxes)
         seen = (half.scores >= self.score) & (sides >= _SMALLEST_SEEN) & (sides <= _LARGEST_AT_HALF)
         found = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
@@ -246,12 +247,12 @@ def zoomed(photo: np.ndarray, zoom: float, halved: np.ndarray | None = None) -> 
     size = _zoomed_size(photo, zoom)
     if size == photo.shape[:2]:
         return photo
-    return cv2.resize(_halved(photo if halved is None else halved, size), size[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(halved_towards(photo, zoom, halved), size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def halved_towards(photo: np.ndarray, zoom: float) -> np.ndarray:
-    """A photo with its sides halved as often as they stay at least as long as zoomed makes them."""
-    return _halved(photo, _zoomed_size(photo, zoom))
+def halved_towards(photo: np.ndarray, zoom: float, halved: np.ndarray | None = None) -> np.ndarray:
+    """A photo with its sides halved as often as they stay at least as long as zoomed makes them; see zoomed."""
+    return _halved(photo if halved is None else halved, _zoomed_size(photo, zoom))
 
 
 def _zoomed_size(photo: np.ndarray, zoom: float) -> tuple[int, int]:

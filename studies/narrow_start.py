@@ -196,28 +196,27 @@ def narrow(network: OcclusionAdaptiveNetwork, teacher: OcclusionAdaptiveNetwork,
         yield f"unit {number}: {first:.1%}, {second:.1%} of the variance"
 
 
-def main() -> None:
-    """Write a checkpoint of no epoch, for the configuration's `start`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--crops", type=int, default=512)
-    args = parser.parse_args()
-    config = load(LandmarkConfig, args.config, ['start=""'])
-    pack = Pack.open(args.pack)
+def write_start(config: LandmarkConfig, pack_path: Path, out: Path, n_crops: int = 512) -> Iterator[str]:
+    """Write a checkpoint of no epoch, for a run's `start`; yields a line for each unit.
+
+    Args:
+        config: of the narrow network's run, with an empty `start`.
+        pack_path: the training faces.
+        out: the checkpoint.
+        n_crops: training crops that the weights are fitted on.
+    """
+    pack = Pack.open(pack_path)
     training, _ = split_validation(pack.names, config.validation_share, config.validation_seed, pack.groups)
-    some = training[np.linspace(0, len(training) - 1, args.crops).astype(int)]
+    some = training[np.linspace(0, len(training) - 1, n_crops).astype(int)]
     faces = TrainingFaces(pack, some, CropConfig(scale=config.crop.scale), AugmentConfig(), 0, 0)
     crops = torch.stack([faces[i].crops for i in range(len(some))])
     torch.manual_seed(0)
     with torch.no_grad():
         network = OcclusionAdaptiveNetwork(config.network, config.crop.size).eval()
-        for line in narrow(network, teacher_of(crops), crops):
-            print(line, flush=True)
+        yield from narrow(network, teacher_of(crops), crops)
     own = {name: value for name, value in network.state_dict().items() if name.startswith(("backbone", "last_unit"))}
     save_checkpoint(
-        args.out,
+        out,
         Checkpoint(
             kind="landmarks",
             config=config,
@@ -228,6 +227,19 @@ def main() -> None:
             optimiser={},
         ),
     )
+
+
+def main() -> None:
+    """Write the checkpoint, say how much of each layer is explained."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--crops", type=int, default=512)
+    args = parser.parse_args()
+    config = load(LandmarkConfig, args.config, ['start=""'])
+    for line in write_start(config, args.pack, args.out, args.crops):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
