@@ -42,8 +42,8 @@ def last_epochs(logs: Path, row: str) -> list[Epoch]:
 def _read(path: Path) -> list[Epoch]:
     try:
         epochs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        if not epochs or not all("epoch" in epoch and "validation/nme" in epoch for epoch in epochs):
-            raise ValueError("an epoch without its number or its validation error")
+        if not epochs or not all("epoch" in epoch for epoch in epochs) or "validation/nme" not in epochs[-1]:
+            raise ValueError("an epoch without its number, or no validation error of the last")
     except (OSError, TypeError, ValueError) as error:
         raise AnnotationError(f"{path} is no log of a training: {error}") from error
     return epochs

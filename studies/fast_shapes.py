@@ -1,4 +1,4 @@
-"""How exact small networks of other shapes become under one short schedule, all taught by the packaged occlumark.
+"""How exact small networks of other shapes become under one short schedule, all learning from the packaged occlumark.
 
     PYTHONPATH=. python studies/fast_shapes.py --pack runs/fast.pack --out runs/shapes [--epochs 6] [--shape NAME ...]
 
@@ -25,8 +25,6 @@ SHAPES: dict[str, list[str]] = {
     "three eighths of the width": ["network.backbone.stem=24", "network.backbone.channels=[24, 48, 96, 192]"],
     "96 px": ["crop.size=96"],
     "160 px": ["crop.size=160"],
-    "averaged head": ["network.flattened_head=false"],
-    "no refinement": ["network.refinement=false", "network.presence=false", "augment.no_face.share=0"],
 }
 
 

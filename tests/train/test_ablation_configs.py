@@ -71,5 +71,5 @@ def test_the_papers_own_recipe_is_the_ablations_odn_at_full_size_and_length() ->
     paper = {key[1:]: value for key, value in flat(load(LandmarkConfig, CONFIGS.parent / "odn-paper.toml")).items()}
     odn = config_of("odn")
     changed = {key: value for key, value in paper.items() if value != odn[key]}
-    assert changed == {"name": "odn-paper", "crop.size": 224, "optimiser.epochs": 60}
+    assert changed == {"name": "odn-paper", "crop.size": 224, "optimiser.epochs": 50}
     assert (paper["objective.data"], paper["network.refinement"]) == ("l2", False)
