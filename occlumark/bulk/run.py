@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import ray
@@ -19,7 +20,7 @@ from occlumark.bulk.plan import Plan
 from occlumark.bulk.rows import UNREADABLE
 from occlumark.bulk.storage import Storage
 from occlumark.bulk.worker import ShardWorker, WorkerOptions, shard_file
-from occlumark.errors import OcclumarkError
+from occlumark.errors import OcclumarkError, one_line
 from occlumark.network_file import usable_cpus
 
 #: Photos in a shard where nothing else is said: half a minute's work, so little is lost with a worker.
@@ -175,8 +176,12 @@ def _totals(out: Storage, plan: Plan, done_now: int) -> Totals:
     """
     photos = faces = unreadable = 0
     for shard in range(plan.shards):
-        with out.open(shard_file(shard)) as file:
-            read = pq.read_table(file, columns=["status", "face"])
+        try:
+            with out.open(shard_file(shard)) as file:
+                read = pq.read_table(file, columns=["status", "face"])
+        except pa.ArrowException as error:
+            name = f"{out.place}/{shard_file(shard)}"
+            raise OcclumarkError(f"{name} is damaged; remove it and run again: {one_line(str(error))[:100]}") from error
         faces += len(read) - read["face"].null_count
         photos += int(pc.sum(pc.equal(pc.fill_null(read["face"], 1), 1)).as_py())
         unreadable += int(pc.sum(pc.equal(read["status"], UNREADABLE)).as_py())

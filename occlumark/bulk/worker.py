@@ -130,7 +130,7 @@ class ShardWorker:
             yield from self._contents_of_rows(photos[0][0], photos[0][1], len(photos))
             return
         for place, _ in photos:
-            yield place, Storage(place).read
+            yield place, lambda place=place: Storage(place).read()  # a place that cannot be read is a row
 
     def _contents_of_rows(self, place: str, first: int, count: int) -> Iterator[tuple[str, bytes]]:
         """Of rows of one row group of a Parquet file."""

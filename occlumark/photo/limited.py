@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -45,7 +46,7 @@ def decode_within(source: Source, max_pixels: int, max_seconds: float, reduction
         raise ValueError(f"max_seconds is above 0, not {max_seconds}")
     asked: dict[str, Any] = {"name": source_name(source), "max_pixels": max_pixels, "reduction": reduction}
     if isinstance(source, str | os.PathLike) and not OPEN_ALREADY.fullmatch(os.fspath(source)):
-        asked["path"], content = os.fspath(source), b""
+        asked["path"], content = str(Path(source).absolute()), b""  # its process may have begun in another folder
     else:
         content = _content(source)
         asked["bytes"] = len(content)
@@ -53,16 +54,20 @@ def decode_within(source: Source, max_pixels: int, max_seconds: float, reduction
     late = threading.Event()
     timer = threading.Timer(min(max_seconds, threading.TIMEOUT_MAX), _end, (process, late))
     timer.start()
+    answered = False
     try:
         answer, pixels = _ask(process, asked, content)
+        answered = True
     except (OSError, ValueError) as error:
         reason = f"it takes longer than {max_seconds:g} s (--max-seconds, max_seconds)" if late.is_set() else str(error)
         raise PhotoError(f"cannot read {asked['name']}: {reason}") from error
     finally:
         timer.cancel()
-        if sys.exception() is not None:
+        timer.join()
+        if answered and not late.is_set():
+            _idle.append(process)
+        else:
             _close(process)
-    _idle.append(process)
     if "error" in answer:
         raise PhotoError(answer["error"])
     return Decoded(pixels, answer["notes"], answer["reduction"])

@@ -86,6 +86,8 @@ class PresenceTask(LandmarkTask):
 
     def batches(self, epoch: int, context: DistributedContext) -> DataLoader[Any]:
         """PresenceBatch: the crops of all passes, in another order each epoch."""
+        if context.world_size > 1:
+            raise ConfigError("presence alone is trained by one process: its gradients are not shared among several")
         if self._seen is None:
             assert self._network is not None  # built before it is trained
             self._seen = self._see(self._network, context.device)

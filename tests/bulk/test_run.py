@@ -93,6 +93,9 @@ def test_two_workers_one_killed_in_the_middle_then_resumed(photos, tmp_path, cap
     assert run_bulk(str(photos), options(out), {}, photos_in_shard=2).done_now == 0
     with pytest.raises(OcclumarkError, match="was begun with photos_in_shard 2, not 3"):
         run_bulk(str(photos), options(out), {}, photos_in_shard=3)
+    (out / shard_file(3)).write_bytes((out / shard_file(3)).read_bytes()[:200])
+    with pytest.raises(OcclumarkError, match=f"{shard_file(3)} is damaged; remove it and run again"):
+        run_bulk(str(photos), options(out), {}, photos_in_shard=2)
 
 
 def test_a_network_that_cannot_be_used_is_told_before_any_cluster_starts(photos, tmp_path, monkeypatch, capsys):

@@ -63,6 +63,11 @@ def test_a_row_a_face_and_one_for_every_other_photo(worker, photos):
     assert table.schema.metadata[b"markup"] == b"300w"
 
 
+def test_a_place_that_cannot_be_opened_is_a_row(worker):
+    rows = ran(worker, 5, [("https://example.org/face.jpg", -1), (str(PORTRAIT), -1)]).to_pylist()
+    assert [row["status"] for row in rows] == ["unreadable", "face"]
+
+
 def test_the_same_photos_give_the_same_file(worker, photos):
     shard = [(str(path), -1) for path in photos[1:]]
     assert ran(worker, 1, shard).equals(ran(worker, 2, shard))

@@ -53,6 +53,20 @@ def test_pixels_notes_and_errors_are_those_of_this_process(photo: Path, tmp_path
     assert len(limited._idle) == 1  # one process has served all
 
 
+def test_the_process_stays_where_another_error_is_being_handled(photo: Path) -> None:
+    try:
+        raise KeyError
+    except KeyError:
+        read_photo(photo, max_seconds=60)
+    np.testing.assert_array_equal(read_photo(photo, max_seconds=60), NOISE)
+
+
+def test_a_relative_path_is_of_the_folder_as_it_is_now(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_photo(photo, max_seconds=60)
+    monkeypatch.chdir(photo.parent)
+    np.testing.assert_array_equal(read_photo(photo.name, max_seconds=60), NOISE)
+
+
 def test_what_takes_too_long_is_given_up_and_the_next_photo_is_read(
     photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -269,6 +269,8 @@ def test_presence_alone_is_trained_and_all_else_stays(pack_path, tmp_path):
         augment={"no_face": {"share": 0.5, "background": str(background)}, "small": {"share": 0.5}},
         optimiser={**SMALL["optimiser"], "learning_rate": 0.01},
     )
+    with pytest.raises(ConfigError, match="by one process"):  # torch would not share its gradients
+        PresenceTask(config, pack_path).batches(0, DistributedContext(0, 2, torch.device("cpu")))
     second = train(PresenceTask(config, pack_path), tmp_path / "second", device="cpu")
     before, after = load_checkpoint(first), load_checkpoint(second)
     for name, value in before.averaged.items():
