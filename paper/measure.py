@@ -87,7 +87,8 @@ def write_cofw68(inputs: Inputs, photos: Path, model: str | None, weights: Path 
         MissingInputError: the annotations are not here.
         OcclumarkError: the photos or the network cannot be read.
     """
-    detector = Detector(weights=weights) if weights else Detector(model or DEFAULT_MODEL)
+    once: Recrop = "never" if model == PAPERS else "auto"  # as on 300W
+    detector = Detector(weights=weights) if weights else Detector(model or DEFAULT_MODEL, recrop=once)
     label = weights.stem if weights else detector.model
     path = inputs.errors / f"{figure4.PREFIX}{label}-official.csv"
     errors_on_cofw68(inputs.data("cofw68"), photos, detector).write(path)
