@@ -145,7 +145,7 @@ def joined_regions(
     while waiting:
         region, others = waiting[0], apart + waiting[1:]
         x0, y0, x1, y1 = region
-        touching = [i for i, (a, b, c, d) in enumerate(others) if a < x1 and c > x0 and b < y1 and d > y0]
+        touching = {i for i, (a, b, c, d) in enumerate(others) if a < x1 and c > x0 and b < y1 and d > y0}
         if touching:
             left, top, right, bottom = zip(region, *(others[i] for i in touching), strict=True)
             # it may reach others now
