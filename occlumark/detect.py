@@ -12,11 +12,12 @@ import numpy as np
 from occlumark.crop import CropTransform
 from occlumark.errors import OcclumarkError
 from occlumark.face import Face
+from occlumark.face.presence import Certainty, is_present
 from occlumark.finder import FaceFinder, NetworkFinder
 from occlumark.landmarker import Landmarker
 from occlumark.markup import W300, Markup, tight_box
 from occlumark.network_file import Provider
-from occlumark.packaged import DEFAULT_MODEL, packaged_weights
+from occlumark.packaged import DEFAULT_MODEL, packaged_presence_shift, packaged_weights
 from occlumark.photo import MAX_PIXELS
 from occlumark.photo.given import ColorOrder, PhotoInput
 from occlumark.recrop import (
@@ -25,7 +26,6 @@ from occlumark.recrop import (
     crop_around,
     doubt,
     is_lost,
-    least_presence,
     less_doubtful,
     needs_recrop,
     recrop_of_passes,
@@ -66,8 +66,9 @@ class Detector:
             turned in the photo (UPRIGHT_WITHIN). "auto": once, where they are, or where box and landmarks disagree
             (AGREEMENT); with networks of other markups than 68 points never, as the tight box of their landmarks is
             not what a face's box is. "never", or a number of times.
-        min_presence: boxes of the face finder's whose crop shows a face with less certainty are dropped, 0..1; less for
-            faces below 24 pixels, none below 16, and without effect where the network does not tell (Face.presence).
+        min_presence: boxes of the face finder's whose crop shows a face with less certainty are dropped, 0..1, where
+            the network tells it (Face.presence). NetworkFinder's score and the box's size count as well
+            (face.presence.Certainty); of other face finders' boxes less is asked below 24 pixels, nothing below 16.
         passes: the old word; passes=N is recrop=N-1.
 
     Raises:
@@ -102,6 +103,9 @@ class Detector:
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
         self._landmarker = Landmarker(path, sha256=sha256, threads=threads, providers=providers)
         self.face_finder = face_finder or NetworkFinder(threads=threads, providers=providers)
+        self._certainty: Certainty | None = None
+        if min_presence and self._landmarker.has_presence and isinstance(self.face_finder, NetworkFinder):
+            self._certainty = Certainty(min_presence, packaged_presence_shift(self.model))
 
     def __repr__(self) -> str:
         return f"Detector({self.model!r}, {self.markup.n} landmarks, recrop={self.recrop!r})"
@@ -171,7 +175,7 @@ class Detector:
             1.0
             >>> write_photo("portrait-faces.jpg", draw_faces(photo, faces))
         """
-        return self._landmarks([search(self.face_finder, photo, boxes, color, max_pixels)])[0]
+        return self._landmarks([search(self.face_finder, photo, boxes, color, max_pixels, self._certainty)])[0]
 
     def detect_many(
         self,
@@ -201,7 +205,8 @@ class Detector:
         pairs = zip(photos, repeat(None)) if boxes is None else zip(photos, boxes, strict=True)
         for photo, given in pairs:
             try:
-                waiting.append((photo, search(self.face_finder, photo, given, color, max_pixels)))
+                found = search(self.face_finder, photo, given, color, max_pixels, self._certainty)
+                waiting.append((photo, found))
             except (OcclumarkError, TypeError, ValueError) as error:
                 waiting.append((photo, error))
             held = [found for _, found in waiting if isinstance(found, SearchedPhoto)]
@@ -260,7 +265,7 @@ class Detector:
             [
                 face.scaled(photo.reduction) if photo.reduction > 1 else face
                 for face in found
-                if photo.are_given or not face.presence < least_presence(face, self.min_presence)
+                if photo.are_given or is_present(face, self.min_presence, self._certainty)
             ]
             for found, photo in zip(each, photos, strict=True)
         ]

@@ -26,6 +26,8 @@ SIDE_MULTIPLE = 32
 #: Faces with a lower score are left out where the caller says nothing else: 0.1 false positives per image (FPPI) on
 #: pictures without faces, among scenes not held out.
 SCORE = 0.54
+#: From here on, where a landmark network has its say (face/presence.py) and the caller names no score.
+CANDIDATE_SCORE = 0.35
 
 # The fine scale of a photo is that at which the smallest face asked for has this longer side, pixels, enlarged at most
 # so much: smaller faces are found less often (docs/experiments/finder.md, "At which size to search").
@@ -88,7 +90,7 @@ def find_faces(face_finder: FaceFinder, photo: np.ndarray) -> tuple[np.ndarray, 
         box, score = as_boxes(face[0]), face[1]
         if len(box) != 1:
             raise ValueError(f"a face finder's box is x0, y0, x1, y1 (finder.FaceFinder), not {box.shape}")
-        if not 0 <= score <= 1:
+        if score is not None and not 0 <= score <= 1:
             raise ValueError(f"a face finder's score is in 0..1 (finder.FaceFinder), not {score}")
         try:
             boxes.append(box_in_photo(box[0], *photo.shape[:2]))
@@ -103,12 +105,10 @@ def find_faces(face_finder: FaceFinder, photo: np.ndarray) -> tuple[np.ndarray, 
 
 
 class _Seen(NamedTuple):
-    """What the network finds at one scale of a photo."""
+    """What the network finds at one scale: boxes (n, 4) in pixels that it saw and in photo pixels, and scores."""
 
     boxes: np.ndarray
-    """(n, 4), pixels that the network saw."""
     in_photo: np.ndarray
-    """The same, photo pixels."""
     scores: np.ndarray
 
 
@@ -120,8 +120,8 @@ class NetworkFinder:
     Args:
         min_face: longer side of the smallest box to find, photo pixels; the smaller, the slower. None: 20, at most a
             32nd and at least a 64th of the photo's longer side, so that no photo takes long.
-        score: faces with a lower score are left out, 0..1. A score is about the overlap to expect between the box and
-            the true one, times the chance that there is a face.
+        score: faces with a lower score are left out, 0..1; None: SCORE. It is about the overlap to expect between
+            the box and the true one, times the chance that there is a face.
         max_faces: the best so many are returned; None: all.
         weights: an ONNX file; None: the package's.
         threads: of ONNX Runtime; None: the CPUs that the process may use, at most 4.
@@ -137,7 +137,7 @@ class NetworkFinder:
         self,
         *,
         min_face: float | None = None,
-        score: float = SCORE,
+        score: float | None = None,
         max_faces: int | None = None,
         weights: str | os.PathLike[str] | None = None,
         threads: int | None = None,
@@ -145,11 +145,12 @@ class NetworkFinder:
     ) -> None:
         if min_face is not None and not min_face > 0:
             raise ValueError(f"min_face is above 0 pixels, not {min_face}")
-        if not 0 <= score <= 1:
+        if score is not None and not 0 <= score <= 1:
             raise ValueError(f"score is in 0..1, not {score}")
         if max_faces is not None and max_faces < 1:
             raise ValueError(f"max_faces is at least 1, not {max_faces}")
-        self.min_face, self.score, self.max_faces = min_face, score, max_faces
+        self.min_face, self.max_faces = min_face, max_faces
+        self.score, self._candidate_score = (SCORE, CANDIDATE_SCORE) if score is None else (score, score)
         path, sha256 = (Path(weights), None) if weights is not None else packaged_finder()
         self._session, metadata = open_network(path, sha256=sha256, threads=threads, providers=providers)
         if metadata.get("kind") != "finder" or metadata.get("format") != FORMAT:
@@ -157,39 +158,43 @@ class NetworkFinder:
         outputs: dict[str, Form] = {"scores": ("float", ["any", None]), "boxes": ("float", ["any", None, 4])}
         self._session.check_forms({"photos": ("uint8", ["any", None, None, 3])}, outputs)
 
-    def __call__(self, photo: np.ndarray, /, reduction: int = 1) -> list[tuple[np.ndarray, float]]:
+    def __call__(
+        self, photo: np.ndarray, /, reduction: int = 1, *, candidates: bool = False
+    ) -> list[tuple[np.ndarray, float]]:
         """Find faces; see FaceFinder.
 
         Args:
             photo: (height, width, 3) uint8, RGB.
             reduction: the photo that min_face is meant for has sides so many times as long (photo.read_reduced).
+            candidates: from CANDIDATE_SCORE on, where no score was given.
         """
+        score = self._candidate_score if candidates else self.score
         min_face = self.min_face and self.min_face / reduction
         zoom = _fine_zoom(photo, min_face)
         halved = halved_towards(photo, zoom)
         again = halved_towards(photo, zoom / _HALF, halved)
-        large = self._search(photo, zoom / _SIXTH, self.score, again)
-        half = self._search(photo, zoom / _HALF, min(self.score, _DOUBTFUL), again)
+        large = self._search(photo, zoom / _SIXTH, score, again)
+        half = self._search(photo, zoom / _HALF, min(score, _DOUBTFUL), again)
         sides = longer_sides(half.boxes)
-        seen = (half.scores >= self.score) & (sides >= _SMALLEST_SEEN) & (sides <= _LARGEST_AT_HALF)
-        found = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
+        seen = (half.scores >= score) & (sides >= _SMALLEST_SEEN) & (sides <= _LARGEST_AT_HALF)
         doubtful = half.in_photo[(half.scores >= _DOUBTFUL) & (sides < _SMALL_AT_HALF)]
         # a part of a large face is none; of a low score the face would be one of many things
-        sure = max(self.score, SCORE)
+        sure = max(score, SCORE)
         is_whole = seen & (sides >= _SMALL_AT_HALF) & (half.scores >= sure)
         whole = np.concatenate([large.in_photo[large.scores >= sure], half.in_photo[is_whole]])
         doubtful = doubtful[(common_areas(doubtful, whole) <= _MAX_SHARE * areas(doubtful)[:, None]).all(axis=1)]
-        return self._best([*found, *self._around(photo, zoom, doubtful, halved)], min_face)
+        found = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
+        return self._best([*found, *self._around(photo, zoom, score, doubtful, halved)], score, min_face)
 
     def large(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
         """Find faces of at least three times min_face, else a tenth of the photo's longer side: in less time."""
         zoom = _fine_zoom(photo, 3 * (self.min_face or max(photo.shape[:2]) / _PHOTO_OVER_FACE[0]))
         seen = self._search(photo, zoom, self.score, photo)
         kept = longer_sides(seen.boxes) >= _SMALLEST_SEEN
-        return self._best([(seen.in_photo[kept], seen.scores[kept])], self.min_face)
+        return self._best([(seen.in_photo[kept], seen.scores[kept])], self.score, self.min_face)
 
     def _around(
-        self, photo: np.ndarray, zoom: float, doubtful: np.ndarray, halved: np.ndarray
+        self, photo: np.ndarray, zoom: float, score: float, doubtful: np.ndarray, halved: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """What the fine scale shows around boxes of the photo: boxes in photo pixels, and scores."""
         if not len(doubtful):
@@ -199,7 +204,7 @@ class NetworkFinder:
         around = doubtful / to_photo
         around += np.maximum(_MARGIN, longer_sides(around) / 2)[:, None] * [-1, -1, 1, 1]
         for x0, y0, x1, y1 in joined_regions(around, fine.shape[0], fine.shape[1], SIDE_MULTIPLE, _ALL_FROM):
-            boxes, scores = self._predict(fine[y0:y1, x0:x1], self.score)
+            boxes, scores = self._predict(fine[y0:y1, x0:x1], score)
             small = longer_sides(boxes) <= _LARGEST_FINE
             yield (boxes[small] + [x0, y0, x0, y0]) * to_photo, scores[small]
 
@@ -216,15 +221,15 @@ class NetworkFinder:
         return boxes[sure].astype(np.float64), scores[sure].astype(np.float64).clip(0, 1)
 
     def _best(
-        self, found: Sequence[tuple[np.ndarray, np.ndarray]], min_face: float | None
+        self, found: Sequence[tuple[np.ndarray, np.ndarray]], score: float, min_face: float | None
     ) -> list[tuple[np.ndarray, float]]:
         """What is returned of what was found at all scales."""
         boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
         if min_face is not None:
             kept = longer_sides(boxes) >= min_face
             boxes, scores = boxes[kept], scores[kept]
-        boxes, scores = best_faces(boxes, scores, self.score, self.max_faces)
-        return [(box, float(score)) for box, score in zip(boxes, scores, strict=True)]
+        boxes, scores = best_faces(boxes, scores, score, self.max_faces)
+        return [(box, float(sure)) for box, sure in zip(boxes, scores, strict=True)]
 
 
 def _fine_zoom(photo: np.ndarray, min_face: float | None) -> float:

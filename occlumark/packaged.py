@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 from occlumark.errors import CheckpointError
 
@@ -11,6 +12,12 @@ DEFAULT_MODEL = "occlumark"
 _FOLDER = Path(__file__).with_name("weights")
 # The face finder's name in the table; every other name there is a landmark network's.
 _FINDER = "finder"
+
+
+class _Entry(TypedDict):
+    file: str
+    sha256: str
+    presence_shift: NotRequired[float]
 
 
 def packaged_weights(model: str) -> tuple[Path, str]:
@@ -24,6 +31,11 @@ def packaged_weights(model: str) -> tuple[Path, str]:
     if model not in models:
         raise CheckpointError(f"no packaged model '{model}'; there is {', '.join(models) or 'none'}")
     return networks[model]
+
+
+def packaged_presence_shift(model: str) -> float:
+    """Logits by which a network's presence is below the default's (face.presence.Certainty.shift); 0 of others."""
+    return _table()[model].get("presence_shift", 0.0) if model in _table() else 0.0
 
 
 def packaged_names() -> tuple[str, ...]:
@@ -44,11 +56,17 @@ def packaged_finder() -> tuple[Path, str]:
 
 
 def _networks() -> dict[str, tuple[Path, str]]:
+    return {name: (_FOLDER / entry["file"], entry["sha256"]) for name, entry in _table().items()}
+
+
+def _table() -> dict[str, _Entry]:
     table = _FOLDER / "weights.json"
     try:
-        entries = json.loads(table.read_bytes())
-        return {name: (_FOLDER / entry["file"], str(entry["sha256"])) for name, entry in entries.items()}
+        entries: dict[str, _Entry] = json.loads(table.read_bytes())
+        for entry in entries.values():
+            entry["file"], entry["sha256"] = str(entry["file"]), str(entry["sha256"])
     except OSError as error:
         raise CheckpointError(f"cannot read weights {table}: {error.strerror}") from error
     except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise CheckpointError(f"{table} is broken; install the package again") from error
+    return entries

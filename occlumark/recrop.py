@@ -32,10 +32,6 @@ TURNED_DOUBT = 0.7
 #: is turned, or always, so many times.
 Recrop = Literal["never", "auto"] | int
 
-# So small a face, longer side in pixels, is too blurred in its crop for presence to count; from the second on it counts
-# in full, in between the least presence rises (docs/experiments/finder.md, "What is no face").
-_PRESENCE_COUNTS = (16.0, 24.0)
-
 # A crop around landmarks needs ones whose tight box is about as large as the box they were found from.
 _SIZE_RATIOS = (0.5, 2.0)
 _QUARTERS = (90.0, 180.0, 270.0)
@@ -103,13 +99,6 @@ def doubt(face: Face) -> float:
 def is_lost(face: Face) -> bool:
     """Whether the landmarks are so doubtful that the face may stand in another direction than it was looked for."""
     return doubt(face) > LOST_ABOVE
-
-
-def least_presence(face: Face, min_presence: float) -> float:
-    """What a face's presence has to be: min_presence of large faces, less of small ones, 0 of the smallest."""
-    low, high = _PRESENCE_COUNTS
-    side = float((face.box[2:] - face.box[:2]).max())
-    return min_presence * min(max((side - low) / (high - low), 0.0), 1.0)
 
 
 def less_doubtful(face: Face, turned: Sequence[Face]) -> Face:

@@ -8,6 +8,7 @@ import numpy as np
 
 from occlumark.boxes import as_boxes, box_in_photo
 from occlumark.crop import CropConfig
+from occlumark.face.presence import Certainty
 from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.photo import ReducedPhoto
 from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
@@ -33,15 +34,24 @@ class SearchedPhoto(NamedTuple):
 
 
 def search(
-    face_finder: FaceFinder, photo: PhotoInput, boxes: Boxes | None, color: ColorOrder, max_pixels: int
+    face_finder: FaceFinder,
+    photo: PhotoInput,
+    boxes: Boxes | None,
+    color: ColorOrder,
+    max_pixels: int,
+    certainty: Certainty | None = None,
 ) -> SearchedPhoto:
     """A photo's faces, of the face finder or of the boxes given (photo pixels); raises what Detector.detect does."""
     reduction = photo.reduction if isinstance(photo, ReducedPhoto) else 1
     pixels = as_photo(photo, color, max_pixels)
     if boxes is None:
         if isinstance(face_finder, NetworkFinder):
-            face_finder = partial(face_finder, reduction=reduction)
-        return SearchedPhoto(pixels, *find_faces(face_finder, pixels), are_given=False, reduction=reduction)
+            face_finder = partial(face_finder, reduction=reduction, candidates=certainty is not None)
+        found, scores = find_faces(face_finder, pixels)
+        if certainty is not None:
+            kept = certainty.may_be_faces(np.array(scores), found)
+            found, scores = found[kept], [score for score, keep in zip(scores, kept, strict=True) if keep]
+        return SearchedPhoto(pixels, found, scores, are_given=False, reduction=reduction)
     given = as_boxes(boxes)
     for box in given:
         box_in_photo(box, pixels.shape[0] * reduction, pixels.shape[1] * reduction)

@@ -490,6 +490,37 @@ def test_boxes_of_the_finder_without_a_face_are_dropped_a_callers_keep_theirs(do
         Detector(weights=dot_network, min_presence=2)
 
 
+class _FinderOf(NetworkFinder):
+    """The packaged face finder that finds what it is told to."""
+
+    def __init__(self, faces: list[tuple[list[float], float]]) -> None:
+        super().__init__(threads=1)
+        self.faces, self.asked = [(np.array(box, float), score) for box, score in faces], []
+
+    def __call__(self, photo, /, reduction=1, *, candidates=False):
+        self.asked.append(candidates)
+        return self.faces
+
+
+def test_our_finders_score_and_the_presence_decide_together():
+    """Sure of 0.9 keeps a low presence, unsure of 0.48 needs a high one, and a large box of 0.36 is not even seen."""
+    faces = [([10, 10, 58, 58], 0.9), ([70, 10, 118, 58], 0.56), ([10, 70, 26, 86], 0.48), ([60, 60, 160, 160], 0.36)]
+    finder, seen = _FinderOf(faces), []
+    detector = Detector(face_finder=finder, threads=1, recrop="never")
+    predict, presence = detector._landmarker.predict, np.array([0.2, 0.2, 0.999], np.float32)
+
+    def told(crops):
+        seen.append(len(crops))
+        return predict(crops)._replace(presence=presence[: len(crops)])
+
+    detector._landmarker.predict = told
+    photo = np.full((200, 200, 3), 128, np.uint8)
+    assert [face.score for face in detector.detect(photo)] == [0.9, 0.48]
+    assert seen == [3] and finder.asked == [True]
+    everything = Detector(face_finder=finder, threads=1, recrop="never", min_presence=0)
+    assert len(everything.detect(photo)) == 4 and finder.asked == [True, False]
+
+
 @pytest.mark.parametrize(
     ("min_face", "boxes", "expected"),
     [

@@ -36,6 +36,13 @@ def test_boxes_are_in_photo_pixels_best_first(cell_finder):
     np.testing.assert_allclose([score for _, score in found], [1, 0.8], atol=1e-6)
 
 
+def test_candidates_are_boxes_of_lower_scores_where_no_score_is_given(cell_finder):
+    photo = red_squares((480, 640), (48, 0, 48, 255), (144, 48, 48, 115), (240, 96, 48, 77))  # 1, 0.45, 0.3
+    default, given = NetworkFinder(weights=cell_finder), NetworkFinder(weights=cell_finder, score=0.54)
+    assert [len(default(photo)), len(default(photo, candidates=True))] == [1, 2]
+    assert [len(given(photo)), len(given(photo, candidates=True))] == [1, 1]
+
+
 def test_max_faces_keeps_the_best(cell_finder):
     photo = red_squares((480, 640), (16, 24, 8, 204), (96, 64, 8, 255))
     ((box, _),) = NetworkFinder(weights=cell_finder, max_faces=1)(photo)

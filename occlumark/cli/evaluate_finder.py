@@ -32,8 +32,6 @@ example:
   occlumark evaluate-finder scenes --weights finder.onnx --json --per-face faces.csv
 """
 
-#: Below, boxes are not shown to the landmark network: there are too many, and hardly one is a face.
-_LOWEST_SCORE_PRESENT = 0.2
 _RECALL_HEADS = [
     "part",
     "photos",
@@ -67,7 +65,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add(
         "--present",
         metavar="MODEL",
-        help="leave out what this landmark network, a packaged one or an ONNX file, says is no face, as detection does",
+        help="measure the faces that detection keeps with this landmark network, a packaged one or an ONNX file, which "
+        "tells what is no face",
     )
     parser.set_defaults(run=run)
 
@@ -80,11 +79,10 @@ def run(args: argparse.Namespace) -> int:
     if args.per_face and not args.per_face.parent.is_dir():
         raise OcclumarkError(f"cannot write {args.per_face}: no folder {args.per_face.parent}; make it first")
     scenes = _scenes(args.folder, args.part)
-    lowest = _LOWEST_SCORE_PRESENT if args.present else LOWEST_SCORE
-    finder: FaceFinder = NetworkFinder(score=lowest, weights=args.weights)
+    finder: FaceFinder = NetworkFinder(score=None if args.present else LOWEST_SCORE, weights=args.weights)
     if args.present:
         finder = _present_faces(finder, args.present)
-    result = evaluate_finder(scenes, finder, SCORE)
+    result = evaluate_finder(scenes, finder, 0.0 if args.present else SCORE)
     values = result.to_json()
     print(json.dumps({"part": args.part, **values}) if args.json else _report(args.part, values))
     for problem in result.skipped:
@@ -99,7 +97,7 @@ def _present_faces(finder: "FaceFinder", network: str) -> "FaceFinder":
     from occlumark.detect import Detector
 
     weights = {"weights": network} if network.endswith(".onnx") else {"model": network}
-    detector = Detector(face_finder=finder, recrop="never", **weights)  # type: ignore[arg-type]
+    detector = Detector(face_finder=finder, **weights)  # type: ignore[arg-type]
     return lambda photo: [(face.box, face.score) for face in detector.detect(photo)]
 
 
@@ -135,7 +133,7 @@ def _report(part: str, values: dict[str, Any]) -> str:
     allowed = f"at most {values['max_fppi']:g} FPPI on `{values['background']}`"
     titles = {
         "low_fppi": f"{allowed}: {'any score' if few is None else f'score {few:.3f}'}",
-        "default": f"default: score {default:g}",
+        "default": f"default: score {default:g}" if default else "default: all that detection keeps",
     }
     sections = [
         [title, text_table([_RECALL_HEADS, *(_recall_row(name, values, at) for name, values in parts.items())])]

@@ -12,10 +12,11 @@ import numpy as np
 
 from occlumark.detect import Detector
 from occlumark.face import Face
+from occlumark.face.presence import least_presence
 from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.markup import tight_box
 from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
-from occlumark.recrop import LOST_ABOVE, doubt, least_presence
+from occlumark.recrop import LOST_ABOVE, doubt
 from occlumark.video.place import MOST_SHIFT, distance_from, is_on_any, is_within, moves_like_a_face, side_of
 from occlumark.video.smoothing import LandmarkSmoother
 

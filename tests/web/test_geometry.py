@@ -14,10 +14,11 @@ from occlumark.demo import SAMPLES
 from occlumark.face import Face
 from occlumark.face.align import upright_crop
 from occlumark.face.pose import mean_head, roll_of
-from occlumark.finder import OUTPUTS, SCORE, NetworkFinder, padded, zoomed
+from occlumark.face.presence import Certainty, least_presence
+from occlumark.finder import CANDIDATE_SCORE, OUTPUTS, SCORE, NetworkFinder, padded, zoomed
 from occlumark.markup import MARKUPS, tight_box
 from occlumark.photo import read_photo
-from occlumark.recrop import crop_around, doubt, least_presence, less_doubtful, needs_recrop, turned_crops
+from occlumark.recrop import crop_around, doubt, less_doubtful, needs_recrop, turned_crops
 from occlumark.video.place import moves_like_a_face
 
 MARKUP = MARKUPS[68]
@@ -134,6 +135,11 @@ def test_what_is_cropped_again_or_dropped(call):
     np.testing.assert_allclose(call(*[("doubt", [as_js(face)]) for face in made]), [doubt(face) for face in made])
     least = call(*[("leastPresence", [face.box.tolist(), 0.3]) for face in made])
     np.testing.assert_allclose(least, [least_presence(face, 0.3) for face in made])
+    scores, presences = rng.uniform(0, 1, len(made)), rng.uniform(0, 1, len(made))
+    presences[:2] = 0, 1
+    sides = [("certainty", [scores[i], face.box.tolist(), presences[i], 1.5]) for i, face in enumerate(made)]
+    ours = Certainty(0.5, 1.5).of(scores, np.stack([face.box for face in made]), presences)
+    np.testing.assert_allclose(call(*sides), ours, rtol=1e-9)
     fours = [made[i : i + 4] for i in range(0, 60, 4)]
     taken = call(*[("lessDoubtful", [as_js(first), [as_js(face) for face in turned]]) for first, *turned in fours])
     ours = [less_doubtful(first, turned) for first, *turned in fours]
@@ -169,9 +175,10 @@ class _Told:
         return [answer[name][None] for name in names]
 
 
+@pytest.mark.parametrize("candidates", [False, True])
 @pytest.mark.parametrize("n", [6, 20, 60])
 @pytest.mark.parametrize(("height", "width"), [(480, 640), (333, 501), (60, 41), (600, 1100), (1280, 3001)])
-def test_the_finders_scales_regions_boxes_and_suppression(call, height, width, n):
+def test_the_finders_scales_regions_boxes_and_suppression(call, height, width, n, candidates):
     rng = np.random.default_rng(width + n)
     answers = []
     for scale, count, longest in ((6, 2, 30), (2, n, 60), *[(1, 4, 100)] * 20):  # of as many regions at most
@@ -183,12 +190,13 @@ def test_the_finders_scales_regions_boxes_and_suppression(call, height, width, n
     finder = NetworkFinder()
     finder._session = _Told(answers)
     photo = np.zeros((height, width, 3), np.uint8)
-    ours = [(box, score) for box, score in finder(photo) if box[0] < width and box[1] < height]
+    ours = [(box, score) for box, score in finder(photo, candidates=candidates) if box[0] < width and box[1] < height]
     outputs = [{name: answer[name].ravel().tolist() for name in OUTPUTS} for answer in answers]
-    (theirs,) = call(("find", [{"width": width, "height": height, "outputs": outputs}]))
+    least = CANDIDATE_SCORE if candidates else SCORE
+    (theirs,) = call(("find", [{"width": width, "height": height, "outputs": outputs, "least": least}]))
     assert theirs["seen"] == finder._session.seen
     assert len(finder._session.seen) > 2  # something was looked at closely
-    assert (ours or width < 100) and all(score >= SCORE for _, score in ours)
+    assert (ours or width < 100) and all(score >= least for _, score in ours)
     np.testing.assert_allclose([face["box"] for face in theirs["found"]], [box for box, _ in ours], atol=EXACT)
     np.testing.assert_allclose([face["score"] for face in theirs["found"]], [score for _, score in ours], atol=1e-6)
 

@@ -7,16 +7,17 @@
  *
  * @typedef {object} Settings what the build writes of the packaged networks (settings.json)
  * @property {string} model the landmark network's name
+ * @property {number} presence_shift logits by which its presence is below the default network's
  * @property {import("./geometry.js").CropConfig} crop
  * @property {import("./geometry.js").Point[]} mean_face landmarks 17 to 67, seen from the front
  * @property {number[][]} contours indices along each line to draw
  * @property {Record<string, number[]>} regions
  */
 import { CropTransform, tightBox } from "./geometry.js";
+import { CANDIDATE_SCORE } from "./finder.js";
 import { cut } from "./pixels.js";
-import { cropAround, doubt, isLost, leastPresence, lessDoubtful, needsRecrop, turnedCrops } from "./recrop.js";
-
-export const MIN_PRESENCE = 0.5;
+import { certainty, MIN_PRESENCE } from "./presence.js";
+import { cropAround, doubt, isLost, lessDoubtful, needsRecrop, turnedCrops } from "./recrop.js";
 
 /** Finds faces and their landmarks. */
 export class Detector {
@@ -33,10 +34,17 @@ export class Detector {
 
   /** @param {Rgba} photo @returns {Promise<Face[]>} */
   async detect(photo) {
-    return this.detectIn(photo, await this.finder.find(photo));
+    const found = await this.finder.find(photo, CANDIDATE_SCORE);
+    const faces = await this.detectIn(photo, found.filter((face) => this.isFace({ ...face, presence: 1 })));
+    return faces.filter((face) => this.isFace(face));
   }
 
-  /** The faces of boxes that the finder gave. @param {Rgba} photo @param {Found[]} found @returns {Promise<Face[]>} */
+  /** Whether a box of the finder's shows a face. @param {Pick<Face, "score" | "box" | "presence">} face */
+  isFace({ score, box, presence }) {
+    return certainty(score, box, presence, this.settings.presence_shift) >= MIN_PRESENCE;
+  }
+
+  /** The landmarks in boxes that the finder gave. @param {Rgba} photo @param {Found[]} found @returns {Promise<Face[]>} */
   async detectIn(photo, found) {
     const { crop, mean_face: meanFace } = this.settings;
     const faces = await this.predict(photo, found, found.map(({ box }) => CropTransform.fromBox(box, crop)));
@@ -51,7 +59,7 @@ export class Detector {
     for (const [k, i] of again.entries()) {
       if (!(isLost(recropped[k]) && doubt(faces[i]) < doubt(recropped[k]))) faces[i] = recropped[k];
     }
-    return faces.filter((face) => !(face.presence < leastPresence(face.box, MIN_PRESENCE)));
+    return faces;
   }
 
   /** A face for each whose landmarks are about known, as from a video's last frame. @param {Rgba} photo @param {Face[]} last @returns {Promise<Face[]>} */

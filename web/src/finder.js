@@ -8,6 +8,7 @@ import { padded, part, zoomed } from "./pixels.js";
 
 const SIDE_MULTIPLE = 32;
 const SCORE = 0.54;
+export const CANDIDATE_SCORE = 0.35;
 const SMALLEST_SEEN = 20;
 const LARGEST_ZOOM = 3;
 const [LEAST_PHOTO_OVER_FACE, MOST_PHOTO_OVER_FACE] = [32, 64];
@@ -60,18 +61,18 @@ export class Finder {
     this.network = network;
   }
 
-  /** @param {import("./pixels.js").Rgba} photo @returns {Promise<Found[]>} best first */
-  async find(photo) {
+  /** @param {import("./pixels.js").Rgba} photo @param {number} least score @returns {Promise<Found[]>} best first */
+  async find(photo, least = SCORE) {
     const zoom = fineZoom(photo.width, photo.height);
-    const large = await this.search(photo, zoom / SIXTH, SCORE);
+    const large = await this.search(photo, zoom / SIXTH, least);
     const half = await this.search(photo, zoom / HALF, DOUBTFUL);
-    const counted = half.filter(({ score, side }) => score >= SCORE && side >= SMALLEST_SEEN && side <= LARGEST_AT_HALF);
-    const whole = [...large, ...counted.filter(({ side }) => side >= SMALL_AT_HALF)];
+    const counted = half.filter(({ score, side }) => score >= least && side >= SMALLEST_SEEN && side <= LARGEST_AT_HALF);
+    const whole = [...large, ...counted.filter(({ side }) => side >= SMALL_AT_HALF)].filter(({ score }) => score >= SCORE);
     const doubtful = half.filter(
       ({ box, side }) =>
         side < SMALL_AT_HALF && whole.every((face) => commonArea(face.box, box) <= MAX_SHARE * area(box)),
     );
-    const found = [...large, ...counted, ...(await this.around(photo, zoom, doubtful))];
+    const found = [...large, ...counted, ...(await this.around(photo, zoom, least, doubtful))];
     return bestFaces(found).filter(({ box }) => isInPhoto(box, photo.width, photo.height));
   }
 
@@ -80,10 +81,11 @@ export class Finder {
    *
    * @param {import("./pixels.js").Rgba} photo
    * @param {number} zoom of the fine scale
+   * @param {number} least score
    * @param {Seen[]} doubtful
    * @returns {Promise<Seen[]>}
    */
-  async around(photo, zoom, doubtful) {
+  async around(photo, zoom, least, doubtful) {
     if (!doubtful.length) return [];
     const fine = zoomed(photo, zoom);
     const [across, down] = [photo.width / fine.width, photo.height / fine.height];
@@ -98,7 +100,7 @@ export class Finder {
     const found = [];
     for (const region of joinedRegions(boxes, fine.width, fine.height, SIDE_MULTIPLE, ALL_FROM)) {
       const outputs = await this.predict(part(fine, region));
-      const seen = decode(outputs, SCORE, [across, down], [region[0], region[1]]);
+      const seen = decode(outputs, least, [across, down], [region[0], region[1]]);
       found.push(...seen.filter(({ side }) => side <= LARGEST_FINE));
     }
     return found;

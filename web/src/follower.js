@@ -1,8 +1,8 @@
 /** A camera's faces: each cropped around its last landmarks, the finder run where one is missing or none is there. */
 import { area, boxIou, centre, commonArea, longerSide, tightBox } from "./geometry.js";
 import { isInPhoto } from "./finder.js";
-import { MIN_PRESENCE } from "./detector.js";
-import { isLost, leastPresence } from "./recrop.js";
+import { leastPresence, MIN_PRESENCE } from "./presence.js";
+import { isLost } from "./recrop.js";
 
 /** @typedef {import("./recrop.js").Face} Face */
 /** @typedef {import("./geometry.js").Box} Box */

@@ -21,7 +21,6 @@ const AGREEMENT = 0.8;
 const UPRIGHT_WITHIN = 20;
 export const LOST_ABOVE = 0.1;
 const TURNED_DOUBT = 0.7;
-const PRESENCE_COUNTS = [16, 24];
 const SIZE_RATIOS = [0.5, 2];
 const QUARTERS = [90, 180, 270];
 
@@ -57,12 +56,6 @@ export function isLost(face) {
 export function lessDoubtful(face, turned) {
   const best = turned.reduce((least, other) => (doubt(other) < doubt(least) ? other : least));
   return doubt(best) <= TURNED_DOUBT * doubt(face) ? best : face;
-}
-
-/** What a face's presence has to be. @param {Box} box @param {number} minPresence of a large face */
-export function leastPresence(box, minPresence) {
-  const [low, high] = PRESENCE_COUNTS;
-  return minPresence * Math.min(Math.max((longerSide(box) - low) / (high - low), 0), 1);
 }
 
 /** The crops of a box turned by one, two and three quarters. @param {Box} box @param {CropConfig} config */

@@ -9,14 +9,15 @@ import { movesLikeAFace } from "../src/follower.js";
 import { Finder } from "../src/finder.js";
 import { CropTransform, rollOf, tightBox, uprightCrop } from "../src/geometry.js";
 import { cut, padded, zoomed } from "../src/pixels.js";
-import { cropAround, doubt, leastPresence, lessDoubtful, needsRecrop, turnedCrops } from "../src/recrop.js";
+import { certainty, leastPresence } from "../src/presence.js";
+import { cropAround, doubt, lessDoubtful, needsRecrop, turnedCrops } from "../src/recrop.js";
 
 const cropOf = ({ matrix, size }) => new CropTransform(matrix, size);
 const picture = ({ data, width, height }) => ({ data: new Uint8Array(Buffer.from(data, "base64")), width, height });
 const text = ({ data, width, height }) => ({ data: Buffer.from(data).toString("base64"), width, height });
 
 /** The face finder with a network that gives what it is told to, one output a scale. */
-async function find({ width, height, outputs }) {
+async function find({ width, height, outputs, least }) {
   const seen = [];
   const network = {
     async run(name, [{ width, height }]) {
@@ -25,7 +26,7 @@ async function find({ width, height, outputs }) {
       return { scores: { data: scores }, boxes: { data: boxes } };
     },
   };
-  const found = await new Finder(network).find({ data: new Uint8Array(4 * width * height), width, height });
+  const found = await new Finder(network).find({ data: new Uint8Array(4 * width * height), width, height }, least);
   return { seen, found };
 }
 
@@ -34,6 +35,7 @@ const FUNCTIONS = {
   needsRecrop,
   doubt,
   leastPresence,
+  certainty,
   lessDoubtful,
   rollOf,
   tightBox,

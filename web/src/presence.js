@@ -1,0 +1,29 @@
+/** Whether a box shows a face, as occlumark/face/presence.py has it. */
+import { longerSide } from "./geometry.js";
+
+/** @typedef {import("./geometry.js").Box} Box */
+
+export const MIN_PRESENCE = 0.5;
+const PRESENCE_COUNTS = [16, 24];
+const [SCORE, SIDE, PRESENCE, CONSTANT] = [3.1, -0.69, 0.385, 0.36];
+const SAID = [0.01, 0.995];
+const LEAST = 1e-6;
+
+/** What a face's presence has to be where no score of the finder's counts. @param {Box} box @param {number} minPresence of a large face */
+export function leastPresence(box, minPresence) {
+  const [low, high] = PRESENCE_COUNTS;
+  return minPresence * Math.min(Math.max((longerSide(box) - low) / (high - low), 0), 1);
+}
+
+/** The presence that a face of 48 pixels found with 0.68 would have to be as sure. @param {number} score @param {Box} box @param {number} presence @param {number} shift of the network's presence, logits */
+export function certainty(score, box, presence, shift) {
+  const said = Math.min(Math.max(logit(presence) + shift, logit(SAID[0])), logit(SAID[1]));
+  const evidence = SCORE * logit(score) + SIDE * Math.log(Math.max(longerSide(box), 1)) + CONSTANT;
+  return 1 / (1 + Math.exp(-said - evidence / PRESENCE));
+}
+
+/** @param {number} share */
+function logit(share) {
+  const inside = Math.min(Math.max(share, LEAST), 1 - LEAST);
+  return Math.log(inside / (1 - inside));
+}
