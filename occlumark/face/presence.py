@@ -14,12 +14,13 @@ from occlumark.face.face import Face
 # in full, in between the least presence rises (docs/experiments/finder.md, "What is no face").
 _PRESENCE_COUNTS = (16.0, 24.0)
 
-# Logistic regression on scenes that are not held out: what the logit of the finder's score, the natural logarithm of
-# the longer side in pixels and the logit of presence weigh. The constant is chosen, not fitted, for as many faces kept
-# as by presence alone.
-_SCORE, _SIDE, _PRESENCE, _CONSTANT = 3.1, -0.69, 0.385, 0.36
+# Logistic regression on scenes that are not held out (studies/certain_faces.py): what the logit of the finder's score,
+# the natural logarithm of the longer side in pixels and the logit of presence weigh. The constant is chosen, not
+# fitted, for as many faces kept as by presence alone; a side counts up to so much, as turned faces have low scores.
+_SCORE, _SIDE, _PRESENCE, _CONSTANT = 2.95, -0.85, 0.363, 0.75
+_LARGEST_SIDE = 64.0
 # Presence says no more than this, so that a box that needs more is no face whatever its crop shows.
-_SAID = (0.01, 0.995)
+_SAID = (0.01, 0.999)
 _LEAST = 1e-6
 
 
@@ -28,7 +29,7 @@ class Certainty:
     """What decides whether boxes of NetworkFinder's show a face, for one landmark network."""
 
     min_presence: float
-    """The presence that a face of 48 pixels needs which the finder found with a score of 0.68, above 0, at most 1. A
+    """The presence that a face of 48 pixels needs which the finder found with a score of 0.7, above 0, at most 1. A
     higher score or a smaller box needs less, others more."""
     shift: float = 0.0
     """Logits by which the network's presence is lower than the default's at as many faces kept."""
@@ -59,8 +60,8 @@ class Certainty:
         return np.asarray(self.of(scores, boxes, presence) >= self.min_presence)
 
     def of(self, scores: np.ndarray, boxes: np.ndarray, presence: np.ndarray) -> np.ndarray:
-        """(n,) 0..1: the presence that faces of 48 pixels found with 0.68 would have to be as sure; see are_faces."""
-        sides = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1)
+        """(n,) 0..1: the presence that faces of 48 pixels found with 0.7 would have to be as sure; see are_faces."""
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).clip(1, _LARGEST_SIDE)
         said = np.clip(_logit(presence) + self.shift, *_logit(np.array(_SAID)))
         evidence = _SCORE * _logit(scores) + _SIDE * np.log(sides) + _CONSTANT
         return np.asarray(1 / (1 + np.exp(-said - evidence / _PRESENCE)))

@@ -24,27 +24,28 @@ def face(side: float, presence: float, score: float = 0.8) -> Face:
 @pytest.mark.parametrize(
     ("score", "side", "presence", "shift", "expected"),
     [
-        # 3.1 logit(0.8) - 0.69 ln 20 + 0.36 = 4.2975 - 2.0670 + 0.36 = 2.5905; / 0.385 = 6.7285; + logit(0.1) = 4.5313
-        (0.8, 20, 0.1, 0, 0.98935),
-        (0.8, 20, 0.1, -2, 0.92632),  # 2.5313
-        # 1.2569 - 3.1776 + 0.36 = -1.5606; / 0.385 = -4.0536; + logit(0.9) = -1.8564
-        (0.6, 100, 0.9, 0, 0.13511),
-        (0.6, 100, 1.0, 0, 0.77558),  # presence counts up to 0.995: + 5.2933 = 1.2397
+        # 2.95 logit(0.8) - 0.85 ln 20 + 0.75 = 4.0896 - 2.5464 + 0.75 = 2.2932; / 0.363 = 6.3174; + logit(0.1) = 4.1201
+        (0.8, 20, 0.1, 0, 0.98402),
+        (0.8, 20, 0.1, -2, 0.89285),  # 2.1201
+        # a side counts up to 64: 1.1961 - 3.5351 + 0.75 = -1.5889; / 0.363 = -4.3772; + logit(0.9) = -2.18
+        (0.6, 100, 0.9, 0, 0.10155),
+        (0.6, 100, 1.0, 0, 0.92619),  # presence counts up to 0.999: + 6.9068 = 2.5295
     ],
 )
 def test_worked_by_hand(score, side, presence, shift, expected):
     assert told(score, side, presence, shift) == pytest.approx(expected, abs=2e-4)
 
 
-def test_a_face_of_48_pixels_found_with_068_needs_the_least_presence():
-    assert told(0.68, 48, 0.5) == pytest.approx(0.5, abs=0.02)
+def test_a_face_of_48_pixels_found_with_07_needs_the_least_presence():
+    assert told(0.7, 48, 0.5) == pytest.approx(0.5, abs=0.03)
 
 
 def test_surer_and_smaller_boxes_need_less_presence():
-    scores, sides, presences = np.linspace(0.4, 0.9, 9), np.geomspace(10, 400, 9), np.linspace(0.02, 0.99, 9)
+    scores, sides, presences = np.linspace(0.4, 0.9, 9), np.geomspace(10, 64, 9), np.linspace(0.02, 0.99, 9)
     assert (np.diff([told(score, 60, 0.5) for score in scores]) > 0).all()
     assert (np.diff([told(0.7, side, 0.5) for side in sides]) < 0).all()
     assert (np.diff([told(0.7, 60, presence) for presence in presences]) > 0).all()
+    assert told(0.7, 64, 0.5) == told(0.7, 400, 0.5)
 
 
 def test_what_no_presence_can_tell_to_be_a_face_is_known_before_it_is_seen():

@@ -5,8 +5,9 @@ import { longerSide } from "./geometry.js";
 
 export const MIN_PRESENCE = 0.5;
 const PRESENCE_COUNTS = [16, 24];
-const [SCORE, SIDE, PRESENCE, CONSTANT] = [3.1, -0.69, 0.385, 0.36];
-const SAID = [0.01, 0.995];
+const [SCORE, SIDE, PRESENCE, CONSTANT] = [2.95, -0.85, 0.363, 0.75];
+const SAID = [0.01, 0.999];
+const LARGEST_SIDE = 64;
 const LEAST = 1e-6;
 
 /** What a face's presence has to be where no score of the finder's counts. @param {Box} box @param {number} minPresence of a large face */
@@ -15,10 +16,10 @@ export function leastPresence(box, minPresence) {
   return minPresence * Math.min(Math.max((longerSide(box) - low) / (high - low), 0), 1);
 }
 
-/** The presence that a face of 48 pixels found with 0.68 would have to be as sure. @param {number} score @param {Box} box @param {number} presence @param {number} shift of the network's presence, logits */
+/** The presence that a face of 48 pixels found with 0.7 would have to be as sure. @param {number} score @param {Box} box @param {number} presence @param {number} shift of the network's presence, logits */
 export function certainty(score, box, presence, shift) {
   const said = Math.min(Math.max(logit(presence) + shift, logit(SAID[0])), logit(SAID[1]));
-  const evidence = SCORE * logit(score) + SIDE * Math.log(Math.max(longerSide(box), 1)) + CONSTANT;
+  const evidence = SCORE * logit(score) + SIDE * Math.log(Math.min(Math.max(longerSide(box), 1), LARGEST_SIDE)) + CONSTANT;
   return 1 / (1 + Math.exp(-said - evidence / PRESENCE));
 }
 

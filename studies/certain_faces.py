@@ -1,0 +1,99 @@
+"""What tells faces from what the face finder takes for one: its score, the box's size, the landmark network's presence?
+
+    python studies/certain_faces.py scenes --model occlumark
+
+Scenes that are not held out: all of `other`, every third of the rest. Fits a logistic regression of the three (what
+face.presence.Certainty holds, but for its constant, is the fit over occlumark's and occlumark-fast's boxes together),
+then counts the faces and the false positives kept by presence alone, as before, and by Certainty.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from occlumark.boxes import areas, box_iou, common_areas
+from occlumark.data.scenes import Scene, held_out, read_scenes
+from occlumark.detect import MIN_PRESENCE, Detector
+from occlumark.evaluation.finder import BACKGROUND
+from occlumark.face import Face
+from occlumark.face.presence import Certainty, least_presence
+from occlumark.finder import CANDIDATE_SCORE, SCORE, NetworkFinder
+from occlumark.metrics.finder import MIN_OVERLAP
+from occlumark.packaged import packaged_presence_shift
+from occlumark.photo import read_photo
+
+_EVERY = 3
+_SHIFTS = (0.0, 2.0, 2.5, 3.0)
+# Presence between these, a side up to so many pixels; a box with half of itself in an ignored place is neither face
+# nor false positive.
+_SAID, _LARGEST_SIDE, _MOST_IGNORED = (0.01, 0.999), 64.0, 0.5
+
+
+def main() -> None:
+    """Print the fit and a row a rule."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenes", type=Path)
+    parser.add_argument("--model", default="occlumark")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    usable, _ = held_out(read_scenes(args.scenes))
+    others = [scene for scene in usable if scene.source == BACKGROUND]
+    scenes = [*others, *[scene for scene in usable if scene.source != BACKGROUND][::_EVERY]]
+    finder = NetworkFinder(score=CANDIDATE_SCORE, threads=1)
+    detector = Detector(args.model, face_finder=finder, threads=1, min_presence=0)
+    told = [
+        (scene, face, _is_face(scene, face)) for scene in scenes for face in detector.detect(read_photo(scene.photo))
+    ]
+    told = [each for each in told if each[2] is not None]
+    faces, true = [face for _, face, _ in told], np.array([is_face for *_, is_face in told], bool)
+    other = np.array([scene.source == BACKGROUND for scene, *_ in told])
+    scores, boxes = np.array([face.score for face in faces]), np.stack([face.box for face in faces])
+    presence = np.array([face.presence for face in faces])
+    weights = _fitted(np.stack([_logit(scores), np.log(_sides(boxes)), _logit(presence.clip(*_SAID))], 1), true)
+    print(f"{len(scenes)} photos, {len(faces)} boxes from a score of {CANDIDATE_SCORE} on, {true.sum()} of them faces")
+    print("logit of score, log of side, logit of presence, constant:", weights.round(3))
+    sure = scores >= SCORE
+    rules = {
+        "score": sure,
+        "presence": sure & (presence >= [least_presence(face, MIN_PRESENCE) for face in faces]),
+    }
+    for shift in sorted({*_SHIFTS, packaged_presence_shift(args.model)}):
+        rules[f"together, shift {shift:g}"] = Certainty(MIN_PRESENCE, shift).are_faces(scores, boxes, presence)
+    for name, kept in rules.items():
+        false = f"{(~true & kept).sum()} false positives, {(~true & kept & other).sum()} of them on {BACKGROUND}"
+        print(f"{name:20} {(true & kept).sum()} faces, {false}")
+    seen = Certainty(MIN_PRESENCE).may_be_faces(scores, boxes)
+    print(f"boxes seen: {sure.sum()} from {SCORE} on, {seen.sum()} where they may be faces")
+
+
+def _is_face(scene: Scene, face: Face) -> bool | None:
+    """None where the box is in a place that is neither face nor background."""
+    box = face.box[None]
+    if box_iou(box, scene.faces).max(initial=0) >= MIN_OVERLAP:
+        return True
+    if (common_areas(box, scene.ignored) / areas(box)[:, None]).max(initial=0) >= _MOST_IGNORED:
+        return None
+    return False
+
+
+def _sides(boxes: np.ndarray) -> np.ndarray:
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).max(axis=1).clip(max=_LARGEST_SIDE))
+
+
+def _logit(share: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log(share / (1 - share)))
+
+
+def _fitted(values: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """The weights of a logistic regression and its constant, by Newton's steps."""
+    values, weights = np.column_stack([values, np.ones(len(values))]), np.zeros(values.shape[1] + 1)
+    for _ in range(30):
+        chance = 1 / (1 + np.exp(-values @ weights))
+        weights -= np.linalg.solve((values.T * (chance * (1 - chance))) @ values, values.T @ (chance - true))
+    return weights
+
+
+if __name__ == "__main__":
+    main()
