@@ -220,20 +220,26 @@ class Detector:
         yield from self._finish(waiting)
 
     def detect_near(
-        self, photo: np.ndarray, landmarks: Sequence[np.ndarray], scores: Sequence[float] | None = None
+        self,
+        photo: np.ndarray,
+        landmarks: Sequence[np.ndarray],
+        scores: Sequence[float] | None = None,
+        boxes: Sequence[np.ndarray] | None = None,
     ) -> list[Face]:
         """A Face for each whose landmarks are about known, as from a video's last frame: one crop, no face finder.
 
-        None is dropped; the box is the tight box of the landmarks given.
+        None is dropped; the box is the tight box of the landmarks given, or the one given.
 
         Args:
             photo: (height, width, 3) uint8, RGB.
-            landmarks: of each face (n, 2), photo pixels, in a box with an area; recrop.crop_around crops it.
+            landmarks: of each (n, 2), photo pixels, in a box with an area; recrop.crop_around crops it.
             scores: of each face, to be its Face's; None: 1.
+            boxes: (4,) of each face, to crop by, where the markup's tight box is not what a face's box is.
         """
+        near = np.reshape([tight_box(points) for points in landmarks] if boxes is None else boxes, (-1, 4))
         crops = [crop_around(points, self.markup, self._landmarker.crop) for points in landmarks]
-        boxes = np.reshape([tight_box(points) for points in landmarks], (-1, 4))
-        return self._predict([photo] * len(crops), boxes, scores or [1.0] * len(crops), crops)
+        crops = crops if boxes is None else [CropTransform.from_box(box, self._landmarker.crop) for box in near]
+        return self._predict([photo] * len(crops), near, scores or [1.0] * len(crops), crops)
 
     def _finish(self, waiting: Sequence[tuple[PhotoInput, SearchedPhoto | Exception]]) -> Iterator[Detected]:
         faces = iter(self._landmarks([found for _, found in waiting if isinstance(found, SearchedPhoto)]))

@@ -186,12 +186,13 @@ class NetworkFinder:
         found = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
         return self._best([*found, *self._around(photo, zoom, score, doubtful, halved)], score, min_face)
 
-    def large(self, photo: np.ndarray, /) -> list[tuple[np.ndarray, float]]:
+    def large(self, photo: np.ndarray, /, reduction: int = 1) -> list[tuple[np.ndarray, float]]:
         """Find faces of at least three times min_face, else a tenth of the photo's longer side: in less time."""
-        zoom = _fine_zoom(photo, 3 * (self.min_face or max(photo.shape[:2]) / _PHOTO_OVER_FACE[0]))
+        min_face = self.min_face and self.min_face / reduction
+        zoom = _fine_zoom(photo, 3 * (min_face or max(photo.shape[:2]) / _PHOTO_OVER_FACE[0]))
         seen = self._search(photo, zoom, self.score, photo)
         kept = longer_sides(seen.boxes) >= _SMALLEST_SEEN
-        return self._best([(seen.in_photo[kept], seen.scores[kept])], self.score, self.min_face)
+        return self._best([(seen.in_photo[kept], seen.scores[kept])], self.score, min_face)
 
     def _around(
         self, photo: np.ndarray, zoom: float, score: float, doubtful: np.ndarray, halved: np.ndarray
@@ -276,9 +277,7 @@ def _halved(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def padded(photo: np.ndarray) -> np.ndarray:
     """A photo (height, width, 3), with black below and to the right so that its sides fit the network."""
     below, right = (-side % SIDE_MULTIPLE for side in photo.shape[:2])
-    if not (below or right):
-        return photo
-    return cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_CONSTANT)
+    return cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_CONSTANT) if below or right else photo
 
 
 def best_faces(

@@ -3,9 +3,10 @@
 import argparse
 import json
 import math
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,16 +71,14 @@ def run(args: argparse.Namespace) -> int:
     has_window = _check(args)
     tracker = Tracker(Detector(**network_options(args)), smooth=not args.no_smooth)
     if args.camera is not None:
-        with open_camera(args.camera) as frames:
-            _follow(_until_stopped(frames), frames, tracker, args, has_window)
+        with open_camera(args.camera) as frames, _ctrl_c_once() as is_stopped:
+            _follow(_until_stopped(frames, is_stopped), frames, tracker, args, has_window)
         return 0
     with open_video(args.video) as frames:
         _follow(_with_progress(frames), frames, tracker, args, False)
-        if frames.n_read < frames.announced:
-            said = (
-                f"{args.video} ends too early or is damaged: {frames.n_read} of its {frames.announced} frames are read"
-            )
-            print(f"occlumark: {said}", file=sys.stderr)
+        if frames.ends_early:
+            said = f"{frames.n_read} of its {frames.announced} frames are read"
+            print(f"occlumark: {args.video} ends too early or is damaged: {said}", file=sys.stderr)
     return 0
 
 
@@ -117,15 +116,32 @@ def _with_progress(frames: "Frames") -> Iterator[tuple[Any, float]]:
     return iter(tqdm(frames, total=frames.announced or None, unit="frame", disable=None, leave=False))
 
 
-def _until_stopped(frames: "Frames") -> Iterator[tuple[Any, float]]:
-    """A camera's frames by the clock. Ctrl-C is how a recording ends, not how it fails."""
-    start, last = time.monotonic(), -math.inf
+@contextmanager
+def _ctrl_c_once() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: how a recording ends, after the frame in hand; pressed again it ends the program."""
+    pressed = False
+
+    def press(number: int, frame: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    before = signal.signal(signal.SIGINT, press)
     try:
-        for frame, _ in frames:
-            last = max(time.monotonic() - start, last + 1e-6)
-            yield frame, last
-    except KeyboardInterrupt:
-        return
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _until_stopped(frames: "Frames", is_stopped: Callable[[], bool]) -> Iterator[tuple[Any, float]]:
+    """A camera's frames by the clock."""
+    start, last = time.monotonic(), -math.inf
+    for frame, _ in frames:
+        last = max(time.monotonic() - start, last + 1e-6)
+        yield frame, last
+        if is_stopped():
+            return
 
 
 def _follow(

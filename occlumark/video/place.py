@@ -37,6 +37,13 @@ def is_within(face: Face, pixels: np.ndarray) -> bool:
     return True
 
 
+def carried_box(box: np.ndarray, landmarks: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """A face's box (4,), shifted and scaled as its landmarks (n, 2) are that have moved, (n, 2) as well."""
+    centre, to = landmarks.mean(axis=0), moved.mean(axis=0)
+    growth = np.linalg.norm(moved - to) / max(float(np.linalg.norm(landmarks - centre)), 1e-9)
+    return np.asarray((to + growth * (box.reshape(2, 2) - centre)).reshape(4))
+
+
 def moves_like_a_face(expected: np.ndarray, landmarks: np.ndarray) -> bool:
     """Whether landmarks (n, 2) are near and about as large as expected of the next frame."""
     before, after = tight_box(expected), tight_box(landmarks)

@@ -14,6 +14,10 @@ from occlumark.photo import MAX_PIXELS
 
 # Where a file or camera says no rate that can be, frames per second.
 _USUAL_RATE, _MOST_RATE = 30.0, 1000.0
+# What an MP4 or MOV begins with behind four bytes: they list their frames, as AVI counts them.
+_COUNTED = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+# A file that does not count them has ended early where so many seconds of its duration are without a frame.
+_MOST_MISSING_S = 1.0
 
 
 class Frames:
@@ -25,6 +29,7 @@ class Frames:
     Args:
         capture: OpenCV's, open.
         announced: how many frames the file says that it has; 0: it does not say, or it is a camera.
+        is_counted: whether they are counted; else they are guessed from the file's duration and rate.
 
     Attributes:
         rate: frames per second, of the file or camera.
@@ -32,23 +37,33 @@ class Frames:
         n_read: how many frames were read so far.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, announced: int = 0) -> None:
+    def __init__(self, capture: cv2.VideoCapture, announced: int = 0, *, is_counted: bool = True) -> None:
         self._capture, self.announced, self.n_read = capture, announced, 0
+        self._is_counted, self._last = is_counted, -math.inf
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.rate = float(rate) if 0 < rate <= _MOST_RATE else _USUAL_RATE
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
-        last = -math.inf
         while True:
             is_there, frame = self._capture.read()
             if not is_there or frame is None:
                 return
             time = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if not (math.isfinite(time) and time > last):  # some files and most cameras do not tell
-                time = last + 1 / self.rate if self.n_read else 0.0
-            last = time
+            if not (math.isfinite(time) and time > self._last):  # some files and most cameras do not tell
+                time = self._last + 1 / self.rate if self.n_read else 0.0
+            self._last = time
             self.n_read += 1
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB if frame.ndim == 3 else cv2.COLOR_GRAY2RGB), time
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the frames, all read, are fewer than the file says: it was cut short, or is damaged.
+
+        Where they are not counted a file of a variable rate has fewer, so it is their times that end before the rest.
+        """
+        if self._is_counted or not self.n_read:
+            return self.n_read < self.announced
+        return self._last + 1 / self.rate < self.announced / self.rate - _MOST_MISSING_S
 
 
 @contextmanager
@@ -61,7 +76,8 @@ def open_video(path: Path) -> Iterator[Frames]:
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise OcclumarkError(f"cannot read {path}: a video is a file, this is a device or pipe; write it to one")
-        path.open("rb").close()
+        with path.open("rb") as file:
+            head = file.read(8)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise OcclumarkError(f"cannot read {path}: {reason}") from error
@@ -76,7 +92,8 @@ def open_video(path: Path) -> Iterator[Frames]:
             )
         if height * width > MAX_PIXELS:
             raise OcclumarkError(f"{path} has frames of {width} x {height} pixels; at most {MAX_PIXELS} are read")
-        yield Frames(capture, max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))))
+        is_counted = head[4:] in _COUNTED or head.startswith(b"RIFF")
+        yield Frames(capture, max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))), is_counted=is_counted)
     finally:
         capture.release()
 

@@ -6,6 +6,7 @@ Not in the paper, which knows single photos.
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,10 +15,19 @@ from occlumark.detect import Detector
 from occlumark.face import Face
 from occlumark.face.presence import least_presence
 from occlumark.finder import FaceFinder, NetworkFinder, find_faces
-from occlumark.markup import tight_box
+from occlumark.markup import W300, tight_box
+from occlumark.photo import ReducedPhoto
 from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
 from occlumark.recrop import LOST_ABOVE, doubt
-from occlumark.video.place import MOST_SHIFT, distance_from, is_on_any, is_within, moves_like_a_face, side_of
+from occlumark.video.place import (
+    MOST_SHIFT,
+    carried_box,
+    distance_from,
+    is_on_any,
+    is_within,
+    moves_like_a_face,
+    side_of,
+)
 from occlumark.video.smoothing import LandmarkSmoother
 
 #: A face that has not been seen in so many frames in a row is said to be lost.
@@ -111,12 +121,13 @@ class Tracker:
         self._next_id = 1
         self._time = self._searched_s = -math.inf
         self._was_whole = False  # the last search
+        self._reduction = 1  # of the last frame
 
     def update(self, frame: PhotoInput, time: float, *, color: ColorOrder = "rgb") -> list[TrackedFace]:
         """The faces of the next frame.
 
         Args:
-            frame: as a photo in Detector.detect.
+            frame: as a photo in Detector.detect; of photo.read_reduced's all frames reduced alike.
             time: when it was taken, seconds from any start, after the last frame's.
             color: as in Detector.detect.
 
@@ -126,12 +137,15 @@ class Tracker:
         Raises:
             PhotoError: a file cannot be read.
             TypeError: the frame is of another kind.
-            ValueError: the frame is no photo, or the time is not after the last.
+            ValueError: the frame is no photo, reduced by more or less than the last, or the time is not after the last.
         """
         if not (math.isfinite(time) and time > self._time):
             raise ValueError(f"time is in seconds and after the last frame's, {self._time:g}; not {time}")
+        reduction = frame.reduction if isinstance(frame, ReducedPhoto) else 1
+        if self._tracks and reduction != self._reduction:
+            raise ValueError(f"the frame is reduced by {reduction}, the last by {self._reduction}; reduce all alike")
         pixels = as_photo(frame, color)
-        self._time = time
+        self._time, self._reduction = time, reduction
         seen, unconfirmed = self._follow(pixels, time)
         if time - self._searched_s >= self._search_after(seen) - 1e-6:
             self._searched_s = time
@@ -148,11 +162,11 @@ class Tracker:
         """By id, the faces seen where they were expected, and those of which the network does not tell."""
         followed = [track for track in self._tracks if not track.missed]
         expected = [track.expected_at(time) for track in followed] + [face.landmarks for face in self._on_trial]
-        scores = [track.face.score for track in followed] + [face.score for face in self._on_trial]
+        before = [*[track.face for track in followed], *self._on_trial]
         self._on_trial = []
         seen: dict[int, Face] = {}
         unconfirmed: dict[int, Face] = {}
-        for i, face in enumerate(self.detector.detect_near(pixels, expected, scores)):
+        for i, face in enumerate(self._seen_near(pixels, before, expected)):
             if not is_within(face, pixels) or not moves_like_a_face(expected[i], face.landmarks):
                 continue
             is_face = self._is_face(face)
@@ -162,6 +176,17 @@ class Tracker:
                 # Of two on one face the older stays. One on trial is there for the second time.
                 seen[followed[i].id if i < len(followed) else self._new_id()] = face
         return seen, unconfirmed
+
+    def _seen_near(self, pixels: np.ndarray, before: list[Face], expected: list[np.ndarray]) -> list[Face]:
+        """What the network sees where faces are expected by their landmarks (n, 2)."""
+        scores = [face.score for face in before]
+        if self.detector.markup == W300:
+            return self.detector.detect_near(pixels, expected, scores)
+        # The tight box of other landmarks is not what a face's box is: the finder's box goes with them.
+        places = zip(before, expected, strict=True)
+        boxes = [carried_box(face.box, face.landmarks, points) for face, points in places]
+        found = zip(self.detector.detect_near(pixels, expected, scores, boxes), expected, strict=True)
+        return [replace(face, box=carried_box(face.box, points, face.landmarks)) for face, points in found]
 
     def _new_id(self) -> int:
         self._next_id += 1
@@ -201,7 +226,10 @@ class Tracker:
         """Our own finder's coarser scale alone every other time, where no face is missing."""
         finder = self.detector.face_finder
         self._was_whole = not (self._was_whole and are_all_seen)
-        return finder.large if isinstance(finder, NetworkFinder) and not self._was_whole else finder
+        if not isinstance(finder, NetworkFinder):
+            return finder
+        chosen = finder if self._was_whole else finder.large
+        return partial(chosen, reduction=self._reduction) if self._reduction > 1 else chosen
 
     def _named(self, faces: list[Face], waiting: list[_Track], time: float) -> dict[int, Face]:
         """Faces by id: of the nearest waiting track within reach, each of one face, else a new one, or on trial."""
@@ -243,6 +271,7 @@ class Tracker:
             if self.smooth:
                 landmarks = track.smoother(landmarks, face.expected_error, time)
             face = replace(face, landmarks=landmarks, box=tight_box(landmarks))
+            face = face.scaled(self._reduction) if self._reduction > 1 else face
             result.append(TrackedFace(track_id, face, state))
         for track in tracks.values():
             if track.id not in seen:

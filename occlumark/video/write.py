@@ -57,7 +57,10 @@ class VideoWriter:
         if frame.shape[1::-1] != self._size:
             frame = cv2.resize(frame, self._size, interpolation=cv2.INTER_AREA)
         due = round((time - self._start) * self._rate) + 1 - self.n_written
-        for _ in range(min(due, _MOST_COPIES)):
+        if due > _MOST_COPIES:
+            self._start += (due - _MOST_COPIES) / self._rate  # what is left out of the gap stays left out
+            due = _MOST_COPIES
+        for _ in range(due):
             self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
             self.n_written += 1
 

@@ -1,4 +1,6 @@
 import json
+import pydoc
+import signal
 
 import cv2
 import numpy as np
@@ -94,7 +96,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, still_face, capsys):
 def test_a_video_that_ends_too_early_is_told(clip, tmp_path, still_face, capsys, monkeypatch):
     """MP4 has its index at the end; here it says more frames than can be read."""
     init = Frames.__init__
-    monkeypatch.setattr(Frames, "__init__", lambda self, capture, announced=0: init(self, capture, announced + 9))
+    monkeypatch.setattr(Frames, "__init__", lambda self, capture, n, **counted: init(self, capture, n + 9, **counted))
     lines = tmp_path / "o.jsonl"
     assert main(["video", str(clip), "--jsonl", str(lines)]) == 0
     said = f"occlumark: {clip} ends too early or is damaged: 11 of its 20 frames are read\n"
@@ -124,10 +126,10 @@ def test_wrong_usage_is_2(arguments, said, capsys):
 
 
 class FakeCapture:
-    """A camera of frames given; then it is interrupted, as by Ctrl-C."""
+    """A camera of frames given, that then gives no more."""
 
-    def __init__(self, frames, then=KeyboardInterrupt):
-        self.frames, self.then, self.is_released = list(frames), then, False
+    def __init__(self, frames):
+        self.frames, self.is_released = list(frames), False
 
     def isOpened(self):
         return True
@@ -136,9 +138,7 @@ class FakeCapture:
         return 10.0 if name == cv2.CAP_PROP_FPS else 0.0
 
     def read(self):
-        if not self.frames:
-            raise self.then
-        return True, self.frames.pop(0)
+        return (True, self.frames.pop(0)) if self.frames else (False, None)
 
     def release(self):
         self.is_released = True
@@ -146,7 +146,7 @@ class FakeCapture:
 
 @pytest.fixture
 def camera(monkeypatch):
-    capture = FakeCapture(frames_of([120] * 3))
+    capture = FakeCapture(frames_of([120] * 6))
     real = cv2.VideoCapture
     monkeypatch.setattr(cv2, "VideoCapture", lambda source, *way: capture if source == 0 else real(source, *way))
     return capture
@@ -168,11 +168,46 @@ def test_whether_opencv_has_windows_is_what_it_says_of_itself(monkeypatch):
         assert video._opencv_has_windows() is expected
 
 
-def test_a_recording_ends_well_with_ctrl_c(camera, tmp_path, still_face, monkeypatch):
+@pytest.mark.parametrize(
+    "place",
+    [
+        (FakeCapture, "read"),
+        ("occlumark.video.tracker.Tracker", "update"),
+        ("occlumark.video.write.VideoWriter", "write"),
+    ],
+    ids=str,
+)
+def test_a_recording_ends_well_with_ctrl_c_wherever_it_falls(place, camera, tmp_path, still_face, monkeypatch):
+    owner, name = place
+    path = owner if isinstance(owner, str) else f"{owner.__module__}.{owner.__qualname__}"
+    owner = owner if not isinstance(owner, str) else pydoc.locate(path)
+    method, calls = getattr(owner, name), []
+
+    def pressed(self, *args, **options):
+        calls.append(name)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return method(self, *args, **options)
+
+    monkeypatch.setattr(owner, name, pressed)
     monkeypatch.setattr(video, "_opencv_has_windows", lambda: False)
-    out, lines = tmp_path / "o.mp4", tmp_path / "o.jsonl"
+    before, out, lines = signal.getsignal(signal.SIGINT), tmp_path / "o.mp4", tmp_path / "o.jsonl"
     assert main(["video", "--camera", "0", "--out", str(out), "--jsonl", str(lines)]) == 0
-    assert len(lines.read_text().splitlines()) == 3 and out.stat().st_size > 500 and camera.is_released
+    assert [json.loads(line)["frame"] for line in lines.read_text().splitlines()] == [0, 1] and camera.is_released
+    with open_video(out) as frames:
+        assert list(frames)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_twice_ends_a_recording_at_once(camera, tmp_path, still_face, monkeypatch, capsys):
+    def pressed_twice(self, frame, time):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("occlumark.video.tracker.Tracker.update", pressed_twice)
+    monkeypatch.setattr(video, "_opencv_has_windows", lambda: False)
+    assert main(["video", "--camera", "0", "--jsonl", str(tmp_path / "o.jsonl")]) == 130
+    assert list(tmp_path.iterdir()) == [] and capsys.readouterr().err.endswith("occlumark: interrupted\n")
 
 
 def test_a_camera_is_shown_till_q(camera, still_face, monkeypatch):

@@ -4,6 +4,8 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from occlumark.errors import OcclumarkError
 from occlumark.video.read import Frames, open_camera, open_video
-from occlumark.video.write import video_written_whole
+from occlumark.video.write import VideoWriter, video_written_whole
 
 
 def bar(number: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -68,6 +70,58 @@ def test_a_variable_rate_is_made_constant(tmp_path):
         for number, time in ((1, 5.0), (4, 5.1), (6, 5.12), (9, 5.4)):
             video.write(bar(number), time)
     assert [number_of(frame) for frame, _ in read(tmp_path / "a.mp4")] == [1, 4, 9, 9, 9]
+
+
+def test_a_gap_longer_than_is_filled_is_left_out_once():
+    """300 copies at most, by the frame behind the gap; the next is a tenth of a second later again, so one frame."""
+    writer = VideoWriter(Path("none.mp4"), 10.0)
+    writer._writer, writer._size, counts = SimpleNamespace(write=lambda frame: None), (64, 48), []
+    for time in (0.0, 0.1, 3600.0, 3600.1, 3600.2):
+        before = writer.n_written
+        writer.write(bar(3), time)
+        counts.append(writer.n_written - before)
+    assert counts == [1, 1, 300, 1, 1]
+
+
+class _Capture:
+    """An OpenCV capture of frames at given times, seconds."""
+
+    def __init__(self, rate: float, times: list[float]) -> None:
+        self.rate, self.times, self.at = rate, list(times), 0.0
+
+    def get(self, name: int) -> float:
+        return self.rate if name == cv2.CAP_PROP_FPS else 1000 * self.at
+
+    def read(self):
+        if not self.times:
+            return False, None
+        self.at = self.times.pop(0)
+        return True, bar(1)
+
+
+@pytest.mark.parametrize(
+    ("times", "is_counted", "expected"),
+    [
+        (np.arange(300) / 30, True, False),
+        (np.arange(299) / 30, True, True),  # counted: one is missing
+        (np.arange(0, 10, 0.2), False, False),  # a variable rate: 50 of the 300 that duration and rate say
+        (np.arange(0, 9.2, 0.2), False, False),
+        (np.arange(0, 7, 0.2), False, True),  # cut short
+        ([], False, True),
+    ],
+)
+def test_what_ends_early_is_told_by_count_or_by_time(times, is_counted, expected):
+    frames = Frames(_Capture(30.0, [float(time) for time in times]), 300, is_counted=is_counted)
+    assert len(list(frames)) == len(times) and frames.ends_early is expected
+
+
+def test_mp4_and_avi_count_their_frames(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    writer.write(bar(1))
+    writer.release()
+    for path in (write(tmp_path / "a.mp4", [bar(1)]), tmp_path / "a.avi"):
+        with open_video(path) as frames:
+            assert frames._is_counted and list(frames) and not frames.ends_early
 
 
 def test_a_turned_video_is_read_upright(tmp_path):

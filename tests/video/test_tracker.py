@@ -13,6 +13,7 @@ from occlumark.data.pts import read_pts
 from occlumark.face import Face
 from occlumark.finder import NetworkFinder
 from occlumark.markup import MARKUPS, tight_box
+from occlumark.photo import ReducedPhoto
 from occlumark.video.tracker import FORGOTTEN_AFTER_S, LOST_AFTER, Tracker
 
 PRESENCE, ERROR, NOTHING = "presence", "expected error", "nothing"
@@ -45,14 +46,38 @@ class KnownFaces:
         faces = self.faces.get(int(frame[0, 0, 0]), [])
         away = [np.linalg.norm(tight_box(face).reshape(2, 2).mean(axis=0) - centre) / side for face in faces]
         is_there = bool(away) and min(away) < 1
-        landmarks = faces[int(np.argmin(away))] if is_there else near[np.arange(68) % len(near)]
+        landmarks = faces[int(np.argmin(away))] if is_there else near[np.arange(self.markup.n) % len(near)]
         told = {
-            PRESENCE: {"presence": 0.9 if is_there else 0.1, "expected_error": np.full(68, 0.01 * side)},
+            PRESENCE: {"presence": 0.9 if is_there else 0.1, "expected_error": np.full(self.markup.n, 0.01 * side)},
             ERROR: {"expected_error": np.full(68, (0.02 if is_there else 0.2) * side)},
             NOTHING: {},
         }[self.tells]
         crop = CropTransform(np.eye(2, 3), 224)
-        return Face(box, 1.0, landmarks, np.ones(68), np.zeros((7, 7)), crop, **told)
+        return Face(box, 1.0, landmarks, np.ones(self.markup.n), np.zeros((7, 7)), crop, markup=self.markup, **told)
+
+
+class KnownPoints(KnownFaces):
+    """The same of five points, which the network sees in crops by a box twice as large as theirs: `cropped`."""
+
+    def __init__(self, faces: dict[int, list[np.ndarray]]) -> None:
+        super().__init__(faces)
+        self.markup, self.cropped = MARKUPS[5], []
+
+    def face_finder(self, frame):
+        return [(twice(tight_box(face)), 0.75) for face in self.faces.get(int(frame[0, 0, 0]), [])]
+
+    def detect_near(self, frame, landmarks, scores, boxes):
+        self.cropped.append(np.array(boxes))
+        pairs = zip(super().detect_near(frame, landmarks, scores), boxes, strict=True)
+        return [replace(face, box=box) for face, box in pairs]
+
+    def detect(self, frame, boxes):
+        return [replace(face, box=box) for face, box in zip(super().detect(frame, boxes), boxes, strict=True)]
+
+
+def twice(box: np.ndarray) -> np.ndarray:
+    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2])
+    return np.concatenate([centre - half, centre + half])
 
 
 def frame_of(number: int) -> np.ndarray:
@@ -369,3 +394,32 @@ def test_tracked_landmarks_are_as_exact_as_detected_ones(detector, shared):
             detected_error.append(min(errors))  # of the face that is annotated
             tracked_error.append(np.linalg.norm(tracked[0].face.landmarks - truth, axis=1).mean())
     assert np.mean(tracked_error) < 1.02 * np.mean(detected_error)
+
+
+def test_landmarks_of_another_markup_are_cropped_by_the_finders_box_that_goes_with_them():
+    """Five points that grow by a tenth a frame and move on: each crop is by twice their box, as the first one was."""
+    points = np.array([[30.0, 40], [70, 40], [50, 60], [35, 80], [65, 80]])
+    faces = {number: [200 + 10 * number + points * 1.1**number] for number in range(5)}
+    detector = KnownPoints(faces)
+    tracker = Tracker(detector, smooth=False)
+    for number in range(5):
+        (tracked,) = tracker.update(frame_of(number), number / RATE)
+        np.testing.assert_allclose(tracked.face.landmarks, faces[number][0])
+    assert len(detector.cropped) == 5
+    for number in range(1, 5):  # the size is the last frame's, the place where it was or would have gone
+        (box,), before = detector.cropped[number], twice(tight_box(faces[number - 1][0]))
+        np.testing.assert_allclose(box[2:] - box[:2], before[2:] - before[:2])
+        centre = box.reshape(2, 2).mean(axis=0)
+        assert np.abs(centre - twice(tight_box(faces[number][0])).reshape(2, 2).mean(axis=0)).max() < 20
+
+
+def test_faces_of_reduced_frames_are_in_pixels_of_the_frames_themselves():
+    points = 100 + 50 * np.random.default_rng(0).uniform(0, 1, (68, 2))
+    tracker, whole = Tracker(KnownFaces({0: [points], 1: [points]})), Tracker(KnownFaces({0: [points], 1: [points]}))
+    for number in range(2):
+        (tracked,) = tracker.update(ReducedPhoto(frame_of(number), 4), number / RATE)
+        (same,) = whole.update(frame_of(number), number / RATE)
+        np.testing.assert_allclose(tracked.face.landmarks, 4 * same.face.landmarks)
+        np.testing.assert_allclose(tracked.face.box, 4 * same.face.box)
+    with pytest.raises(ValueError, match="the frame is reduced by 2, the last by 4; reduce all alike"):
+        tracker.update(ReducedPhoto(frame_of(1), 2), 1)
