@@ -1,5 +1,6 @@
 """Files and folders by path or URL, through PyArrow's file systems: a local disk, s3://, gs://, hdfs:// and others."""
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,11 +34,6 @@ class Storage:
         else:
             self._files, self.path = fs.LocalFileSystem(), str(Path(place).absolute())
 
-    @property
-    def is_local(self) -> bool:
-        """Whether it lies on this machine's disks."""
-        return isinstance(self._files, fs.LocalFileSystem)
-
     def is_folder(self) -> bool:
         """Whether there is a folder of that name, or objects below it."""
         return bool(self._info().type == fs.FileType.Directory)
@@ -68,7 +64,7 @@ class Storage:
         return _told(self._shown(name), lambda: self._files.open_input_file(self._at(name)))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file below it, whole or not at all; one of that name is replaced.
+        """Write a file below it, whole or not at all; one of that name is replaced, also by several at once.
 
         A file system's file takes its name when it is whole. An object store shows no object before it is whole.
         """
@@ -76,12 +72,20 @@ class Storage:
         def put() -> None:
             self._files.create_dir(self.path, recursive=True)
             target = self._at(name)
+            if not _renames(self._files):
+                with self._files.open_output_stream(target) as file:
+                    file.write(content)
+                return
             # A dot: readers of a folder of Parquet files pass over it.
-            place = f"{self.path}/.{name}.part" if _renames(self._files) else target
-            with self._files.open_output_stream(place) as file:
-                file.write(content)
-            if place != target:
+            place = f"{self.path}/.{name}.{uuid.uuid4().hex}.part"
+            try:
+                with self._files.open_output_stream(place) as file:
+                    file.write(content)
                 self._files.move(place, target)
+            except BaseException:
+                if self._files.get_file_info(place).type != fs.FileType.NotFound:
+                    self._files.delete_file(place)
+                raise
 
         _told(self._shown(name), put)
 

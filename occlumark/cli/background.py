@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from occlumark.cli.options import positive_count
-from occlumark.errors import ConfigError
+from occlumark.cli.options import part, picture_name, positive_count, seed
+from occlumark.cli.problems import report_left_out
+from occlumark.errors import AnnotationError, ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("scenes", metavar="DIR", type=Path, help="folder of photos with their boxes.csv")
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the file to write, .npy")
     parser.add_argument("--size", type=int, default=256, help="side of a crop in pixels (default: %(default)s)")
-    parser.add_argument("--per-scene", type=int, default=3, help="crops a scene, at most (default: %(default)s)")
+    parser.add_argument(
+        "--per-scene", type=positive_count, default=3, help="crops a scene, at most (default: %(default)s)"
+    )
     parser.add_argument("--faces", metavar="FILE", type=Path, help="also crops of faces, .npy")
     parser.add_argument(
         "--reduce",
@@ -48,10 +51,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="search the photos with their sides so many times shorter; may be repeated (default: 1)",
     )
     parser.add_argument(
-        "--leave-out", metavar="SHARE", type=float, default=0.0, help="of the scenes, to choose on (default: none)"
+        "--leave-out", metavar="SHARE", type=part, default=0.0, help="of the scenes, to choose on (default: none)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the places at random (default: %(default)s)")
-    parser.add_argument("--sheet", metavar="FILE", type=Path, help="also a picture of some of the crops")
+    parser.add_argument("--seed", type=seed, default=0, help="of the places at random (default: %(default)s)")
+    parser.add_argument("--sheet", metavar="FILE", type=picture_name, help="also a picture of some of the crops")
     parser.set_defaults(run=run)
 
 
@@ -63,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
     from occlumark.crop import CropConfig
     from occlumark.data.background import LEAVE_OUT_SEED, reduced_scenes, scene_crops
+    from occlumark.data.sample import Problem
     from occlumark.data.scenes import held_out, read_scenes
     from occlumark.data.split import split_validation
     from occlumark.finder import NetworkFinder
@@ -72,10 +76,6 @@ def run(args: argparse.Namespace) -> int:
         crop = CropConfig(size=args.size, scale=1.3)
     except ValueError as error:
         raise ConfigError(f"--size: {error}") from error
-    if args.per_scene < 1:
-        raise ConfigError(f"--per-scene is at least 1, not {args.per_scene}")
-    if not 0 <= args.leave_out < 1:
-        raise ConfigError(f"--leave-out is at least 0 and below 1, not {args.leave_out}")
     scenes, _ = held_out(read_scenes(args.scenes))
     used, _ = split_validation([scene.name for scene in scenes], args.leave_out, LEAVE_OUT_SEED)
     finder = NetworkFinder(score=_SCORE)
@@ -84,13 +84,19 @@ def run(args: argparse.Namespace) -> int:
         return np.array([box for box, _ in finder(photo)]).reshape(-1, 4)
 
     bar = tqdm([scenes[i] for i in used], "cutting", unit="scene", disable=None)
-    found = list(scene_crops(reduced_scenes(bar, args.reduce or [1]), find, crop, args.per_scene, args.seed))
-    faces = [shown for shown, is_face in found if is_face]
-    crops = np.stack([shown for shown, is_face in found if not is_face])
+    unreadable: list[Problem] = []
+    shown = reduced_scenes(bar, args.reduce or [1], unreadable)
+    found = list(scene_crops(shown, find, crop, args.per_scene, args.seed))
+    report_left_out(unreadable)
+    faces = [cut for cut, is_face in found if is_face]
+    without = [cut for cut, is_face in found if not is_face]
+    if not without:
+        raise AnnotationError(f"no crop without a face can be cut from the {len(used)} scenes of {args.scenes}")
+    if args.faces and not faces:
+        raise AnnotationError(f"--faces: the face finder found none of the faces in {args.scenes}")
+    crops = np.stack(without)
     _write(args.out, crops)
     if args.faces:
-        if not faces:
-            raise ConfigError(f"--faces: the face finder found none of the faces in {args.scenes}")
         _write(args.faces, np.stack(faces))
     if args.sheet is not None:
         chosen = np.linspace(0, len(crops) - 1, min(len(crops), _SHEET_COLUMNS * _SHEET_ROWS)).round().astype(int)
@@ -101,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(crops)} crops of {args.size} x {args.size} pixels without a face into {args.out}")
     if args.faces:
         print(f"{len(faces)} with one into {args.faces}")
-    return 0
+    return 1 if unreadable else 0
 
 
 def _write(path: Path, crops: "np.ndarray") -> None:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from occlumark.cli.options import picture_name
 from occlumark.errors import one_line
 
 #: How many missing files are named.
@@ -31,7 +32,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("name", metavar="NAME", choices=_NAMES, help=f"the data set: {', '.join(_NAMES)}")
     parser.add_argument("folder", metavar="DIR", type=Path, help="where the copy is")
-    parser.add_argument("--sheet", metavar="FILE", type=Path, help="a picture of some faces with their landmarks")
+    parser.add_argument("--sheet", metavar="FILE", type=picture_name, help="a picture of some faces with landmarks")
     parser.set_defaults(run=run)
 
 
@@ -39,10 +40,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the counts and what is missing; draw the sheet."""
     from occlumark.data.check import CHECKS
     from occlumark.data.face_sheet import face_sheet
-    from occlumark.photo import WRITTEN_SUFFIXES, write_photo
+    from occlumark.photo import write_photo
 
-    if args.sheet and args.sheet.suffix.lower() not in WRITTEN_SUFFIXES:
-        args.usage_error(f"--sheet: a picture's suffix is one of {', '.join(WRITTEN_SUFFIXES)}, not {args.sheet}")
     check = CHECKS[args.name](args.folder)
     width = max(len(part.name) for part in check.parts)
     for part in check.parts:

@@ -6,14 +6,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from occlumark.cli.options import add_network_options, add_own_options, degrees, network_options, positive_count, seed
+from occlumark.cli.options import (
+    add_network_options,
+    add_own_options,
+    degrees,
+    network_options,
+    positive_count,
+    seed,
+)
+from occlumark.cli.problems import check_table, report_skipped
 from occlumark.cli.text_table import cell, text_table
-from occlumark.errors import OcclumarkError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from occlumark.data.sample import Problem
     from occlumark.detect import Detector
     from occlumark.evaluation.result import Evaluation
 
@@ -148,22 +152,6 @@ def _is_own(args: argparse.Namespace, detector: "Detector") -> bool:
 
     in_files = any(map(is_annotation_file, args.folders))
     return bool(in_files or args.lists or args.photos or detector.markup != W300)
-
-
-def check_table(path: Path | None) -> None:
-    """Refuse a table that has no folder to lie in, before anything is measured.
-
-    Raises:
-        OcclumarkError: there is no such folder.
-    """
-    if path and not path.parent.is_dir():
-        raise OcclumarkError(f"cannot write {path}: no folder {path.parent}; make it first")
-
-
-def report_skipped(problems: "Sequence[Problem]") -> None:
-    """List on stderr what was skipped, a line each."""
-    for problem in problems:
-        print(f"occlumark: skipped {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
 
 
 def _run_occlusion(args: argparse.Namespace) -> int:

@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from occlumark.cli.problems import check_table, report_skipped
 from occlumark.cli.text_table import percent, text_table
-from occlumark.errors import AnnotationError, OcclumarkError, one_line
+from occlumark.errors import AnnotationError
 
 if TYPE_CHECKING:
     from occlumark.data.scenes import Scene
@@ -76,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.evaluation.finder import LOWEST_SCORE, evaluate_finder
     from occlumark.finder import SCORE, FaceFinder, NetworkFinder
 
-    if args.per_face and not args.per_face.parent.is_dir():
-        raise OcclumarkError(f"cannot write {args.per_face}: no folder {args.per_face.parent}; make it first")
+    check_table(args.per_face)
     scenes = _scenes(args.folder, args.part)
     finder: FaceFinder = NetworkFinder(score=None if args.present else LOWEST_SCORE, weights=args.weights)
     if args.present:
@@ -85,8 +84,7 @@ def run(args: argparse.Namespace) -> int:
     result = evaluate_finder(scenes, finder, 0.0 if args.present else SCORE)
     values = result.to_json()
     print(json.dumps({"part": args.part, **values}) if args.json else _report(args.part, values))
-    for problem in result.skipped:
-        print(f"occlumark: skipped {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
+    report_skipped(result.skipped)
     if args.per_face:
         _write_per_face(result, args.per_face)
     return 1 if result.skipped else 0

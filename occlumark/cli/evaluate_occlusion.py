@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from occlumark.cli.evaluate import add_evaluation_options, check_table, report_skipped
-from occlumark.cli.options import add_network_options, network_options, seed
+from occlumark.cli.evaluate import add_evaluation_options
+from occlumark.cli.options import add_network_options, network_options, picture_name, seed
+from occlumark.cli.problems import check_table, report_skipped
 
 if TYPE_CHECKING:
     from occlumark.detect import Detector
@@ -41,7 +42,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("folders", metavar="DIR", nargs="+", type=Path, help="folder of photos with .pts files")
     add("--seed", metavar="N", type=seed, default=0, help="of the occluders (default: %(default)s)")
     add("--models", metavar="M", nargs="+", help="packaged networks or ONNX files, side by side")
-    add("--sheet", metavar="FILE", type=Path, help="draw the first network's predictions, .png or .jpg")
+    add("--sheet", metavar="FILE", type=picture_name, help="draw the first network's predictions, .png or .jpg")
     add_evaluation_options(parser)
     add_network_options(parser)
     parser.set_defaults(run=run)
@@ -55,10 +56,8 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.evaluation.occlusion_sheet import occlusion_sheet
     from occlumark.files import write_csv
     from occlumark.markup import N_LANDMARKS
-    from occlumark.photo import WRITTEN_SUFFIXES, write_photo
+    from occlumark.photo import write_photo
 
-    if args.sheet and args.sheet.suffix.lower() not in WRITTEN_SUFFIXES:
-        args.usage_error(f"--sheet is a picture, {', '.join(WRITTEN_SUFFIXES)}; not {args.sheet}")
     check_table(args.per_photo)
     detectors = _detectors(args)
     for detector in detectors.values():

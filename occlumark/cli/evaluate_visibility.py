@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from occlumark.cli.options import add_network_options, network_options
+from occlumark.cli.problems import report_skipped
 from occlumark.cli.text_table import percent, text_table
-from occlumark.errors import OcclumarkError, one_line
+from occlumark.errors import OcclumarkError
 
 _DESCRIPTION = """\
 Predict the visibility of faces whose occlusion by real things is labelled (annotations/README.md), and print average
@@ -73,8 +73,7 @@ def run(args: argparse.Namespace) -> int:
     result = evaluate_visibility(args.labels, args.photos, detector, threshold, args.part, args.box)
     values = {"part": args.part, "box": args.box, **result.to_json()}
     print(json.dumps(values) if args.json else _report(values))
-    for problem in result.skipped:
-        print(f"occlumark: skipped {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
+    report_skipped(result.skipped)
     return 1 if result.skipped else 0
 
 

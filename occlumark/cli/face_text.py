@@ -1,7 +1,7 @@
 """What detection prints of its faces: lines to read, or one of the formats of occlumark.face.formats."""
 
+import itertools
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,7 +27,7 @@ class FaceText:
 
     def __init__(self, form: Form, markup: "Markup", folder: Path | None = None) -> None:
         self._form, self._markup, self._folder = form, markup, folder
-        self._stems: Counter[str] = Counter()
+        self._written: set[str] = set()
         self._for_coco: list[tuple[str, int, int, Sequence[Face]]] = []
 
     def start(self) -> list[str]:
@@ -53,10 +53,8 @@ class FaceText:
             case "csv":
                 return [csv_text(row, []).rstrip("\n") for row in csv_rows(name, faces)]
             case "pts":
-                stem = Path(name).stem if name != "-" else "stdin"
-                self._stems[stem] += 1
-                stem += f"-{count}" if (count := self._stems[stem]) > 1 else ""
-                return [self._write_pts(stem, number, face) for number, face in enumerate(faces, 1)]
+                names = self._free_names(Path(name).stem if name != "-" else "stdin", len(faces))
+                return [self._write_pts(name, face) for name, face in zip(names, faces, strict=True)]
             case "coco":
                 self._for_coco.append((name, width, height, faces))
                 return []
@@ -68,13 +66,25 @@ class FaceText:
 
         return [json.dumps(coco_document(self._for_coco, self._markup))] if self._form == "coco" else []
 
-    def _write_pts(self, stem: str, number: int, face: "Face") -> str:
-        """300W's names: a photo's first face is NAME.pts, its second NAME_2.pts."""
+    def _free_names(self, stem: str, n_faces: int) -> list[str]:
+        """300W's names: a photo's first face is NAME, its second NAME_2; NAME-2 where a face of this run has that name.
+
+        Names that differ in capitals alone are one name on some file systems.
+        """
+        for count in itertools.count(1):
+            numbered = stem if count == 1 else f"{stem}-{count}"
+            names = [numbered, *(f"{numbered}_{number}" for number in range(2, n_faces + 1))][:n_faces]
+            if self._written.isdisjoint(name.casefold() for name in names):
+                self._written.update(name.casefold() for name in names)
+                return names
+        raise AssertionError("there is always a next number")
+
+    def _write_pts(self, name: str, face: "Face") -> str:
         from occlumark.face.formats import to_pts
         from occlumark.files import written_whole
         from occlumark.photo.write import make_folder_of
 
-        path = (self._folder or Path()) / f"{stem}{f'_{number}' if number > 1 else ''}.pts"
+        path = (self._folder or Path()) / f"{name}.pts"
         if path.exists():
             raise PhotoError(f"{path} is there already, and may be an annotation; name another --to")
         make_folder_of(path)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from occlumark.cli.options import positive_count, seed
+from occlumark.cli.options import picture_name, positive_count, seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "benchmark, over the bundled sample portrait or over faces of a folder.",
         epilog="example: occlumark occluders --out sheet.png --kinds medical_mask,leaves --alpha",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture to write, .png or .jpg")
+    parser.add_argument(
+        "--out", type=picture_name, required=True, metavar="FILE", help="the picture to write, .png or .jpg"
+    )
     parser.add_argument(
         "--faces", type=Path, metavar="DIR", help="photos with .pts files (default: the sample portrait)"
     )

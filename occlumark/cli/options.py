@@ -115,6 +115,24 @@ def _share(text: str) -> float:
     return value
 
 
+def part(text: str) -> float:
+    """An argument type: a share that leaves something, at least 0 and below 1."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on and below 1, not {text}")
+    return value
+
+
+def picture_name(text: str) -> Path:
+    """An argument type: the name of a picture that can be written."""
+    from occlumark.photo import WRITTEN_SUFFIXES
+
+    path = Path(text)
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise argparse.ArgumentTypeError(f"expected a name in {', '.join(WRITTEN_SUFFIXES)}, not {text}")
+    return path
+
+
 def degrees(text: str) -> float:
     """An argument type: an angle, -360..360."""
     value = float(text)

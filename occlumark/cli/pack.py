@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from occlumark.cli.options import add_own_options
-from occlumark.errors import one_line
+from occlumark.cli.options import add_own_options, part
+from occlumark.cli.problems import report_left_out
 
 if TYPE_CHECKING:
     import numpy as np
 
     from occlumark.data.sample import Problem, Sample
 
-#: How many of the faces left out are named.
-_NAMED = 20
+#: Share of the faces that a run validates on by default (train.config).
+_VALIDATION = 0.2
 _DESCRIPTION = """\
 Cut the faces out of annotated photos and write them to one file, from which training reads.
 
@@ -117,9 +117,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument(
         "--validation-share",
-        type=float,
-        default=0.2,
-        help="with --teacher: the run's validation_share, whose faces keep their own labels (default: %(default)s)",
+        type=part,
+        help=f"with --teacher: the run's validation_share, whose faces keep their own labels (default: {_VALIDATION})",
     )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the pack to write")
     parser.add_argument("--size", type=int, default=320, help="side of a crop in pixels (default: %(default)s)")
@@ -132,8 +131,23 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=run)
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Options that go together; wrong usage ends the program."""
+    if args.dataset != "300w":
+        if len(args.folders) > 1 or args.wflw:
+            args.usage_error(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --wflw")
+        for option in ("visibility", "merl_rav", "celebamask", "teacher"):
+            if getattr(args, option) is not None:
+                args.usage_error(f"--{option.replace('_', '-')} is of 68 points; leave out --dataset {args.dataset}")
+    if args.teacher is None and (args.unlabelled or args.validation_share is not None):
+        args.usage_error("--unlabelled and --validation-share say what a network labels: they go with --teacher")
+    if args.apart_from and not args.unlabelled:
+        args.usage_error("--apart-from says what --unlabelled leaves out: it goes with it")
+
+
 def run(args: argparse.Namespace) -> int:
     """Pack, print the number of faces, list what was left out."""
+    _check(args)
     from occlumark.data.celebamask import read_celebamask
     from occlumark.data.data_sets import faces_for_training
     from occlumark.data.merl_rav import read_merl_rav
@@ -154,8 +168,6 @@ def run(args: argparse.Namespace) -> int:
         samples, problems = _own(args)
         around = "official"
     elif args.dataset != "300w":
-        if len(args.folders) > 1 or args.wflw:
-            args.usage_error(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --wflw")
         samples, problems = faces_for_training(args.dataset, args.folders[0])
     else:
         samples, problems = read_w300(args.folders)
@@ -178,10 +190,7 @@ def run(args: argparse.Namespace) -> int:
     problems += unreadable
     points = "" if samples[0].markup == W300 else f" with {samples[0].markup.n} points"
     print(f"packed {packed} faces{points} of {config.size} x {config.size} pixels into {args.out}")
-    for problem in problems[:_NAMED]:
-        print(f"occlumark: left out {one_line(problem.name)}: {one_line(problem.reason)}", file=sys.stderr)
-    if len(problems) > _NAMED:
-        print(f"occlumark: left out {len(problems) - _NAMED:,} more; {len(problems):,} in all", file=sys.stderr)
+    report_left_out(problems)
     return 1 if problems else 0
 
 
@@ -201,7 +210,8 @@ def _teach(args: argparse.Namespace, samples: "list[Sample]") -> "list[Sample]":
             f"{len(labelled)} of {len(boxed)} faces labelled by {args.teacher}, of {len(unsure)} it is not sure, "
             f"{len(copies)} are near copies"
         )
-    return [*teach(samples, lambda photo, boxes: detector.detect(photo, boxes), args.validation_share, 0), *labelled]
+    share = _VALIDATION if args.validation_share is None else args.validation_share
+    return [*teach(samples, lambda photo, boxes: detector.detect(photo, boxes), share, 0), *labelled]
 
 
 def _own(args: argparse.Namespace) -> "tuple[list[Sample], list[Problem]]":

@@ -12,11 +12,12 @@ import numpy as np
 
 from occlumark.boxes import box_iou
 from occlumark.crop import CropConfig, CropTransform
+from occlumark.data.sample import Problem
 from occlumark.data.scenes import Scene
 from occlumark.errors import PhotoError
 from occlumark.photo import read_photo
 
-#: No crop's box box_iou a face, or what may be one, by more (intersection over union), nor holds its middle.
+#: No crop's box overlaps a face, or what may be one, by more (intersection over union), nor holds its middle.
 MOST_OVERLAP = 0.05
 #: A box of the finder's shows a face that it overlaps by at least so much.
 LEAST_OVERLAP = 0.4
@@ -54,17 +55,21 @@ def scene_crops(
             yield CropTransform.from_box(box, crop).cut(photo), False
 
 
-def reduced_scenes(scenes: Sequence[Scene], reductions: Sequence[int]) -> Iterator[tuple[Scene, np.ndarray]]:
+def reduced_scenes(
+    scenes: Iterable[Scene], reductions: Sequence[int], unreadable: list[Problem]
+) -> Iterator[tuple[Scene, np.ndarray]]:
     """Each scene whose photo can be read with the photo, once for each reduction, boxes and photo reduced alike.
 
     Args:
         scenes: with photos on the disk.
         reductions: by which whole factors the sides are divided; 1 leaves them.
+        unreadable: gets the scenes that are left out.
     """
     for scene in scenes:
         try:
             photo = read_photo(scene.photo)
-        except PhotoError:
+        except PhotoError as error:
+            unreadable.append(Problem(scene.name, str(error)))
             continue
         for factor in reductions:
             size = [max(1, side // factor) for side in photo.shape[1::-1]]

@@ -15,7 +15,7 @@ from occlumark.data.annotation import file_exists
 from occlumark.data.sample import Problem, Sample
 from occlumark.data.scenes import SCENE_TABLE, held_out, read_scenes
 from occlumark.data.split import split_validation
-from occlumark.errors import AnnotationError, PhotoError
+from occlumark.errors import AnnotationError, BoxError, PhotoError
 from occlumark.face.face import Face
 from occlumark.photo import read_photo
 
@@ -91,11 +91,10 @@ def label_faces(faces: Sequence[BoxedFace], detect: DetectFaces) -> tuple[list[S
     samples, problems = [], []
     for face in faces:
         try:
-            photo = read_photo(face.photo)
-        except PhotoError as error:
+            (found,) = detect(read_photo(face.photo), face.box[None])
+        except (PhotoError, BoxError) as error:
             problems.append(Problem(face.name, str(error)))
             continue
-        (found,) = detect(photo, face.box[None])
         relative = float(found.expected_error.mean() / np.ptp(found.landmarks, axis=0).max())
         if not found.presence >= LEAST_PRESENCE or not relative <= MOST_ERROR:
             reason = f"not sure: presence {found.presence:.2f}, error {relative:.1%} of the face"
@@ -115,7 +114,7 @@ def teach(
     """Annotated samples with the network's own labels worked in: the mean of both places, and visibility where unknown.
 
     Places too rough to train landmarks become the network's. Samples of the validation part (split_validation) and
-    those whose photo cannot be read stay as they are.
+    those whose photo cannot be read, or holds nothing of the face, stay as they are.
     """
     training, _ = split_validation(
         [sample.name for sample in samples], validation_share, validation_seed, [sample.group for sample in samples]
@@ -124,10 +123,9 @@ def teach(
     for i in training:
         sample = samples[i]
         try:
-            photo = sample.read_photo()
-        except PhotoError:
+            (face,) = detect(sample.read_photo(), sample.tight_box[None])
+        except (PhotoError, BoxError):
             continue
-        (face,) = detect(photo, sample.tight_box[None])
         found[i] = with_network_labels(sample, face.landmarks, face.visibility)
     return found
 

@@ -86,7 +86,7 @@ def test_mistakes_are_one_line(
     ("arguments", "message"),
     [
         (["celeba", "."], "invalid choice: 'celeba'"),
-        (["wflw", ".", "--sheet", "sheet.txt"], "a picture's suffix is one of"),
+        (["wflw", ".", "--sheet", "sheet.txt"], "argument --sheet: expected a name in .jpg"),
     ],
 )
 def test_wrong_usage(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

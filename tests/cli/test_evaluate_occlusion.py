@@ -108,7 +108,7 @@ def test_a_sheet_of_the_first_model(
     assert cv2.imread(str(sheet)).shape[1] == 6 * 256
     with pytest.raises(SystemExit, match="2"):
         occlumark("evaluate-occlusion", photos, "--weights", dot_network, "--sheet", tmp_path / "sheet.txt")
-    assert "--sheet is a picture, .jpg" in capsys.readouterr().err
+    assert "argument --sheet: expected a name in .jpg" in capsys.readouterr().err
 
 
 def test_the_old_form_is_taken_with_one_line(

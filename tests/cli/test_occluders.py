@@ -33,3 +33,10 @@ def test_wrong_usage(tmp_path, capsys, arguments, said):
         main(["occluders", "--out", str(tmp_path / "sheet.png"), *arguments])
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_that_cannot_be_written_is_wrong_usage(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["occluders", "--out", str(tmp_path / "sheet.gif")])
+    err = capsys.readouterr().err
+    assert "argument --out: expected a name in " in err and err.rstrip().endswith("sheet.gif")

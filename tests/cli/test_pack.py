@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from occlumark.cli.main import build_parser
+from occlumark.cli.main import build_parser, main
 from occlumark.data.pack import Pack
 from occlumark.data.wflw_to_68 import weights
 from occlumark.errors import AnnotationError
@@ -87,3 +87,23 @@ def test_faces_of_wflw_are_packed_as_68_points(photos: Path, tmp_path: Path) -> 
     chin = pack.landmarks[2, 8] - pack.landmarks[2].mean(0)
     mean = weights() @ (points - 0.5)
     np.testing.assert_allclose(chin / np.ptp(pack.landmarks[2]), (mean[8] - mean.mean(0)) / np.ptp(mean), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--dataset", "cofw", "--teacher", "occlumark"], "--teacher is of 68 points; leave out --dataset cofw"),
+        (["--dataset", "wflw", "--visibility", "x.csv"], "--visibility is of 68 points; leave out --dataset wflw"),
+        (["--dataset", "aflw", "--merl-rav", "x"], "--merl-rav is of 68 points; leave out --dataset aflw"),
+        (["--unlabelled", "x"], "they go with --teacher"),
+        (["--validation-share", "0.1"], "they go with --teacher"),
+        (["--teacher", "occlumark", "--apart-from", "x"], "--apart-from says what --unlabelled leaves out"),
+        (["--teacher", "occlumark", "--validation-share", "1.5"], "expected a number from 0 on and below 1, not 1.5"),
+    ],
+)
+def test_options_that_would_have_no_effect_are_wrong_usage(
+    options: list[str], said: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["pack", str(photos), "--out", str(tmp_path / "x.pack"), *options])
+    assert said in capsys.readouterr().err and not (tmp_path / "x.pack").exists()

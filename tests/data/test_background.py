@@ -9,6 +9,7 @@ import pytest
 from occlumark.crop import CropConfig
 from occlumark.data.background import is_background, reduced_scenes, scene_crops
 from occlumark.data.no_face import load_background, missed_crop, no_face_crop, scene_face_crop
+from occlumark.data.sample import Problem
 from occlumark.data.scenes import Scene
 from occlumark.errors import ConfigError
 
@@ -31,7 +32,7 @@ def test_crops_show_no_face_and_begin_with_what_the_finder_takes_for_one(tmp_pat
     cv2.imwrite(str(tmp_path / "w300_a.png"), photo)
     scene = Scene(tmp_path / "w300_a.png", np.array([[40.0, 40, 60, 60]]), np.array([True]), np.zeros((0, 4)))
     found = np.array([[40.0, 40, 60, 60], [5.0, 5, 25, 25]])
-    cut = list(scene_crops(reduced_scenes([scene], [1]), lambda photo: found, CROP, per_scene=4, seed=0))
+    cut = list(scene_crops(reduced_scenes([scene], [1], []), lambda photo: found, CROP, per_scene=4, seed=0))
     crops = [crop for crop, is_face in cut if not is_face]
     assert len(crops) == 4 and all(crop.shape == (64, 64, 3) for crop in crops)
     assert (crops[0][32, 32] == [0, 255, 0]).all()
@@ -47,7 +48,9 @@ def test_a_reduced_scene_has_its_boxes_reduced(tmp_path: Path):
     box = np.array([[20.0, 40, 60, 60]])
     scene = Scene(tmp_path / "w300_a.png", box, np.array([True]), box + 2)
     broken = Scene(tmp_path / "none.png", box, np.array([True]), box)
-    (whole, first), (half, second) = reduced_scenes([broken, scene], [1, 2])
+    unreadable: list[Problem] = []
+    (whole, first), (half, second) = reduced_scenes([broken, scene], [1, 2], unreadable)
+    assert [problem.name for problem in unreadable] == ["none.png"] and "none.png" in unreadable[0].reason
     assert first.shape == (100, 120, 3) and second.shape == (50, 60, 3)
     np.testing.assert_array_equal(whole.faces, box)
     np.testing.assert_allclose(half.faces, box / 2)

@@ -17,7 +17,7 @@ from occlumark.data.teacher import (
     with_network_labels,
     without_copies,
 )
-from occlumark.errors import AnnotationError
+from occlumark.errors import AnnotationError, BoxError
 from occlumark.face.face import Face
 
 PLACES = np.stack([np.linspace(20, 80, 68), 50 + 30 * np.sin(np.arange(68))], axis=1)
@@ -137,3 +137,22 @@ def test_near_copies_are_left_out(tmp_path: Path):
     assert [each.name for each in kept] == ["other"] and [each.name for each in problems] == ["again"]
     assert "near copy" in problems[0].reason
     assert len(without_copies([sample("again", again)], [])[0]) == 1
+
+
+def test_a_box_that_holds_nothing_of_its_photo_costs_that_face_alone(tmp_path: Path):
+    """Detection refuses such boxes; the other faces are labelled all the same."""
+
+    def detect(photo: np.ndarray, boxes: np.ndarray) -> list[Face]:
+        if boxes[0, 0] > photo.shape[1]:
+            raise BoxError("outside the photo")
+        return [face(shift=2)]
+
+    rows = "0.png,face,500,10,590,80\n1.png,face,10,10,90,80\n"
+    (tmp_path / "boxes.csv").write_text("photo,class,x0,y0,x1,y1\n" + rows)
+    for i in range(2):
+        picture(tmp_path / f"{i}.png", i)
+    found, problems = label_faces(read_boxed_faces(tmp_path), detect)
+    assert len(found) == 1 and [(each.name[-5:], each.reason) for each in problems] == [("0.png", "outside the photo")]
+    away = Sample("away", tmp_path / "0.png", PLACES + 500)
+    taught = teach([away, sample("here", tmp_path / "1.png")], detect, 0.0, 0)
+    assert taught[0] is away and np.allclose(taught[1].landmarks, PLACES + 1)

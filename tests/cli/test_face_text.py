@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from occlumark.cli.face_text import FaceText
+from occlumark.crop import CropTransform
+from occlumark.face import Face
+from occlumark.markup import W300
+
+
+@pytest.fixture
+def face() -> Face:
+    points = np.random.default_rng(0).uniform(10, 90, (68, 2))
+    return Face(
+        np.array([0.0, 0, 99, 99]), 1.0, points, np.ones(68), np.zeros((7, 7)), CropTransform(np.eye(2, 3), 224)
+    )
+
+
+def test_names_of_faces_that_would_be_one_are_numbered(face: Face, tmp_path: Path) -> None:
+    """The second face of a.jpg has the name of b's first; capitals are no other name on some file systems."""
+    text = FaceText("pts", W300, tmp_path)
+    photos = [("a.jpg", 2), ("a_2.png", 1), ("A.png", 1), ("x/a.jpg", 3), ("a-2.jpg", 1), ("none.jpg", 0)]
+    written = [[Path(line).name for line in text.photo(name, 9, 9, [face] * n)] for name, n in photos]
+    assert written == [
+        ["a.pts", "a_2.pts"],
+        ["a_2-2.pts"],
+        ["A-2.pts"],
+        ["a-3.pts", "a-3_2.pts", "a-3_3.pts"],
+        ["a-2-2.pts"],
+        [],
+    ]
+    assert len(list(tmp_path.iterdir())) == 8
