@@ -32,8 +32,13 @@ def stage(out: Path) -> list[Path]:
 
     Returns:
         The pages, relative to out.
+
+    Raises:
+        FileExistsError: the folder holds something else.
     """
     if out.exists():
+        if any(out.iterdir()) and not (out / "api.md").exists():
+            raise FileExistsError(f"{out} holds files that are not the site's; name an empty folder or a former --out")
         shutil.rmtree(out)
     sources = [*sorted(ROOT.glob("*.md")), *(page for name in FOLDERS for page in sorted((ROOT / name).rglob("*.md")))]
     pages = [source.relative_to(ROOT) for source in sources]
@@ -71,7 +76,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "docs-pages")
     args = parser.parse_args()
-    print(f"{len(stage(args.out))} pages in {args.out}")
+    try:
+        print(f"{len(stage(args.out))} pages in {args.out}")
+    except FileExistsError as error:
+        parser.exit(1, f"docsite/stage.py: {error}\n")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import numpy as np
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.detect import Detector
 from occlumark.draw import SHIFT, draw_faces, fixed_length, fixed_point
+from occlumark.errors import OcclumarkError
 from occlumark.face import Face
-from occlumark.finder import NetworkFinder
-from occlumark.markup import LEFT_EYE, RIGHT_EYE
+from occlumark.finder import find_faces
+from occlumark.markup import LEFT_EYE, RIGHT_EYE, W300
 from occlumark.photo import find_photos, read_photo, write_photo
 
 SAMPLES = Path(__file__).with_name("samples")
@@ -36,10 +37,14 @@ def write_demo(out: Path, detector: Detector) -> list[Path]:
 
     Raises:
         PhotoError: a picture cannot be written.
+        OcclumarkError: the network's landmarks are not the 68 that the occluders are drawn by, or the face finder
+            finds no face in a sample photo.
     """
+    if detector.markup != W300:
+        raise OcclumarkError(f"the demo draws occluders by 68 landmarks, and {detector.model} has {detector.markup.n}")
     written, rows = [], []
     for path in find_photos([SAMPLES]):
-        portrait, box = _portrait(read_photo(path))
+        portrait, box = _portrait(path, detector)
         (clean,) = detector.detect(portrait, box[None])
         row = []
         for name, occlude in OCCLUDERS.items():
@@ -54,9 +59,13 @@ def write_demo(out: Path, detector: Detector) -> list[Path]:
     return [*written, out / "demo.jpg"]
 
 
-def _portrait(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _portrait(path: Path, detector: Detector) -> tuple[np.ndarray, np.ndarray]:
     """The best face's head and shoulders, and its box there."""
-    box, _ = NetworkFinder(max_faces=1)(photo)[0]
+    photo = read_photo(path)
+    boxes, _ = find_faces(detector.face_finder, photo)
+    if not len(boxes):
+        raise OcclumarkError(f"the face finder finds no face in {path.name} as it is asked to")
+    box = boxes[0]
     cut = CropTransform.from_box(box, _PORTRAIT)
     return cut.cut(photo), cut.to_crop(box.reshape(2, 2)).reshape(4)
 

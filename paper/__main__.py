@@ -106,6 +106,13 @@ def _check(args: argparse.Namespace) -> None:
     for option, needs in (("name", {"errors"}), ("box", {"errors"}), ("cofw", {"figure4"}), ("photos", {"figure6"})):
         if getattr(args, option) and not needs & set(args.targets):
             raise OcclumarkError(f"--{'as' if option == 'name' else option} goes with {needs.pop()}")
+    runs_network = {"errors", "figure6"} & set(args.targets) or args.cofw
+    if args.model and not runs_network:
+        raise OcclumarkError(
+            "--model goes with errors, figure6, or figure4 with --cofw: no other target runs a network"
+        )
+    if args.weights and not ("errors" in args.targets or args.cofw or args.aflw):
+        raise OcclumarkError("--weights goes with errors, --cofw or --aflw: no other target runs a file's network")
     if args.aflw and not {"table3", "figure5"} & set(args.targets):
         raise OcclumarkError("--aflw goes with table3 or figure5")
     if args.photos and args.out.resolve().is_relative_to(_ROOT):

@@ -29,6 +29,14 @@ def test_the_menu_leads_to_pages(stage, tmp_path):
     assert all((tmp_path / "pages" / page).exists() for page in pages)
 
 
+def test_a_folder_of_other_files_is_left_alone(stage, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years", "utf-8")
+    with pytest.raises(FileExistsError, match="holds files that are not the site's"):
+        stage.stage(tmp_path)
+    assert (tmp_path / "thesis.tex").read_text("utf-8") == "years"
+    assert stage.stage(tmp_path / "pages") == stage.stage(tmp_path / "pages")
+
+
 def test_all_pages_of_docs_are_in_the_menu():
     pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")}
     assert pages - set(MENU) == set()

@@ -28,6 +28,9 @@ PAGE_MODEL = "occlumark-fast"
 #: Of onnxruntime-web: its module, with WebAssembly's loader inside, and WebAssembly itself.
 RUNTIME_FILES = {"ort.wasm.bundle.min.mjs": "onnxruntime-web.mjs", "ort-wasm-simd-threaded.wasm": None}
 
+#: What the page reads first; a folder that has it is one of ours.
+_SETTINGS = "settings.json"
+
 
 def settings(path: Path, model: str) -> dict[str, Any]:
     """What the page has to know of a landmark network and of a face.
@@ -60,16 +63,18 @@ def build(model: str, out: Path) -> int:
         Its bytes, without onnxruntime-web's own.
 
     Raises:
-        OcclumarkError: onnxruntime-web is not there, or there is no such model.
+        OcclumarkError: onnxruntime-web is not there, there is no such model, or the folder holds something else.
     """
     if not RUNTIME.is_dir():
         raise OcclumarkError(f"{RUNTIME} is not there: run `npm ci` in web/, or `make web`, which does both")
     weights, _ = packaged_weights(model)
     described = settings(weights, model)
     if out.exists():
+        if any(out.iterdir()) and not (out / _SETTINGS).exists():
+            raise OcclumarkError(f"{out} holds files that are not the page's; name an empty folder or a former --out")
         shutil.rmtree(out)
     shutil.copytree(HERE / "src", out)
-    (out / "settings.json").write_text(json.dumps(described), encoding="utf-8")
+    (out / _SETTINGS).write_text(json.dumps(described), encoding="utf-8")
     shutil.copyfile(packaged_finder()[0], out / "finder.onnx")
     onnx.save(unquantised(onnx.load(weights)), out / "landmarks.onnx")
     # A browser finds no package by its name alone.

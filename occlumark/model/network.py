@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from occlumark.markup import N_LANDMARKS
-from occlumark.model.backbone import Backbone, BackboneConfig
+from occlumark.model.backbone import Backbone, BackboneConfig, SqueezeExcitation
 from occlumark.model.distillation import Distillation, DistillationConfig, PlainUnit
 from occlumark.model.geometry import GeometryAware, GeometryConfig
 from occlumark.model.light_refinement import LightRefinement
@@ -61,6 +61,9 @@ class NetworkConfig:
             raise ValueError("flattened_head is BRNet's: a network with one of the three modules has that head anyway")
         if self.refinement and self.averages:
             raise ValueError("refinement reads the hybrid features: it needs one of the three modules")
+        if self.squeeze_excitation and any(width % SqueezeExcitation.reduction for width in self.backbone.channels):
+            channels = ", ".join(map(str, self.backbone.channels))
+            raise ValueError(f"squeeze_excitation needs channels that are multiples of 16, not {channels}")
 
     @property
     def is_plain(self) -> bool:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from occlumark.model.backbone import BackboneConfig
 from occlumark.model.face_finder import FinderNetwork, FinderNetworkConfig
 from occlumark.model.low_rank import LowRank
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
@@ -101,6 +102,10 @@ def test_any_number_of_landmarks(n, switches):
     ("config", "message"),
     [
         ({"flattened_head": True}, "flattened_head is BRNet's"),
+        (
+            {"squeeze_excitation": True, "backbone": BackboneConfig(channels=(24, 48, 96, 192))},
+            "squeeze_excitation needs channels that are multiples of 16, not 24, 48, 96, 192",
+        ),
         ({"flattened_head": True, "geometry_aware": False, "distillation": False}, "flattened_head is BRNet's"),
         ({"geometry_aware": False, "distillation": False, "low_rank": False, "refinement": True}, "needs one of the"),
     ],

@@ -64,7 +64,9 @@ def test_an_error_is_one_line(
         (["table1", "--as", "ablation-odn-seed0"], "--as goes with errors"),
         (["table1", "--cofw", "DIR"], "--cofw goes with figure4"),
         (["table1", "--aflw", "DIR"], "--aflw goes with table3 or figure5"),
-        (["figure6", "--model", "odn", "--weights", "x.onnx"], "--model or --weights, not both"),
+        (["errors", "--model", "odn", "--weights", "x.onnx"], "--model or --weights, not both"),
+        (["table1", "--model", "odn"], "--model goes with errors, figure6"),
+        (["figure6", "--weights", "x.onnx"], "--weights goes with errors"),
         (["errors"], "no .*300w; name the research data's folder"),
     ],
 )

@@ -40,6 +40,10 @@ def test_the_folder_holds_all_that_the_page_loads(build, modules, tmp_path):
     out = tmp_path / "dist"
     out.mkdir()
     (out / "old.js").write_text("", "utf-8")
+    with pytest.raises(OcclumarkError, match=r"dist holds files that are not the page's; name an empty folder"):
+        build.build(build.PAGE_MODEL, out)
+    assert (out / "old.js").exists()
+    (out / "settings.json").write_text("", "utf-8")
     own = build.build(build.PAGE_MODEL, out)
     names = {path.name for path in out.iterdir()}
     assert {"index.html", "page.js", "worker.js", "settings.json", "onnxruntime-web.mjs"} < names
