@@ -9,9 +9,8 @@ import numpy as np
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.detect import Detector
 from occlumark.draw import SHIFT, draw_faces, fixed_length, fixed_point
-from occlumark.errors import OcclumarkError
+from occlumark.errors import PhotoError
 from occlumark.face import Face
-from occlumark.finder import find_faces
 from occlumark.markup import LEFT_EYE, RIGHT_EYE, W300
 from occlumark.photo import find_photos, read_photo, write_photo
 
@@ -25,27 +24,28 @@ def write_demo(out: Path, detector: Detector) -> list[Path]:
     """Detect on every sample photo's portrait, as it is and under each occluder.
 
     An occluded portrait is detected from the box that the face finder found on the clean one, so that the pictures
-    show what occlusion does to the landmarks; the finder itself may miss an occluded face.
+    show what occlusion does to the landmarks; the finder itself may miss an occluded face. Where to draw an occluder 68
+    landmarks say: of a detector of another markup the packaged network's.
 
     Args:
         out: folder for the pictures, made where it is missing.
-        detector: as in Detector.
+        detector: of any markup, with its face finder.
 
     Returns:
         The pictures written: for each sample and occluder the landmarks beside the occlusion map, and `demo.jpg`, all
         landmarks in a row for each sample.
 
     Raises:
-        PhotoError: a picture cannot be written.
-        OcclumarkError: the network's landmarks are not the 68 that the occluders are drawn by, or the face finder
-            finds no face in a sample photo.
+        PhotoError: no face is found in a sample photo, or a picture cannot be written.
     """
-    if detector.markup != W300:
-        raise OcclumarkError(f"the demo draws occluders by 68 landmarks, and {detector.model} has {detector.markup.n}")
+    placing = detector if detector.markup == W300 else Detector(face_finder=detector.face_finder)
     written, rows = [], []
     for path in find_photos([SAMPLES]):
-        portrait, box = _portrait(path, detector)
-        (clean,) = detector.detect(portrait, box[None])
+        faces = detector.detect(path)
+        if not faces:
+            raise PhotoError(f"no face found in the sample photo {path.name}; ask the face finder for more faces")
+        portrait, box = _portrait(read_photo(path), faces[0].box)
+        (clean,) = placing.detect(portrait, box[None])
         row = []
         for name, occlude in OCCLUDERS.items():
             occluded = occlude(portrait.copy(), clean)
@@ -59,13 +59,8 @@ def write_demo(out: Path, detector: Detector) -> list[Path]:
     return [*written, out / "demo.jpg"]
 
 
-def _portrait(path: Path, detector: Detector) -> tuple[np.ndarray, np.ndarray]:
-    """The best face's head and shoulders, and its box there."""
-    photo = read_photo(path)
-    boxes, _ = find_faces(detector.face_finder, photo)
-    if not len(boxes):
-        raise OcclumarkError(f"the face finder finds no face in {path.name} as it is asked to")
-    box = boxes[0]
+def _portrait(photo: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A face's head and shoulders, and its box there."""
     cut = CropTransform.from_box(box, _PORTRAIT)
     return cut.cut(photo), cut.to_crop(box.reshape(2, 2)).reshape(4)
 

@@ -1,13 +1,9 @@
 import numpy as np
 import pytest
 
-from occlumark import Detector
 from occlumark.crop import CropConfig, CropTransform
-from occlumark.demo import OCCLUDERS, write_demo
-from occlumark.errors import OcclumarkError
+from occlumark.demo import OCCLUDERS
 from occlumark.face import Face
-from occlumark.finder import NetworkFinder
-from occlumark.markup import MARKUPS
 
 BOX = np.array([150.0, 150.0, 350.0, 350.0])
 
@@ -39,16 +35,3 @@ def test_occluders_cover_what_they_should(name):
     x, y = np.floor(face.landmarks).astype(int).T
     assert covered[y, x][HIDDEN[name]].all()
     assert not covered[y, x][FREE[name]].any()
-
-
-def test_a_network_of_other_landmarks_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Detector, "markup", MARKUPS[19])
-    with pytest.raises(OcclumarkError, match="the demo draws occluders by 68 landmarks, and occlumark-fast has 19"):
-        write_demo(tmp_path / "demo", Detector("occlumark-fast", threads=1))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_face_finders_options_count(tmp_path):
-    with pytest.raises(OcclumarkError, match=r"the face finder finds no face in astronaut\.jpg as it is asked to"):
-        write_demo(tmp_path / "demo", Detector("occlumark-fast", face_finder=NetworkFinder(score=1), threads=1))
-    assert list(tmp_path.iterdir()) == []

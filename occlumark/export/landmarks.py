@@ -89,24 +89,6 @@ class RefinedForDetection(nn.Module):
         return outputs if prediction.presence is None else (*outputs, prediction.presence.sigmoid())
 
 
-def load_network(checkpoint_path: Path) -> tuple[OcclusionAdaptiveNetwork, LandmarkConfig]:
-    """The averaged weights of a landmark network's checkpoint, in a network ready for evaluation.
-
-    Args:
-        checkpoint_path: what training wrote.
-
-    Returns:
-        The network, not folded, and the configuration of its run.
-
-    Raises:
-        CheckpointError: see load_checkpoint and load_weights, or the checkpoint is of another kind of network.
-    """
-    checkpoint = load_checkpoint(checkpoint_path)
-    if not isinstance(checkpoint.config, LandmarkConfig):
-        raise CheckpointError(f"{checkpoint_path} is a checkpoint of '{checkpoint.kind}', expected 'landmarks'")
-    return _landmark_network(checkpoint, checkpoint.config, checkpoint_path), checkpoint.config
-
-
 def _landmark_network(checkpoint: Checkpoint, config: LandmarkConfig, path: Path) -> OcclusionAdaptiveNetwork:
     def build() -> OcclusionAdaptiveNetwork:
         return OcclusionAdaptiveNetwork(config.network, config.crop.size, n_landmarks=config.n_landmarks)

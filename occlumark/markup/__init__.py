@@ -23,7 +23,6 @@ __all__ = [
     "MOST_LANDMARKS",
     "NORMALISERS",
     "N_LANDMARKS",
-    "OUTER_EYE_CORNERS",
     "REGIONS",
     "RIGHT_EYE",
     "W300",
@@ -58,7 +57,6 @@ LEFT_EYE = range(42, 48)
 REGIONS = W300.regions
 #: Lines to draw: first index, last index, closed.
 CONTOURS: tuple[tuple[int, int, bool], ...] = tuple((min(c), max(c), c[0] == c[-1]) for c in W300.contours)
-OUTER_EYE_CORNERS = (36, 45)
 MIRROR = W300.mirror
 
 #: Landmark i of the 68 lies about where landmark WFLW_TO_68[i] of WFLW's 98 does. The schemes differ by 3.2 % of the

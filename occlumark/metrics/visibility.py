@@ -56,11 +56,6 @@ class ErrorBins(NamedTuple):
     true: np.ndarray
     """(bins,) mean true error."""
 
-    @property
-    def gaps(self) -> np.ndarray:
-        """(bins,) by how much the prediction is off, over the true error: 0.1 is a tenth too much, -0.1 too little."""
-        return self.predicted / self.true - 1
-
 
 def error_bins(predicted: np.ndarray, true: np.ndarray, bins: int = 10) -> ErrorBins:
     """Whether an expected error is right on average wherever it is small, middling or large.

@@ -74,12 +74,12 @@ def draw(kind: str, crop: np.ndarray, landmarks: np.ndarray, folder: str, rng: n
     if kind == "cutout_hair":
         return _drawing(_layer_on_face(picture, frame, size, rng), crop, lift=0.02, match=0.6, rng=rng)
     if kind == "cutout_hat":
-        layer = _placed(picture, *_on_the_brows(picture, landmarks, frame, rng), size)
+        layer = _warped(picture, *_on_the_brows(picture, landmarks, frame, rng), size)
         return _drawing(layer, crop, lift=0.06, match=0.3, rng=rng)
     if kind == "cutout_hand":
-        layer = _placed(picture, *_hand_place(picture, landmarks, frame, rng), size)
+        layer = _warped(picture, *_hand_place(picture, landmarks, frame, rng), size)
         return _drawing(layer, crop, lift=float(rng.choice([0, 0.04, 0.08])), match=0.7, rng=rng)
-    layer = _placed(picture, *_object_place(picture, landmarks, frame, rng), size)
+    layer = _warped(picture, *_object_place(picture, landmarks, frame, rng), size)
     return _drawing(layer, crop, lift=float(rng.choice([0, 0.05, 0.1])), match=0.3, rng=rng)
 
 
@@ -182,10 +182,6 @@ def _turned(frame: Frame, angle: float) -> np.ndarray:
     """(2, 2) rotation from a cut-out's axes to the picture's, for a face that may be turned itself."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.column_stack([frame.right, frame.down]) @ np.array([[cos, -sin], [sin, cos]])
-
-
-def _placed(picture: np.ndarray, linear: np.ndarray, shift: np.ndarray, size: int) -> np.ndarray:
-    return _warped(picture, linear, shift, size)
 
 
 def _warped(picture: np.ndarray, linear: np.ndarray, shift: np.ndarray, size: int) -> np.ndarray:

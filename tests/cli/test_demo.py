@@ -20,3 +20,25 @@ def test_a_folder_that_cannot_be_made(dot_network, tmp_path, capsys):
     assert main(["demo", "--out", str(tmp_path / "file"), "--weights", str(dot_network)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("occlumark: cannot write ")
+
+
+def test_a_network_of_another_markup_is_shown_under_the_same_occluders(write_dot_network, tmp_path):
+    """An occluder lies where 68 landmarks say, whatever the network finds; drawn landmarks are few pixels."""
+    for n in (5, 68):
+        weights = str(write_dot_network(n)) if n == 5 else None
+        chosen = ["--weights", weights] if weights else []
+        assert main(["demo", "--out", str(tmp_path / str(n)), "--recrop", "never", *chosen]) == 0
+    for name in OCCLUDERS:
+        own, packaged = (read_photo(tmp_path / n / f"astronaut-{name}.jpg")[:, :512].astype(int) for n in ("5", "68"))
+        alike = (abs(own - packaged).max(axis=2) < 60).mean()
+        assert alike > 0.96, name  # without the occluder at most 0.95
+
+
+def test_faces_are_found_as_the_options_say(dot_network, cell_finder, tmp_path, capsys):
+    network = ["--out", str(tmp_path), "--weights", str(dot_network)]
+    assert main(["demo", *network, "--min-face", "5000"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "occlumark: no face found in the sample photo astronaut.jpg; ask the face finder for more faces"
+    assert list(tmp_path.iterdir()) == []
+    assert main(["demo", *network, "--finder", str(cell_finder), "--score", "0.9"]) == 0  # a bright cell, no face
+    assert (tmp_path / "demo.jpg").exists()

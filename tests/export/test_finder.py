@@ -4,8 +4,7 @@ import onnxruntime
 import pytest
 import torch
 
-from occlumark.errors import CheckpointError
-from occlumark.export.landmarks import export, load_network
+from occlumark.export.landmarks import export
 from occlumark.export.onnx_graph import halve_weights
 from occlumark.finder import NetworkFinder
 from occlumark.model.face_finder import FinderNetwork, FinderNetworkConfig
@@ -80,8 +79,3 @@ def test_half_precision_moves_scores_little(exported):
         for content in (halved.SerializeToString(), exported.read_bytes())
     ]
     assert 0 <= np.abs(scores[0] - scores[1]).max() < 0.01
-
-
-def test_a_finder_is_no_landmark_network(checkpoint):
-    with pytest.raises(CheckpointError, match="is a checkpoint of 'finder', expected 'landmarks'"):
-        load_network(checkpoint)

@@ -13,10 +13,10 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.pack import Pack, PackConfig, write_pack
 from occlumark.data.sample import Sample
 from occlumark.errors import CheckpointError, ConfigError
-from occlumark.export.landmarks import load_network
 from occlumark.model.network import NetworkConfig, NetworkOutput
 from occlumark.packaged import packaged_weights
 from occlumark.train import calibration
+from occlumark.train.checkpoint import averaged_weights, built, load_checkpoint
 from occlumark.train.config import LandmarkConfig
 from occlumark.train.exported_start import read_exported
 from occlumark.train.face_dataset import TrainingFaces, mean_face
@@ -70,13 +70,14 @@ def test_a_run_learns_and_its_checkpoint_carries_the_markup(n, packs, tmp_path, 
     assert {"validation/nme", "validation/nme_occluded", "validation/predicted_occluded"} <= line.keys()
     header = path.read_bytes()[8:].split(b"\n")[0][:4000].decode(errors="ignore")
     assert f'\\"n_landmarks\\": {n}' in header
-    network, found = load_network(path)
-    assert (network.n_landmarks, found.n_landmarks) == (n, n)
+    checkpoint = load_checkpoint(path)
+    network = built(task.build, averaged_weights(checkpoint), path).eval()
+    assert (network.n_landmarks, checkpoint.config) == (n, task.config)
     with torch.no_grad():
         assert network(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).landmarks.shape == (1, n, 2)
     fitted_on = []
     monkeypatch.setattr(calibration, "fit", lambda scale, error: fitted_on.append((scale, error)))
-    calibration.calibrate(network, task.pack, task.validation, task.labelled, found)
+    calibration.calibrate(network, task.pack, task.validation, task.labelled, checkpoint.config)
     scale, error = fitted_on[0]
     annotated = np.isfinite(task.pack.landmarks[task.validation]).all(2).sum()
     assert len(scale) == len(error) == annotated * (1 + calibration.DRAWS)
