@@ -62,18 +62,17 @@ class Detector:
         threads: of the networks; None: the CPUs that the process may use, at most 4.
         providers: what runs the networks, of ONNX Runtime's build: ["cuda", "cpu"], or (name, options) pairs; what the
             first cannot do the next does, at last the CPU. None: the CPU.
+        mirror: predict each crop mirrored as well and give the mean of both: more exact, in twice the time.
         recrop: when a face is cropped again, around the landmarks found in its first crop, and upright where they are
             turned in the photo (UPRIGHT_WITHIN). "auto": once, where they are, or where box and landmarks disagree
-            (AGREEMENT); with networks of other markups than 68 points never, as the tight box of their landmarks is
-            not what a face's box is. "never", or a number of times.
+            (AGREEMENT); of other markups than 68 points never, whose tight box is no face's. "never", or N times.
         min_presence: boxes of the face finder's whose crop shows a face with less certainty are dropped, 0..1, where
             the network tells it (Face.presence). NetworkFinder's score and the box's size count as well
             (face.presence.Certainty); of other face finders' boxes less is asked below 24 pixels, nothing below 16.
         passes: the old word; passes=N is recrop=N-1.
 
     Raises:
-        CheckpointError: there is no such model, or the weights are missing, truncated, altered, not ours, or of
-            an unknown markup.
+        CheckpointError: there is no such model, or its weights are missing, truncated, altered, or not ours.
         ConfigError: this ONNX Runtime has no such provider, or it does not start.
         ValueError: threads below 1, no such recrop, or min_presence out of its range.
 
@@ -90,6 +89,7 @@ class Detector:
         face_finder: FaceFinder | None = None,
         threads: int | None = None,
         providers: Sequence[Provider] | None = None,
+        mirror: bool = False,
         recrop: Recrop = "auto",
         min_presence: float = MIN_PRESENCE,
         passes: int | None = None,
@@ -101,7 +101,7 @@ class Detector:
             raise ValueError(f"min_presence is in 0..1, not {min_presence}")
         self.recrop, self.min_presence = check_recrop(recrop), min_presence
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
-        self._landmarker = Landmarker(path, sha256=sha256, threads=threads, providers=providers)
+        self._landmarker = Landmarker(path, sha256=sha256, threads=threads, providers=providers, mirror=mirror)
         self.face_finder = face_finder or NetworkFinder(threads=threads, providers=providers)
         self._certainty: Certainty | None = None
         if min_presence and self._landmarker.has_presence and isinstance(self.face_finder, NetworkFinder):

@@ -49,6 +49,7 @@ class Landmarker:
         sha256: what the file's SHA-256 must be; None: not checked.
         threads: of ONNX Runtime within one run; None: the CPUs that the process may use, at most 4.
         providers: of ONNX Runtime (network_file.Provider); None: the CPU.
+        mirror: predict each crop mirrored as well, and give the mean of both: more exact, in twice the time.
 
     Raises:
         CheckpointError: the file is missing, truncated, altered, not ours, or of an unknown markup.
@@ -69,7 +70,9 @@ class Landmarker:
         sha256: str | None = None,
         threads: int | None = None,
         providers: Sequence[Provider] | None = None,
+        mirror: bool = False,
     ) -> None:
+        self._mirror = mirror
         self._session, metadata = open_network(path, sha256=sha256, threads=threads, providers=providers)
         self.model, self.markup, self.crop = _read_metadata(path, metadata)
         _check_graph(self._session, self.crop.size, self.markup.n)
@@ -82,6 +85,21 @@ class Landmarker:
         Args:
             crops: (n, size, size, 3) uint8, RGB.
         """
+        if not self._mirror:
+            return self._predict(crops)
+        both, n = self._predict(np.concatenate([crops, crops[:, :, ::-1]])), len(crops)
+        mirrored = Prediction(*(part[n:] for part in both))
+        back, size = self.markup.mirror, self.crop.size
+        again = Prediction(
+            np.stack([size - mirrored.landmarks[:, back, 0], mirrored.landmarks[:, back, 1]], axis=2),
+            mirrored.visibility[:, back],
+            mirrored.occlusion_maps[:, :, ::-1],
+            mirrored.expected_errors[:, back],
+            mirrored.presence,
+        )
+        return Prediction(*((part[:n] + other) / 2 for part, other in zip(both, again, strict=True)))
+
+    def _predict(self, crops: np.ndarray) -> Prediction:
         told = {EXPECTED_ERROR: self.has_expected_error, PRESENCE: self.has_presence}
         outputs = [*OUTPUTS, *(name for name, is_told in told.items() if is_told)]
         parts = [

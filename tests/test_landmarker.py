@@ -5,10 +5,13 @@ import onnxruntime
 import pytest
 
 from occlumark import landmarker, network_file
-from occlumark.crop import CropConfig
+from occlumark.crop import CropConfig, CropTransform
+from occlumark.demo import SAMPLES
 from occlumark.errors import CheckpointError
 from occlumark.landmarker import Landmarker
 from occlumark.markup import MARKUPS
+from occlumark.packaged import packaged_weights
+from occlumark.photo import read_photo
 
 
 def test_metadata_says_model_and_crop(dot_network):
@@ -113,3 +116,27 @@ def test_an_expected_error_of_another_shape(error_network, tmp_path):
     assert "wrong output 'expected_error': expected float ['?', 68], came float ['batch', 1, 68]" in refused(
         tmp_path / "wide.onnx"
     )
+
+
+@pytest.mark.parametrize("model", ["odn", "occlumark-fast"])
+def test_mirrored_as_well_a_mirrored_crop_has_the_mirrored_answer(model):
+    """And the answer is the mean of both: of an asymmetric picture the two differ."""
+    path, _ = packaged_weights(model)
+    plain, ours = Landmarker(path, threads=1), Landmarker(path, threads=1, mirror=True)
+    crops = CropTransform.from_box(np.array([180.0, 88, 272, 179]), ours.crop).cut(
+        read_photo(SAMPLES / "astronaut.jpg")
+    )
+    crops = np.stack([crops, np.roll(crops, 9, axis=1), crops[::-1]])
+    found, mirrored = ours.predict(crops), ours.predict(crops[:, :, ::-1])
+    size, back = ours.crop.size, MARKUPS[68].mirror
+    np.testing.assert_allclose(size - mirrored.landmarks[:, back, 0], found.landmarks[..., 0], atol=1e-3)
+    np.testing.assert_allclose(mirrored.landmarks[:, back, 1], found.landmarks[..., 1], atol=1e-3)
+    np.testing.assert_allclose(mirrored.visibility[:, back], found.visibility, atol=1e-5)
+    np.testing.assert_allclose(mirrored.occlusion_maps[:, :, ::-1], found.occlusion_maps, atol=1e-5)
+    np.testing.assert_allclose(mirrored.expected_errors[:, back], found.expected_errors, atol=1e-3)
+    np.testing.assert_allclose(mirrored.presence, found.presence, atol=1e-5)
+    once, other = plain.predict(crops), plain.predict(crops[:, :, ::-1])
+    np.testing.assert_allclose(
+        found.landmarks[..., 1], (once.landmarks + other.landmarks[:, back])[..., 1] / 2, atol=1e-3
+    )
+    assert np.abs(once.landmarks - found.landmarks).max() > 0.05

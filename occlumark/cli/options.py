@@ -28,6 +28,12 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="what runs the networks instead of the CPU, where ONNX Runtime has it: cuda, coreml, ...; again: a second",
     )
+    parser.add_argument(
+        "--mirror",
+        action="store_true",
+        default=None,
+        help="predict each face mirrored as well: more exact, twice the time",
+    )
     recrop = parser.add_mutually_exclusive_group()
     recrop.add_argument(
         "--recrop",
@@ -46,7 +52,12 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="smallest face to find (default: 20, within a 64th to a 32nd of the photo)",
     )
-    parser.add_argument("--score", type=_share, metavar="S", help="least score of a face, 0..1 (default 0.54)")
+    parser.add_argument(
+        "--score",
+        type=_share,
+        metavar="S",
+        help="least score of a face, 0..1 (default 0.54, lower where the network is sure)",
+    )
     parser.add_argument("--max-faces", type=positive_count, metavar="N", help="the best N alone (default: all)")
     parser.add_argument("--finder", type=Path, metavar="FILE", help="a face finder of `occlumark export`, instead")
 
@@ -75,7 +86,7 @@ def network_options(args: argparse.Namespace) -> dict[str, Any]:
     if args.passes is not None:
         args.recrop = recrop_of_passes(args.passes)
         print(f"occlumark: --passes {args.passes} is called --recrop {args.recrop} now", file=sys.stderr)
-    options = {name: getattr(args, name) for name in ("model", "weights", "threads", "providers", "recrop")}
+    options = {name: getattr(args, name) for name in ("model", "weights", "threads", "providers", "mirror", "recrop")}
     found = {name: getattr(args, name) for name in ("min_face", "score", "max_faces", "threads", "providers")}
     finder = NetworkFinder(weights=args.finder, **{name: value for name, value in found.items() if value is not None})
     return {"face_finder": finder} | {name: value for name, value in options.items() if value is not None}
