@@ -11,6 +11,7 @@ an official one, is fitted on training photos. Systems take turns; times are CPU
 import argparse
 import functools
 import logging
+import os
 import statistics
 import tempfile
 import time
@@ -115,7 +116,8 @@ def measure(root: Path, systems: Systems, limit: int | None, out: Path) -> None:
             }
             heads = [f"{name} {points}" for name in each for points in (ALL, INNER_ONLY)]
             values = ["" if np.isnan(value) else f"{value:.4f}" for pair in each.values() for value in pair]
-            rows.append([sample.photo.relative_to(root.resolve()).as_posix(), subset, *values])
+            # Links stay, as read_w300 leaves them.
+            rows.append([Path(os.path.relpath(sample.photo, root)).as_posix(), subset, *values])
         write_csv(out / ERRORS, ["name", "subset", *heads], rows)
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,3 +185,40 @@ def test_the_tables_and_the_picture_come_from_the_files(tmp_path):
     draw(errors, times, tmp_path / "rivals.png")
     with Image.open(tmp_path / "rivals.png") as picture:
         assert picture.size == (900, 540)
+
+
+@pytest.mark.parametrize("linked", ["root", "subset", "none"])
+def test_errors_are_named_by_300ws_folders_through_links_too(tmp_path, monkeypatch, linked):
+    """Where 300W's own folder, or one inside it, is a link to another disk."""
+    pytest.importorskip("torch", reason="needs the train extra")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))  # as a script finds its neighbours
+    from benchmarks import rivals
+
+    real, root = tmp_path / "disk", tmp_path / "300w"
+    for i, folder in enumerate(("lfpw/testset", "helen/testset", "ibug")):
+        (real / folder).mkdir(parents=True)
+        Image.new("RGB", (90, 90)).save(real / folder / f"{i}.png")
+        points = "\n".join(f"{10 + x} {20 + x % 7 * 9}" for x in range(68))
+        (real / folder / f"{i}.pts").write_text(f"version: 1\nn_points: 68\n{{\n{points}\n}}\n")
+    (real / "detector_boxes.csv").write_text(
+        "set,file,x0,y0,x1,y1\nlfpw/testset,0.png,9,9,80,80\nhelen/testset,1.png,9,9,80,80\nibug,2.png,9,9,80,80\n"
+    )
+    if linked == "subset":
+        (real / "ibug").rename(tmp_path / "ibug")
+        (real / "ibug").symlink_to(tmp_path / "ibug")
+    if linked == "root":
+        root.symlink_to(real)
+    else:
+        real.rename(root)
+
+    class Points:
+        def rows(self, photo, box):
+            yield "ours official", np.zeros((1, 68, 2))
+
+    rivals.measure(root, Points(), None, tmp_path)
+    lines = (tmp_path / "rivals.csv").read_text("utf-8").splitlines()
+    assert [line.split(",")[:2] for line in lines[1:]] == [
+        ["lfpw/testset/0.png", "common"],
+        ["helen/testset/1.png", "common"],
+        ["ibug/2.png", "challenging"],
+    ]
