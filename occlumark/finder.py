@@ -23,8 +23,7 @@ FORMAT = 1
 OUTPUTS = ("scores", "boxes")
 #: Sides of what the network sees are multiples of this.
 SIDE_MULTIPLE = 32
-#: Faces with a lower score are left out where the caller says nothing else: 0.1 false positives per image (FPPI) on
-#: pictures without faces, among scenes not held out.
+#: Faces with a lower score are left out by default: 0.1 false positives per image (FPPI) on pictures without faces.
 SCORE = 0.54
 #: From here on, where a landmark network has its say (face/presence.py) and the caller names no score.
 CANDIDATE_SCORE = 0.35
@@ -42,6 +41,8 @@ _PHOTO_OVER_FACE = (32, 64)
 _HALF, _SIXTH = 2, 6
 _DOUBTFUL = 0.15
 _SMALL_AT_HALF = 40.0
+# What has more than this share of itself in a face already found is a part of it, and not searched again.
+_MAX_IN_FOUND = 0.8
 # A box counts up to these longer sides, pixels of its scale.
 _LARGEST_FINE, _LARGEST_AT_HALF = 80.0, 160.0
 # Pixels of the fine scale around what may be a face, at least, and the share of the photo from which all of it is seen.
@@ -145,12 +146,12 @@ class NetworkFinder:
     ) -> None:
         if min_face is not None and not min_face > 0:
             raise ValueError(f"min_face is above 0 pixels, not {min_face}")
-        if score is not None and not 0 <= score <= 1:
+        self.score, self._candidate_score = (SCORE, CANDIDATE_SCORE) if score is None else (score, score)
+        if not 0 <= self.score <= 1:
             raise ValueError(f"score is in 0..1, not {score}")
         if max_faces is not None and max_faces < 1:
             raise ValueError(f"max_faces is at least 1, not {max_faces}")
         self.min_face, self.max_faces = min_face, max_faces
-        self.score, self._candidate_score = (SCORE, CANDIDATE_SCORE) if score is None else (score, score)
         path, sha256 = (Path(weights), None) if weights is not None else packaged_finder()
         self._session, metadata = open_network(path, sha256=sha256, threads=threads, providers=providers)
         if metadata.get("kind") != "finder" or metadata.get("format") != FORMAT:
@@ -182,9 +183,9 @@ class NetworkFinder:
         sure = max(score, SCORE)
         is_whole = seen & (sides >= _SMALL_AT_HALF) & (half.scores >= sure)
         whole = np.concatenate([large.in_photo[large.scores >= sure], half.in_photo[is_whole]])
-        doubtful = doubtful[(common_areas(doubtful, whole) <= _MAX_SHARE * areas(doubtful)[:, None]).all(axis=1)]
-        found = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
-        return self._best([*found, *self._around(photo, zoom, score, doubtful, halved)], score, min_face)
+        doubtful = doubtful[(common_areas(doubtful, whole) <= _MAX_IN_FOUND * areas(doubtful)[:, None]).all(axis=1)]
+        coarse = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
+        return self._best([*coarse, *self._around(photo, zoom, score, doubtful, halved)], score, min_face)
 
     def large(self, photo: np.ndarray, /, reduction: int = 1) -> list[tuple[np.ndarray, float]]:
         """Find faces of at least three times min_face, else a tenth of the photo's longer side: in less time."""

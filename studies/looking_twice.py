@@ -31,7 +31,7 @@ from occlumark.photo import read_photo
 from occlumark.train.config import FinderConfig
 
 _VARIANTS: dict[str, dict[str, Any]] = {
-    "all at three scales": {"_DOUBTFUL": 0.0, "_SMALL_AT_HALF": np.inf, "_ALL_FROM": 0.0, "_MAX_SHARE": 1.0},
+    "all at three scales": {"_DOUBTFUL": 0.0, "_SMALL_AT_HALF": np.inf, "_ALL_FROM": 0.0, "_MAX_IN_FOUND": 1.0},
     "as it is": {},
     "doubtful from 0.05": {"_DOUBTFUL": 0.05},
     "from 0.1": {"_DOUBTFUL": 0.1},
