@@ -21,20 +21,12 @@ from occlumark import Detector
 from occlumark.data.cofw68 import read_cofw68
 from occlumark.data.sample import Sample
 from occlumark.demo import SAMPLES
+from occlumark.face.align import similarity
 from occlumark.metrics.landmarks import nme
 from occlumark.photo import find_photos, read_photo
 
 #: Pixels of a photo beyond the points and the box.
 MARGIN = 60
-
-
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The map (2, 3) by a turn, a scale and a shift that takes points (n, 2) nearest to others, by least squares."""
-    x, y = source.T
-    ones, none = np.ones_like(x), np.zeros_like(x)
-    equations = np.concatenate([np.column_stack([x, -y, ones, none]), np.column_stack([y, x, none, ones])])
-    a, b, right, down = np.linalg.lstsq(equations, target.T.ravel(), rcond=None)[0]
-    return np.array([[a, -b, right], [b, a, down]])
 
 
 def photo_of(portrait: np.ndarray, points: np.ndarray, sample: Sample) -> tuple[np.ndarray, np.ndarray]:

@@ -49,15 +49,27 @@ def arcface_crop(points: np.ndarray, size: int) -> CropTransform:
         ValueError: size below 1, or all points in one place.
     """
     _check_size(size)
-    source = points - points.mean(axis=0)
-    if not (source**2).sum():
+    if not ((points - points.mean(axis=0)) ** 2).sum():
         raise ValueError("a face whose points all lie in one place cannot be aligned")
-    target = _ARCFACE * (size / _ARCFACE_SIZE)
-    towards = target - target.mean(axis=0)
+    return CropTransform(similarity(points, _ARCFACE * (size / _ARCFACE_SIZE)), size)
+
+
+def similarity(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The turn, scale and shift that brings points nearest, in squares, to others.
+
+    Args:
+        points: (n, 2), not all in one place.
+        others: (n, 2), one for each.
+
+    Returns:
+        (2, 3), as CropTransform's matrix.
+    """
+    middle, towards = points.mean(axis=0), others.mean(axis=0)
     # As complex numbers a similarity is one factor, and the best one is a projection.
-    factor = np.vdot(source @ [1, 1j], towards @ [1, 1j]) / (source**2).sum()
+    start, end = (points - middle) @ [1, 1j], (others - towards) @ [1, 1j]
+    factor = np.vdot(start, end) / np.vdot(start, start).real
     linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return CropTransform(np.column_stack([linear, target.mean(axis=0) - linear @ points.mean(axis=0)]), size)
+    return np.column_stack([linear, towards - linear @ middle])
 
 
 def upright_crop(landmarks: np.ndarray, roll_deg: float, size: int, scale: float) -> CropTransform:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from occlumark.face.align import five_points
+from occlumark.face.align import five_points, similarity
 from occlumark.markup import MARKUPS, W300, WFLW_TO_68, Markup
 
 # From here on the 68 points keep their places on the head; the jaw's slide along its outline as the head turns.
@@ -84,9 +84,8 @@ def roll_of(landmarks: np.ndarray, markup: Markup) -> float:
     else:
         whole = np.concatenate([np.zeros((_FIRST, 3)), face])
         points, front = five_points(landmarks, markup), five_points(whole, W300)[:, :2]
-    points, front = points - points.mean(axis=0), front - front.mean(axis=0)
-    # As complex numbers a similarity is one factor.
-    return float(np.rad2deg(np.angle(np.vdot(front @ [1, 1j], points @ [1, 1j]))))
+    cos, sin = similarity(front, points)[:, 0]
+    return float(np.rad2deg(np.arctan2(sin, cos)))
 
 
 @cache

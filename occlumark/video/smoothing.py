@@ -7,6 +7,8 @@ at once: else every landmark of a moving head lags to the same side.
 
 import numpy as np
 
+from occlumark.face.align import similarity
+
 # These are fitted by studies/fit_smoothing.py, on photos that no network was trained on.
 # Of a landmark that stands still: the lower, the smoother.
 _MIN_CUTOFF_HZ = 1.0
@@ -49,7 +51,8 @@ class LandmarkSmoother:
             passed = time - self._time
             side = np.ptp(landmarks, axis=0).max()
             noise = np.nan_to_num(expected_error, nan=_USUAL_ERROR * side).clip(_LEAST_ERROR * side)
-            linear, shift = _shared_motion(self._raw, landmarks)
+            motion = similarity(self._raw, landmarks)
+            linear, shift = motion[:, :2].T, motion[:, 2]
             shared = self._raw @ linear + shift - self._raw
             size = np.linalg.norm(shared, axis=1).mean() / noise.mean()
             followed = size**2 / (size**2 + _HALF_FOLLOWED**2)
@@ -60,20 +63,6 @@ class LandmarkSmoother:
             self._smoothed = before + _weight(cutoff, passed)[:, None] * (landmarks - before)
         self._raw, self._time = landmarks, time
         return self._smoothed
-
-
-def _shared_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The similarity that brings points nearest, in squares, to where they are then.
-
-    Returns:
-        (2, 2) and (2,): points @ the first + the second.
-    """
-    middle, towards = before.mean(axis=0), after.mean(axis=0)
-    # As complex numbers a similarity is one factor.
-    start, end = (before - middle) @ [1, 1j], (after - towards) @ [1, 1j]
-    factor = np.vdot(start, end) / np.vdot(start, start)
-    linear = np.array([[factor.real, factor.imag], [-factor.imag, factor.real]])
-    return linear, towards - middle @ linear
 
 
 def _weight(cutoff_hz: np.ndarray | float, passed: float) -> np.ndarray:
