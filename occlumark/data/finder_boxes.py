@@ -22,7 +22,7 @@ def with_finder_boxes(samples: Sequence[Sample], finder: FaceFinder) -> tuple[li
     """The samples with the finder's box of each face in place of the official one.
 
     A face that the finder does not find gets the box that lies to its tight box as the found ones' do by their medians;
-    with fewer than 3 found it has none. A photo that cannot be read keeps its samples as they are.
+    with fewer than 3 found it has none. In a photo that cannot be read none is found.
 
     Args:
         samples: of any markup.
