@@ -5,7 +5,7 @@ import hashlib
 import time
 from typing import Any
 
-from occlumark.cli.options import add_network_options, megapixels, positive_count
+from occlumark.cli.options import OF_DETECTOR, OF_FINDER, add_network_options, megapixels, positive_count
 
 _DESCRIPTION = """\
 Find the faces of many photos and their landmarks, and write them to a folder of Parquet files: a row a face, and one
@@ -20,9 +20,6 @@ examples:
   occlumark bulk photos/ faces.parquet
   occlumark bulk s3://bucket/photos s3://bucket/faces.parquet --address auto
 """
-# What of the options decides the rows, and so has to stay when a run goes on.
-_OF_DETECTOR = ("model", "threads", "providers", "recrop")
-_OF_FINDER = ("min_face", "score", "max_faces", "threads", "providers")
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -69,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     args.threads = args.threads or 1
     options = WorkerOptions(
         out=args.out,
-        detector=_given(args, _OF_DETECTOR),
-        finder=_given(args, _OF_FINDER),
+        detector=_given(args, OF_DETECTOR),
+        finder=_given(args, OF_FINDER),
         weights=_content(args.weights),
         finder_weights=_content(args.finder),
         max_pixels=args.max_pixels,

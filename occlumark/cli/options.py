@@ -12,6 +12,9 @@ from occlumark.packaged import DEFAULT_MODEL
 #: More threads than any machine has would only be refused by the system, in its own words; so would a larger count.
 MOST_THREADS = 1024
 MOST_COUNT = 2**31 - 1
+#: What add_network_options parses that are arguments of Detector's and of NetworkFinder's, but for files.
+OF_DETECTOR = ("model", "threads", "providers", "mirror", "recrop")
+OF_FINDER = ("min_face", "score", "max_faces", "threads", "providers")
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -86,8 +89,8 @@ def network_options(args: argparse.Namespace) -> dict[str, Any]:
     if args.passes is not None:
         args.recrop = recrop_of_passes(args.passes)
         print(f"occlumark: --passes {args.passes} is called --recrop {args.recrop} now", file=sys.stderr)
-    options = {name: getattr(args, name) for name in ("model", "weights", "threads", "providers", "mirror", "recrop")}
-    found = {name: getattr(args, name) for name in ("min_face", "score", "max_faces", "threads", "providers")}
+    options = {name: getattr(args, name) for name in ("weights", *OF_DETECTOR)}
+    found = {name: getattr(args, name) for name in OF_FINDER}
     finder = NetworkFinder(weights=args.finder, **{name: value for name, value in found.items() if value is not None})
     return {"face_finder": finder} | {name: value for name, value in options.items() if value is not None}
 
