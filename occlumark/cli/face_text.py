@@ -53,8 +53,7 @@ class FaceText:
             case "csv":
                 return [csv_text(row, []).rstrip("\n") for row in csv_rows(name, faces)]
             case "pts":
-                names = self._free_names(Path(name).stem if name != "-" else "stdin", len(faces))
-                return [self._write_pts(name, face) for name, face in zip(names, faces, strict=True)]
+                return self._write_pts(self._free_names(Path(name).stem if name != "-" else "stdin", len(faces)), faces)
             case "coco":
                 self._for_coco.append((name, width, height, faces))
                 return []
@@ -79,18 +78,20 @@ class FaceText:
                 return names
         raise AssertionError("there is always a next number")
 
-    def _write_pts(self, name: str, face: "Face") -> str:
+    def _write_pts(self, names: "Sequence[str]", faces: "Sequence[Face]") -> list[str]:
+        """A file a face; none of a photo's where one of them is there already."""
         from occlumark.face.formats import to_pts
         from occlumark.files import written_whole
         from occlumark.photo.write import make_folder_of
 
-        path = (self._folder or Path()) / f"{name}.pts"
-        if path.exists():
-            raise PhotoError(f"{path} is there already, and may be an annotation; name another --to")
-        make_folder_of(path)
-        with written_whole(path) as file:
-            file.write(to_pts(face).encode())
-        return str(path)
+        paths = [(self._folder or Path()) / f"{name}.pts" for name in names]
+        if there := [path for path in paths if path.exists()]:
+            raise PhotoError(f"{there[0]} is there already, and may be an annotation; name another --to")
+        for path, face in zip(paths, faces, strict=True):
+            make_folder_of(path)
+            with written_whole(path) as file:
+                file.write(to_pts(face).encode())
+        return [str(path) for path in paths]
 
 
 def _described(name: str, number: int, face: "Face") -> str:

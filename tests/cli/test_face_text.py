@@ -5,6 +5,7 @@ import pytest
 
 from occlumark.cli.face_text import FaceText
 from occlumark.crop import CropTransform
+from occlumark.errors import PhotoError
 from occlumark.face import Face
 from occlumark.markup import W300
 
@@ -31,3 +32,10 @@ def test_names_of_faces_that_would_be_one_are_numbered(face: Face, tmp_path: Pat
         [],
     ]
     assert len(list(tmp_path.iterdir())) == 8
+
+
+def test_where_a_file_is_there_none_of_its_photos_is_written(face: Face, tmp_path: Path) -> None:
+    (tmp_path / "a_2.pts").write_text("mine")
+    with pytest.raises(PhotoError, match=r"a_2\.pts is there already"):
+        FaceText("pts", W300, tmp_path).photo("a.jpg", 9, 9, [face] * 3)
+    assert [path.name for path in tmp_path.iterdir()] == ["a_2.pts"] and (tmp_path / "a_2.pts").read_text() == "mine"
