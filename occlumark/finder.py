@@ -185,7 +185,7 @@ class NetworkFinder:
         whole = np.concatenate([large.in_photo[large.scores >= sure], half.in_photo[is_whole]])
         doubtful = doubtful[(common_areas(doubtful, whole) <= _MAX_IN_FOUND * areas(doubtful)[:, None]).all(axis=1)]
         coarse = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
-        return self._best([*coarse, *self._around(photo, zoom, score, doubtful, halved)], score, min_face)
+        return self._best(photo, [*coarse, *self._around(photo, zoom, score, doubtful, halved)], score, min_face)
 
     def large(self, photo: np.ndarray, /, reduction: int = 1) -> list[tuple[np.ndarray, float]]:
         """Find faces of at least three times min_face, else a tenth of the photo's longer side: in less time."""
@@ -193,7 +193,7 @@ class NetworkFinder:
         zoom = _fine_zoom(photo, 3 * (min_face or max(photo.shape[:2]) / _PHOTO_OVER_FACE[0]))
         seen = self._search(photo, zoom, self.score, photo)
         kept = longer_sides(seen.boxes) >= _SMALLEST_SEEN
-        return self._best([(seen.in_photo[kept], seen.scores[kept])], self.score, min_face)
+        return self._best(photo, [(seen.in_photo[kept], seen.scores[kept])], self.score, min_face)
 
     def _around(
         self, photo: np.ndarray, zoom: float, score: float, doubtful: np.ndarray, halved: np.ndarray
@@ -223,14 +223,13 @@ class NetworkFinder:
         return boxes[sure].astype(np.float64), scores[sure].astype(np.float64).clip(0, 1)
 
     def _best(
-        self, found: Sequence[tuple[np.ndarray, np.ndarray]], score: float, min_face: float | None
+        self, photo: np.ndarray, found: Sequence[tuple[np.ndarray, np.ndarray]], score: float, min_face: float | None
     ) -> list[tuple[np.ndarray, float]]:
         """What is returned of what was found at all scales."""
         boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        if min_face is not None:
-            kept = longer_sides(boxes) >= min_face
-            boxes, scores = boxes[kept], scores[kept]
-        boxes, scores = best_faces(boxes, scores, score, self.max_faces)
+        # what lies in the black below and to the right of the photo (padded) is no place in it
+        kept = (boxes[:, :2] < photo.shape[1::-1]).all(axis=1) & (longer_sides(boxes) >= (min_face or 0))
+        boxes, scores = best_faces(boxes[kept], scores[kept], score, self.max_faces)
         return [(box, float(sure)) for box, sure in zip(boxes, scores, strict=True)]
 
 

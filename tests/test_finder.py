@@ -43,6 +43,14 @@ def test_candidates_are_boxes_of_lower_scores_where_no_score_is_given(cell_finde
     assert [len(given(photo)), len(given(photo, candidates=True))] == [1, 1]
 
 
+def test_what_lies_in_the_padding_is_no_place_in_the_photo(cell_finder, monkeypatch):
+    """A photo of 70 x 40 pixels is seen with black up to 96 x 64: a box in it is not found, one at the border is."""
+    finder = NetworkFinder(weights=cell_finder, score=0.5)
+    boxes = np.array([[72.0, 10, 90, 30], [10, 45, 30, 60], [60, 30, 80, 50]], np.float32)
+    monkeypatch.setattr(finder, "_predict", lambda seen, score: (boxes * seen.shape[1] / 70, np.full(3, 0.9)))
+    np.testing.assert_allclose([box for box, _ in finder.large(np.zeros((40, 70, 3), np.uint8))], boxes[2:], atol=0.5)
+
+
 def test_max_faces_keeps_the_best(cell_finder):
     photo = red_squares((480, 640), (16, 24, 8, 204), (96, 64, 8, 255))
     ((box, _),) = NetworkFinder(weights=cell_finder, max_faces=1)(photo)

@@ -73,7 +73,9 @@ export class Finder {
         side < SMALL_AT_HALF && whole.every((face) => commonArea(face.box, box) <= MAX_SHARE * area(box)),
     );
     const found = [...large, ...counted, ...(await this.around(photo, zoom, least, doubtful))];
-    return bestFaces(found).filter(({ box }) => isInPhoto(box, photo.width, photo.height));
+    // what lies in the black below and to the right of the photo (padded) is no place in it
+    const places = found.filter(({ box: [x0, y0] }) => x0 < photo.width && y0 < photo.height);
+    return bestFaces(places).filter(({ box }) => isInPhoto(box, photo.width, photo.height));
   }
 
   /**
