@@ -117,6 +117,8 @@ class Landmarker:
 
 
 def _read_metadata(path: Path, values: dict[str, Any]) -> tuple[str, Markup, CropConfig]:
+    if values.get("kind") == "finder":
+        raise CheckpointError(f"{path} is a face finder, no landmark network; name it as the finder (--finder)")
     try:
         # "markup" in files that were exported before the word was n_landmarks
         form, n = values["format"], values["n_landmarks"] if "n_landmarks" in values else values["markup"]

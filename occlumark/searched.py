@@ -63,5 +63,6 @@ def most_reduction(face_finder: FaceFinder, crop: CropConfig, boxes: Boxes | Non
     smallest = face_finder.min_face if isinstance(face_finder, NetworkFinder) else None
     if boxes is not None:
         given = as_boxes(boxes)
-        smallest = float((given[:, 2:] - given[:, :2]).max(axis=1).min(initial=np.inf))
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused where boxes are checked
+            smallest = float((given[:, 2:] - given[:, :2]).max(axis=1).min(initial=np.inf))
     return max(by for by in REDUCTIONS if by == 1 or (smallest or 0) * crop.scale >= crop.size * by)

@@ -536,6 +536,7 @@ def test_photos_are_reduced_as_far_as_faces_fill_their_crop(dot_network, min_fac
     detector = Detector(weights=dot_network, face_finder=NetworkFinder(min_face=min_face), threads=1)
     assert detector.most_reduction(boxes) == expected
     assert Detector(weights=dot_network, face_finder=lambda photo: [], threads=1).most_reduction() == 1
+    assert detector.most_reduction([np.inf] * 4) == 1  # without a warning: detect refuses it
 
 
 def test_faces_of_a_reduced_photo_are_in_pixels_of_the_photo(detector):

@@ -102,6 +102,10 @@ def test_foreign_networks(dot_network, tmp_path, metadata, message):
     assert message in refused(changed(dot_network, tmp_path / "foreign.onnx", metadata))
 
 
+def test_a_face_finder_is_no_landmark_network(cell_finder):
+    assert "is a face finder, no landmark network; name it as the finder (--finder)" in refused(cell_finder)
+
+
 def test_an_expected_error_of_another_shape(error_network, tmp_path):
     onnx = pytest.importorskip("onnx")
     model = onnx.load(error_network)

@@ -116,8 +116,8 @@ def positive(text: str) -> float:
 def megapixels(text: str) -> int:
     """An argument type: megapixels, above 0, as pixels."""
     pixels = float(text) * 1e6
-    if not 0 < pixels < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
+    if not 1 <= pixels < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, at least a pixel, not {text}")
     return int(pixels)
 
 

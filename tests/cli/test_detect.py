@@ -262,6 +262,7 @@ def test_a_missing_photo_and_an_existing_picture(run, tmp_path):
         ["a.jpg", "--recrop", "often"],
         ["a.jpg", "--recrop", "never", "--passes", "1"],
         ["a.jpg", "--max-megapixels", "0"],
+        ["a.jpg", "--max-megapixels", "1e-7"],
         ["a.jpg", "--max-megapixels", "nan"],
         ["a.jpg", "--max-megapixels", "inf"],
         ["a.jpg", "--max-megapixels", "1e305"],
