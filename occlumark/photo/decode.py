@@ -165,8 +165,7 @@ def _decode_pnm(file: BinaryIO, name: str, max_pixels: int) -> Decoded:
     values, top, has_more = read_pnm(file, max_pixels)
     black, white = (0, top) if 0 < top < 65535 else value_range(values)
     pixels = np.empty((*values.shape[:2], 3), np.uint8)
-    for start in range(0, len(values), rows := max(1, (1 << 20) // values.shape[1])):
-        pixels[start : start + rows] = to_bytes(values[start : start + rows], black, white)
+    pixels[:] = to_bytes(values, black, white)
     return Decoded(pixels, [_first_of_several(name)] if has_more else [])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from occlumark.photo.tone import to_bytes, value_range
+from occlumark.photo.tone import bands, to_bytes, value_range
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -84,11 +84,12 @@ def deep_colour(file: BinaryIO, image: "Image", orientation: int) -> np.ndarray 
     values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16 or values.shape[:2] != (image.height, image.width):
         return None
-    colour = np.ascontiguousarray(values[..., 2::-1])
+    colour = values[..., 2::-1]
     rgb = to_bytes(colour, *value_range(colour))
     if values.shape[2] == 4:
-        alpha = values[..., 3:] / 65535
-        rgb = np.rint(rgb * alpha + 255 * (1 - alpha)).astype(np.uint8)
+        for band in bands(rgb.shape):
+            alpha = values[band, :, 3:] / 65535
+            rgb[band] = np.rint(rgb[band] * alpha + 255 * (1 - alpha))
     pixels = np.empty((image.width, image.height, 3) if orientation >= 5 else rgb.shape, np.uint8)
     _undo(pixels, orientation)[:] = rgb
     return pixels
