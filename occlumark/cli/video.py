@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import signal
 import sys
 import time
@@ -86,11 +87,13 @@ def _check(args: argparse.Namespace) -> bool:
     """Whether there is a window for the camera; wrong usage ends the program."""
     if args.out is not None and args.out.suffix.lower() != ".mp4":
         args.usage_error(f"--out writes .mp4, not {args.out.suffix or args.out}")
+    if args.out is not None and args.jsonl is not None and _same(args.out, args.jsonl):
+        args.usage_error(f"--out and --jsonl are two files, not {args.out} twice")
     if args.camera is None:
         if args.out is None and args.jsonl is None:
             args.usage_error("nothing to write: name --out OUT.mp4, --jsonl FILE or both")
         for out in (args.out, args.jsonl):
-            if out is not None and out.exists() and args.video.exists() and out.samefile(args.video):
+            if out is not None and _same(out, args.video):
                 raise OcclumarkError(f"{out} would overwrite the video to read; name another file")
         return False
     has_window = _opencv_has_windows()
@@ -100,6 +103,13 @@ def _check(args: argparse.Namespace) -> bool:
             raise OcclumarkError(f"{said}; name --out OUT.mp4 or --jsonl FILE to record without one")
         print(f"occlumark: {said}; recording until Ctrl-C", file=sys.stderr)
     return has_window
+
+
+def _same(first: Path, second: Path) -> bool:
+    """Whether two names are one file's, there already or not."""
+    if first.exists() and second.exists():
+        return first.samefile(second)
+    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def _opencv_has_windows() -> bool:
