@@ -181,7 +181,7 @@ class Face:
             points: (..., 2), photo pixels.
 
         Returns:
-            (...,) 0..1; NaN outside the crop, which the network did not see.
+            (...,) 0..1; NaN outside the crop, which the network did not see, and where a point is NaN.
         """
         return values_at(self.occlusion_map, self.crop, points)
 
@@ -237,6 +237,10 @@ class Face:
         Raises:
             AnnotationError: a key is missing, a value is of the wrong kind, shape or range, or the markup is another.
         """
+        if not isinstance(values, Mapping):
+            raise AnnotationError(
+                f"a face in JSON is an object with keys, as Face.to_json gives it, not {shown(values)}"
+            )
         name = values.get("markup", None if markup is None else markup.name)
         if name != (None if markup is None else markup.name):
             given = "its Markup is needed" if markup is None else f"not of '{markup.name}'"

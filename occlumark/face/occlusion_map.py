@@ -17,13 +17,14 @@ def values_at(occlusion_map: np.ndarray, crop: CropTransform, points: np.ndarray
         points: (..., 2), photo pixels.
 
     Returns:
-        (...,); NaN outside the crop.
+        (...,); NaN outside the crop and where a point is NaN.
     """
     in_crop = crop.to_crop(points)
     rows, columns = occlusion_map.shape
     # The first cell's centre is at half a cell; beyond the outermost centres the map goes on as it ends.
-    x = np.clip(in_crop[..., 0] * columns / crop.size - 0.5, 0, columns - 1)
-    y = np.clip(in_crop[..., 1] * rows / crop.size - 0.5, 0, rows - 1)
+    known = np.nan_to_num(in_crop)
+    x = np.clip(known[..., 0] * columns / crop.size - 0.5, 0, columns - 1)
+    y = np.clip(known[..., 1] * rows / crop.size - 0.5, 0, rows - 1)
     x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
     x1, y1 = np.minimum(x0 + 1, columns - 1), np.minimum(y0 + 1, rows - 1)
     top = occlusion_map[y0, x0] * (1 - x + x0) + occlusion_map[y0, x1] * (x - x0)

@@ -214,12 +214,19 @@ def test_hidden_shares_of_the_regions():
     assert face.to_json()["hidden_regions"] == {"jaw": 0.118, "brows": 0.1, "nose": 0.333, "eyes": 0.5, "mouth": 1.0}
 
 
+@pytest.mark.parametrize("values", [[], None, "face", 5])
+def test_json_that_is_no_face_at_all_is_one_line(values):
+    with pytest.raises(AnnotationError, match=r"a face in JSON is an object with keys, .*, not ") as caught:
+        Face.from_json(values)
+    assert repr(values) in str(caught.value)
+
+
 def test_occlusion_at_cell_centres_between_them_and_outside():
     rows, columns = np.mgrid[0:7, 0:7]
     face = make_face(occlusion_map=(rows * 7 + columns) / 48)
     cell = face.crop.size / 7
-    in_crop = np.array([[2.5, 3.5], [3.0, 3.5], [2.5, 4.0], [0.1, 0.2], [-0.1, 3.5]]) * cell
-    expected = np.array([3 * 7 + 2, 3 * 7 + 2.5, 3.5 * 7 + 2, 0, np.nan]) / 48
+    in_crop = np.array([[2.5, 3.5], [3.0, 3.5], [2.5, 4.0], [0.1, 0.2], [-0.1, 3.5], [np.nan, 3.5]]) * cell
+    expected = np.array([3 * 7 + 2, 3 * 7 + 2.5, 3.5 * 7 + 2, 0, np.nan, np.nan]) / 48
     np.testing.assert_allclose(face.occlusion_at(face.crop.to_photo(in_crop)), expected, atol=1e-9)
 
 
