@@ -18,6 +18,8 @@ DRAWS = 4
 _BINS = 20
 _NEWTON_STEPS, _SMALLEST_STEP = 25, 1e-9
 _LEAST_SPREAD = 0.01  # of the bins' logarithms, standard deviation
+# Of a trained network it is about 1; of a hardly trained one the factor beside a larger one leaves fp32's range.
+_MOST_POWER = 4.0
 
 
 class Calibration(NamedTuple):
@@ -106,6 +108,7 @@ def fit(scale: np.ndarray, error: np.ndarray) -> Calibration:
     spread = means[:, 0] - means[:, 0].mean()
     # scales that hardly differ, as after a first epoch, say nothing of a power
     power = float(spread @ means[:, 1] / (spread @ spread)) if spread.std() > _LEAST_SPREAD else 1.0
+    power = min(max(power, 0.0), _MOST_POWER)
     return Calibration(float(error.mean() / (scale**power).mean()), power)
 
 

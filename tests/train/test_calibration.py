@@ -48,3 +48,14 @@ def test_logits_that_tell_all_points_apart_get_a_finite_scale() -> None:
     logit = np.array([-5.0, -4, -3, 3, 4, 5, np.inf, -np.inf])
     scale, offset = fit_logit(logit, logit > 0)
     assert np.isfinite([scale, offset]).all() and 0 < scale < 10
+
+
+@pytest.mark.parametrize("power", [60.0, -60.0])
+def test_of_a_hardly_trained_network_the_factor_stays_a_number(power: float) -> None:
+    """Scales around 0.01 that differ by little, errors by much: the factor would be 1e120 or 1e-120."""
+    scale = 0.01 * np.exp(np.random.default_rng(0).normal(0, 0.05, 4000))
+    found = fit(scale, (scale / 0.01) ** power)
+    assert 0 <= found.power <= 4 and np.isfinite(np.float32(found.factor)) and found.factor > 1e-6
+    expected = found.factor * scale**found.power
+    assert np.isfinite(np.float32(expected)).all()
+    assert expected.mean() == pytest.approx(((scale / 0.01) ** power).mean())
