@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from occlumark.cli.pictures import LONGEST_NAME, cut_name
 from occlumark.errors import PhotoError, one_line
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class FaceText:
             case "csv":
                 return [csv_text(row, []).rstrip("\n") for row in csv_rows(name, faces)]
             case "pts":
-                return self._write_pts(self._free_names(Path(name).stem if name != "-" else "stdin", len(faces)), faces)
+                # room for two numbers: so many photos of one name, or faces of a photo, are not met
+                stem = cut_name(Path(name).stem if name != "-" else "stdin", LONGEST_NAME - len("-123456_123456.pts"))
+                return self._write_pts(self._free_names(stem, len(faces)), faces)
             case "coco":
                 self._for_coco.append((name, width, height, faces))
                 return []

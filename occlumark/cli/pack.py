@@ -185,7 +185,8 @@ def run(args: argparse.Namespace) -> int:
         more, unusable = read_celebamask(args.celebamask, _landmarks_by_the_default_network())
         samples, problems = [*samples, *more], [*problems, *unusable]
     if args.teacher is not None:
-        samples = _teach(args, samples)
+        samples, unusable = _teach(args, samples)
+        problems += unusable
     packed, unreadable = write_pack(samples, args.out, config, around)
     problems += unreadable
     points = "" if samples[0].markup == W300 else f" with {samples[0].markup.n} points"
@@ -194,8 +195,11 @@ def run(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _teach(args: argparse.Namespace, samples: "list[Sample]") -> "list[Sample]":
-    """The samples with a network's labels worked in, and those that it labels alone; says how many were left out."""
+def _teach(args: argparse.Namespace, samples: "list[Sample]") -> "tuple[list[Sample], list[Problem]]":
+    """The samples with a network's labels worked in, and those that it labels alone; says how many were left out.
+
+    And faces of --apart-from that cannot be used: their copies would be packed.
+    """
     from occlumark.data.teacher import label_faces, read_boxed_faces, teach, without_copies
     from occlumark.data.w300 import read_w300
     from occlumark.detect import Detector
@@ -203,7 +207,7 @@ def _teach(args: argparse.Namespace, samples: "list[Sample]") -> "list[Sample]":
     detector = Detector(model=args.teacher, threads=1)
     boxed = [face for folder in args.unlabelled for face in read_boxed_faces(folder)]
     labelled, unsure = label_faces(boxed, lambda photo, boxes: detector.detect(photo, boxes))
-    apart = read_w300(args.apart_from)[0] if args.apart_from else []
+    apart, problems = read_w300(args.apart_from) if args.apart_from else ([], [])
     labelled, copies = without_copies(labelled, [*samples, *apart])
     if boxed:
         print(
@@ -211,7 +215,7 @@ def _teach(args: argparse.Namespace, samples: "list[Sample]") -> "list[Sample]":
             f"{len(copies)} are near copies"
         )
     share = _VALIDATION if args.validation_share is None else args.validation_share
-    return [*teach(samples, lambda photo, boxes: detector.detect(photo, boxes), share, 0), *labelled]
+    return [*teach(samples, lambda photo, boxes: detector.detect(photo, boxes), share, 0), *labelled], problems
 
 
 def _own(args: argparse.Namespace) -> "tuple[list[Sample], list[Problem]]":

@@ -17,7 +17,8 @@ _FILES = """
     .ai .arw .avi .bmp .cr2 .cr3 .csv .dng .eps .exr .hdr .html .ico .jpg .json .jsonl .jxl .m4v .mkv .mov .mp4 .nef
     .pdf .ps .psd .qoi .raw .rw2 .svg .tga .txt .webm .xcf .zip
 """
-_LONGEST_NAME = 255  # bytes, on every file system that we know of
+#: Bytes of a file's name, at most, on every file system that we know of.
+LONGEST_NAME = 255
 
 
 def picture_paths(args: argparse.Namespace, photos: list[Path]) -> Iterator[Path | None]:
@@ -58,14 +59,14 @@ def names_in_folder(folder: Path, photos: list[Path]) -> list[Path]:
     names = []
     for photo in photos:
         # Room for the number: so many photos that share a name are not met.
-        stem = _cut("stdin" if photo == STDIN else photo.stem, _LONGEST_NAME - len("-faces-123456789.jpg"))
+        stem = cut_name("stdin" if photo == STDIN else photo.stem, LONGEST_NAME - len("-faces-123456789.jpg"))
         seen[stem.casefold()] += 1
         number = f"-{count}" if (count := seen[stem.casefold()]) > 1 else ""
         names.append(folder / f"{stem}-faces{number}.jpg")
     return names
 
 
-def _cut(name: str, most: int) -> str:
+def cut_name(name: str, most: int) -> str:
     """The first bytes of a name, so that no character is cut in two."""
     encoded = os.fsencode(name)
     if len(encoded) <= most:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from occlumark.data.sample import Problem, Sample
-from occlumark.errors import AnnotationError, PhotoError
+from occlumark.errors import AnnotationError, BoxError, PhotoError
 from occlumark.photo import read_photo
 
 #: Classes of a mask, by their numbers.
@@ -108,7 +108,7 @@ def read_celebamask(folder: Path, find_landmarks: FindLandmarks) -> tuple[list[S
             if mask.shape != photo.shape[:2]:
                 raise AnnotationError(f"the mask is {mask.shape}, the photo {photo.shape[:2]}")
             landmarks = find_landmarks(photo, face_box(mask))
-        except (AnnotationError, PhotoError) as error:
+        except (AnnotationError, BoxError, PhotoError) as error:
             problems.append(Problem(name, str(error)))
             continue
         states = occlusion_of(mask, landmarks)

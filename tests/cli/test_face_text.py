@@ -39,3 +39,9 @@ def test_where_a_file_is_there_none_of_its_photos_is_written(face: Face, tmp_pat
     with pytest.raises(PhotoError, match=r"a_2\.pts is there already"):
         FaceText("pts", W300, tmp_path).photo("a.jpg", 9, 9, [face] * 3)
     assert [path.name for path in tmp_path.iterdir()] == ["a_2.pts"] and (tmp_path / "a_2.pts").read_text() == "mine"
+
+
+def test_a_name_as_long_as_file_systems_take_has_room_for_numbers(face: Face, tmp_path: Path) -> None:
+    text, name = FaceText("pts", W300, tmp_path), "\u00e9" * 125 + ".jpg"  # 254 bytes
+    written = [Path(line).name for _ in range(2) for line in text.photo(name, 9, 9, [face] * 2)]
+    assert len(set(written)) == 4 == len(list(tmp_path.iterdir())) and all("\u00e9" * 100 in each for each in written)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import cv2
@@ -107,3 +108,22 @@ def test_options_that_would_have_no_effect_are_wrong_usage(
     with pytest.raises(SystemExit, match="2"):
         main(["pack", str(photos), "--out", str(tmp_path / "x.pack"), *options])
     assert said in capsys.readouterr().err and not (tmp_path / "x.pack").exists()
+
+
+def test_photos_to_stay_apart_from_that_cannot_be_used_are_told(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Detector:
+        def __init__(self, **options: object) -> None:
+            pass
+
+    monkeypatch.setattr("occlumark.detect.Detector", Detector)
+    monkeypatch.setattr("occlumark.data.teacher.read_boxed_faces", lambda folder: [])
+    monkeypatch.setattr("occlumark.data.teacher.teach", lambda samples, *given: list(samples))
+    apart = Path(shutil.copytree(photos, tmp_path / "apart"))
+    (apart / "c.pts").write_text("1 2\n" * 67)
+    (apart / "c.jpg").write_bytes(b"")
+    options = ["--teacher", "x", "--unlabelled", apart, "--apart-from", apart]
+    assert occlumark("pack", photos, "--out", tmp_path / "x.pack", "--size", "64", *options) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("occlumark: left out")]
+    assert "c.pts" in line

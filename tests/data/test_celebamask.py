@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from occlumark.data.celebamask import BROWS, HAIR, HAT, SKIN, face_box, occlusion_of, read_celebamask
-from occlumark.errors import AnnotationError
+from occlumark.errors import AnnotationError, BoxError
 
 
 def _mask() -> np.ndarray:
@@ -54,3 +54,18 @@ def test_faces_tell_visibility_and_train_no_landmark(tmp_path: Path):
     assert "is no mask" in problems[0].reason and "the mask is (100, 100), the photo (90, 100)" in problems[1].reason
     with pytest.raises(AnnotationError, match=r"no NAME\.jpg with a NAME\.mask\.png"):
         read_celebamask(tmp_path / "nothing", find)
+
+
+def test_a_face_too_thin_for_the_network_is_left_out_and_the_others_are_not(tmp_path: Path):
+    for name in ("a", "b"):
+        cv2.imwrite(str(tmp_path / f"{name}.jpg"), np.full((100, 100, 3), 128, np.uint8))
+        cv2.imwrite(str(tmp_path / f"{name}.mask.png"), _mask())
+    answers = iter([BoxError("box is none"), np.tile([[26.5, 50.5], [50.5, 60.5]], (34, 1))])
+
+    def find(photo: np.ndarray, box: np.ndarray) -> np.ndarray:
+        if isinstance(answer := next(answers), BoxError):
+            raise answer
+        return answer
+
+    (sample,), (problem,) = read_celebamask(tmp_path, find)
+    assert sample.name == "celebamask/b.jpg" and problem[:2] == ("celebamask/a.jpg", "box is none")
