@@ -12,7 +12,7 @@ import numpy as np
 from occlumark.crop import CropTransform
 from occlumark.errors import OcclumarkError
 from occlumark.face import Face
-from occlumark.face.presence import Certainty, is_present
+from occlumark.face.presence import Certainty, is_present, is_ruled_out
 from occlumark.finder import FaceFinder, NetworkFinder
 from occlumark.landmarker import Landmarker
 from occlumark.markup import W300, Markup, tight_box
@@ -105,7 +105,7 @@ class Detector:
         self.face_finder = face_finder or NetworkFinder(threads=threads, providers=providers)
         self._certainty: Certainty | None = None
         if min_presence and self._landmarker.has_presence and isinstance(self.face_finder, NetworkFinder):
-            self._certainty = Certainty(min_presence, packaged_presence_shift(self.model))
+            self._certainty = Certainty(min_presence, packaged_presence_shift(self.model), self.face_finder.score)
 
     def __repr__(self) -> str:
         return f"Detector({self.model!r}, {self.markup.n} landmarks, recrop={self.recrop!r})"
@@ -260,6 +260,7 @@ class Detector:
             faces = [self._found_again(face, photo) for face, photo in zip(faces, pixels, strict=True)]
         for _ in range(self.recrop if isinstance(self.recrop, int) else self.recrop == "auto"):
             again = [i for i, face in enumerate(faces) if needs_recrop(face, self.recrop)]
+            again = [i for i in again if not is_ruled_out(faces[i], self._certainty)]
             crops = [crop_around(faces[i].landmarks, self.markup, self._landmarker.crop) for i in again]
             recropped = self._predict([pixels[i] for i in again], boxes[again], [scores[i] for i in again], crops)
             for i, face in zip(again, recropped, strict=True):
@@ -278,12 +279,11 @@ class Detector:
 
     def _found_again(self, face: Face, photo: np.ndarray) -> Face:
         """A face that may be turned, as the least doubtful of its crops turned by quarters shows it."""
-        if self.markup != W300 or not is_lost(face):
+        if self.markup != W300 or not is_lost(face) or is_ruled_out(face, self._certainty):
             return face
         crops = turned_crops(face.box, self._landmarker.crop)
-        turned = self._predict(
-            [photo] * len(crops), np.stack([face.box] * len(crops)), [face.score] * len(crops), crops
-        )
+        boxes, scores = np.stack([face.box] * len(crops)), [face.score] * len(crops)
+        turned = self._predict([photo] * len(crops), boxes, scores, crops)
         return less_doubtful(face, turned)
 
     def _predict(

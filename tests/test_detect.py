@@ -490,6 +490,31 @@ def test_boxes_of_the_finder_without_a_face_are_dropped_a_callers_keep_theirs(do
         Detector(weights=dot_network, min_presence=2)
 
 
+def test_a_candidate_whose_first_crop_shows_no_face_gets_no_other():
+    """Of a box that the finder itself would give, in as much doubt, three turned crops and another are tried."""
+    finder, sizes = _FinderOf([([10, 10, 60, 60], 0.9), ([70, 10, 104, 44], 0.5)]), []
+    detector = Detector(face_finder=finder, threads=1)
+    predict = detector._landmarker.predict
+
+    def lost(crops):
+        sizes.append(len(crops))
+        found = predict(crops)
+        return found._replace(
+            expected_errors=np.full_like(found.expected_errors, 200), presence=np.full_like(found.presence, 0.1)
+        )
+
+    detector._landmarker.predict = lost
+    (face,) = detector.detect(np.full((200, 200, 3), 128, np.uint8))
+    assert face.score == 0.9 and sizes[:2] == [2, 3]  # both, then one of them turned by quarters
+    assert sum(sizes) <= 6
+    sizes.clear()
+    finder.score = 0.5  # now none is a candidate
+    again = Detector(face_finder=finder, threads=1)
+    again._landmarker.predict = lost
+    again.detect(np.full((200, 200, 3), 128, np.uint8))
+    assert sizes[:3] == [2, 3, 3]
+
+
 class _FinderOf(NetworkFinder):
     """The packaged face finder that finds what it is told to."""
 

@@ -16,12 +16,15 @@ _PRESENCE_COUNTS = (16.0, 24.0)
 
 # Logistic regression on scenes that are not held out (studies/certain_faces.py): what the logit of the finder's score,
 # the natural logarithm of the longer side in pixels and the logit of presence weigh. The constant is chosen, not
-# fitted, for as many faces kept as by presence alone; a side counts up to so much, as turned faces have low scores.
+# fitted, for as many faces kept as by presence alone.
 _SCORE, _SIDE, _PRESENCE, _CONSTANT = 2.95, -0.85, 0.363, 0.75
-_LARGEST_SIDE = 64.0
-# Presence says no more than this, so that a box that needs more is no face whatever its crop shows.
-_SAID = (0.01, 0.999)
+#: A side counts up to so many pixels, as turned faces, however large, have low scores.
+LARGEST_SIDE = 64.0
+#: Presence says no more than this, so that a box that needs more is no face whatever its crop shows.
+SAID = (0.01, 0.999)
 _LEAST = 1e-6
+# A candidate is ruled out by a first crop of so small a share of the certainty that it needs.
+_RULED_OUT = 0.02
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Certainty:
     higher score or a smaller box needs less, others more."""
     shift: float = 0.0
     """Logits by which the network's presence is lower than the default's at as many faces kept."""
+    sure_score: float = 0.0
+    """Boxes with a lower score are candidates, of which one crop decides whether they are worth more."""
 
     def may_be_faces(self, scores: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """Whether a crop's presence may still tell.
@@ -61,8 +66,8 @@ class Certainty:
 
     def of(self, scores: np.ndarray, boxes: np.ndarray, presence: np.ndarray) -> np.ndarray:
         """(n,) 0..1: the presence that faces of 48 pixels found with 0.7 would have to be as sure; see are_faces."""
-        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).clip(1, _LARGEST_SIDE)
-        said = np.clip(_logit(presence) + self.shift, *_logit(np.array(_SAID)))
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).clip(1, LARGEST_SIDE)
+        said = np.clip(_logit(presence) + self.shift, *_logit(np.array(SAID)))
         evidence = _SCORE * _logit(scores) + _SIDE * np.log(sides) + _CONSTANT
         return np.asarray(1 / (1 + np.exp(-said - evidence / _PRESENCE)))
 
@@ -85,6 +90,14 @@ def is_present(face: Face, min_presence: float, certainty: Certainty | None) -> 
     if certainty is None or math.isnan(face.presence):
         return not face.presence < least_presence(face, min_presence)
     return bool(certainty.are_faces(np.array([face.score]), face.box[None], np.array([face.presence]))[0])
+
+
+def is_ruled_out(face: Face, certainty: Certainty | None) -> bool:
+    """Whether a face is a candidate whose crop clearly shows none: no other crop of it is worth its time."""
+    if certainty is None or math.isnan(face.presence) or not face.score < certainty.sure_score:
+        return False
+    sure = certainty.of(np.array([face.score]), face.box[None], np.array([face.presence]))[0]
+    return bool(sure < _RULED_OUT * certainty.min_presence)
 
 
 def _logit(share: np.ndarray) -> np.ndarray:

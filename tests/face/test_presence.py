@@ -3,7 +3,7 @@ import pytest
 
 from occlumark.crop import CropTransform
 from occlumark.face import Face
-from occlumark.face.presence import Certainty, is_present, least_presence
+from occlumark.face.presence import Certainty, is_present, is_ruled_out, least_presence
 
 
 def square(side: float) -> list[float]:
@@ -62,6 +62,15 @@ def test_a_finders_score_counts_where_it_is_our_own():
     large, low = face(200, 0.4, score=0.9), face(200, 0.9, score=0.5)
     assert is_present(large, 0.5, Certainty(0.5)) and not is_present(low, 0.5, Certainty(0.5))
     assert not is_present(large, 0.5, None) and is_present(low, 0.5, None)
+
+
+def test_a_candidate_that_shows_no_face_is_ruled_out_and_what_the_finder_is_sure_of_is_not():
+    certainty = Certainty(0.5, sure_score=0.54)
+    # -0.85 ln 40 + 0.75 = -2.3856; / 0.363 = -6.5718: with 0.86 0.0085, with 0.9 0.0124, and 0.02 x 0.5 counts
+    assert is_ruled_out(face(40, 0.86, score=0.5), certainty) and not is_ruled_out(face(40, 0.9, score=0.5), certainty)
+    assert not is_ruled_out(face(40, 0.1, score=0.56), certainty)
+    assert not is_ruled_out(face(40, 0.4, score=0.5), None)
+    assert not is_ruled_out(face(40, float("nan"), score=0.5), certainty)
 
 
 def test_a_network_that_does_not_tell_drops_nothing():

@@ -14,10 +14,12 @@
  * @property {Record<string, number[]>} regions
  */
 import { CropTransform, tightBox } from "./geometry.js";
-import { CANDIDATE_SCORE } from "./finder.js";
+import { CANDIDATE_SCORE, SCORE } from "./finder.js";
 import { cut } from "./pixels.js";
 import { certainty, MIN_PRESENCE } from "./presence.js";
 import { cropAround, doubt, isLost, lessDoubtful, needsRecrop, turnedCrops } from "./recrop.js";
+
+const RULED_OUT = 0.02;
 
 /** Finds faces and their landmarks. */
 export class Detector {
@@ -44,16 +46,22 @@ export class Detector {
     return certainty(score, box, presence, this.settings.presence_shift) >= MIN_PRESENCE;
   }
 
+  /** Whether a candidate's crop clearly shows no face: no other crop is worth its time. @param {Pick<Face, "score" | "box" | "presence">} face */
+  isRuledOut(face) {
+    const { score, box, presence } = face;
+    return score < SCORE && certainty(score, box, presence, this.settings.presence_shift) < RULED_OUT * MIN_PRESENCE;
+  }
+
   /** The landmarks in boxes that the finder gave. @param {Rgba} photo @param {Found[]} found @returns {Promise<Face[]>} */
   async detectIn(photo, found) {
     const { crop, mean_face: meanFace } = this.settings;
     const faces = await this.predict(photo, found, found.map(({ box }) => CropTransform.fromBox(box, crop)));
     for (const [i, face] of faces.entries()) {
-      if (!isLost(face)) continue;
+      if (!isLost(face) || this.isRuledOut(face)) continue;
       const turned = await this.predict(photo, [face, face, face], turnedCrops(face.box, crop));
       faces[i] = lessDoubtful(face, turned);
     }
-    const again = [...faces.keys()].filter((i) => needsRecrop(faces[i], meanFace));
+    const again = [...faces.keys()].filter((i) => needsRecrop(faces[i], meanFace) && !this.isRuledOut(faces[i]));
     const crops = again.map((i) => cropAround(faces[i].landmarks, meanFace, crop));
     const recropped = await this.predict(photo, again.map((i) => found[i]), crops);
     for (const [k, i] of again.entries()) {

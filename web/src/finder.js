@@ -7,7 +7,7 @@ import { padded, part, zoomed } from "./pixels.js";
 /** @typedef {Found & { side: number }} Seen side: the box's longer one, pixels that the network saw */
 
 const SIDE_MULTIPLE = 32;
-const SCORE = 0.54;
+export const SCORE = 0.54;
 export const CANDIDATE_SCORE = 0.35;
 const SMALLEST_SEEN = 20;
 const LARGEST_ZOOM = 3;
