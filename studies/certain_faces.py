@@ -1,10 +1,13 @@
 """What tells faces from what the face finder takes for one: its score, the box's size, the landmark network's presence?
 
     python studies/certain_faces.py scenes --model occlumark
+    python studies/certain_faces.py scenes --turned 300w/afw 300w/lfpw/trainset 300w/helen/trainset
 
 Scenes that are not held out: all of `other`, every third of the rest. Fits a logistic regression of the three (what
 face.presence.Certainty holds, but for its constant, is the fit over occlumark's and occlumark-fast's boxes together),
-then counts the faces and the false positives kept by presence alone, as before, and by Certainty.
+then counts the faces and the false positives kept by presence alone, as before, and by Certainty. With --turned also of
+validation photos that the shipped network's last run was not trained on, each turned by a multiple of 30 degrees: how
+many of their faces are kept.
 """
 
 import argparse
@@ -14,10 +17,15 @@ import cv2
 import numpy as np
 
 from occlumark.boxes import areas, box_iou, common_areas
+from occlumark.data.rotated import rotated
 from occlumark.data.scenes import Scene, held_out, read_scenes
+from occlumark.data.split import held_out_whole
+from occlumark.data.w300 import read_w300
 from occlumark.detect import MIN_PRESENCE, Detector
 from occlumark.evaluation.finder import BACKGROUND
+from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
 from occlumark.face import Face
+from occlumark.face import presence as said
 from occlumark.face.presence import Certainty, least_presence
 from occlumark.finder import CANDIDATE_SCORE, SCORE, NetworkFinder
 from occlumark.metrics.finder import MIN_OVERLAP
@@ -26,9 +34,8 @@ from occlumark.photo import read_photo
 
 _EVERY = 3
 _SHIFTS = (0.0, 2.0, 2.5, 3.0)
-# Presence between these, a side up to so many pixels; a box with half of itself in an ignored place is neither face
-# nor false positive.
-_SAID, _LARGEST_SIDE, _MOST_IGNORED = (0.01, 0.999), 64.0, 0.5
+# A box with half of itself in an ignored place is neither face nor false positive.
+_MOST_IGNORED = 0.5
 
 
 def main() -> None:
@@ -36,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenes", type=Path)
     parser.add_argument("--model", default="occlumark")
+    parser.add_argument("--turned", metavar="DIR", nargs="+", type=Path, help="folders of 300W's training photos")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     usable, _ = held_out(read_scenes(args.scenes))
@@ -51,7 +59,7 @@ def main() -> None:
     other = np.array([scene.source == BACKGROUND for scene, *_ in told])
     scores, boxes = np.array([face.score for face in faces]), np.stack([face.box for face in faces])
     presence = np.array([face.presence for face in faces])
-    weights = _fitted(np.stack([_logit(scores), np.log(_sides(boxes)), _logit(presence.clip(*_SAID))], 1), true)
+    weights = _fitted(np.stack([_logit(scores), np.log(_sides(boxes)), _logit(presence.clip(*said.SAID))], 1), true)
     print(f"{len(scenes)} photos, {len(faces)} boxes from a score of {CANDIDATE_SCORE} on, {true.sum()} of them faces")
     print("logit of score, log of side, logit of presence, constant:", weights.round(3))
     sure = scores >= SCORE
@@ -66,6 +74,23 @@ def main() -> None:
         print(f"{name:20} {(true & kept).sum()} faces, {false}")
     seen = Certainty(MIN_PRESENCE).may_be_faces(scores, boxes)
     print(f"boxes seen: {sure.sum()} from {SCORE} on, {seen.sum()} where they may be faces")
+    if args.turned:
+        _turned(args.turned, detector, packaged_presence_shift(args.model))
+
+
+def _turned(folders: list[Path], detector: Detector, shift: float) -> None:
+    """Print how many turned faces are found, by their surest box."""
+    samples, _ = read_w300(folders)
+    chosen = held_out_whole([sample.name for sample in samples], HELD_OUT["validation"], VALIDATION_SEED)
+    found: list[Face] = []
+    for number, i in enumerate(chosen):
+        sample = rotated(samples[i], 30 * (1 + number % 11))
+        faces = detector.detect(sample.read_photo())
+        on_it = [face for face in faces if box_iou(face.box[None], sample.tight_box[None])[0, 0] >= MIN_OVERLAP]
+        found += [max(on_it, key=lambda face: face.score)] if on_it else []
+    scores, boxes = np.array([face.score for face in found]), np.stack([face.box for face in found])
+    kept = Certainty(MIN_PRESENCE, shift).are_faces(scores, boxes, np.array([face.presence for face in found]))
+    print(f"turned: {len(chosen)} faces, {(scores >= SCORE).sum()} found by the score, {kept.sum()} together")
 
 
 def _is_face(scene: Scene, face: Face) -> bool | None:
@@ -79,7 +104,7 @@ def _is_face(scene: Scene, face: Face) -> bool | None:
 
 
 def _sides(boxes: np.ndarray) -> np.ndarray:
-    return np.asarray((boxes[:, 2:] - boxes[:, :2]).max(axis=1).clip(max=_LARGEST_SIDE))
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).max(axis=1).clip(max=said.LARGEST_SIDE))
 
 
 def _logit(share: np.ndarray) -> np.ndarray:
