@@ -56,7 +56,8 @@ def run_bulk(
     """Detect in every photo of a source; goes on where an earlier call into the same folder ended, however it ended.
 
     A shard is finished when its file is there. A file is written whole or not at all, and the same photos give the same
-    rows whoever detects in them: so no photo is lost or doubled.
+    rows whoever detects in them: so no photo is lost or doubled. A folder on a disk has one driver at a time
+    (files.owned_folder), whose lock ends with it.
 
     Args:
         source: as in Plan.of; of a run that has begun, the plan says which photos there were.
@@ -68,28 +69,44 @@ def run_bulk(
         photos_in_shard: at most.
 
     Raises:
-        OcclumarkError: there is no photo, the folder is of another run, a network cannot be used, storage or cluster
-            cannot be reached, or a shard has ended its worker several times.
+        OcclumarkError: there is no photo, the folder is of another run or in use by another driver, a network cannot
+            be used, storage or cluster cannot be reached, or a shard has ended its worker several times.
     """
     out = Storage(options.out)
     options = replace(options, out=options.out if "://" in options.out else out.path)  # workers may stand elsewhere
     source = source if "://" in source else str(Path(source).absolute())
     about = {"source": source, "photos_in_shard": photos_in_shard, **about}
-    plan = Plan.begun(out, about)
-    if plan is None:
-        plan = Plan.of(source, photos_in_shard)
-        plan.write(out, about)
-    there = set(out.files())
-    waiting = [shard for shard in range(plan.shards) if shard_file(shard) not in there]
-    done_now = 0
-    if waiting:
-        options.build()  # a network that cannot be used is told here, before any worker starts
-        _connect(address, workers, threads)
-        try:
-            done_now = _detect(plan, waiting, options, workers or _room(threads), threads)
-        finally:
-            ray.shutdown()
+    begun = Plan.begun(out, about)
+    plan, done_now = begun or Plan.of(source, photos_in_shard), 0
+    if begun is None or _unfinished(plan, out):
+        with out.owned():
+            begun = Plan.begun(out, about)  # by another driver meanwhile
+            if begun is None:
+                plan.write(out, about)
+            plan = begun or plan
+            done_now = _finish(plan, out, options, address, workers, threads)
     return _totals(out, plan, done_now)
+
+
+def _unfinished(plan: Plan, out: Storage) -> list[int]:
+    """The shards whose files are not there."""
+    there = set(out.files())
+    return [shard for shard in range(plan.shards) if shard_file(shard) not in there]
+
+
+def _finish(
+    plan: Plan, out: Storage, options: WorkerOptions, address: str | None, workers: int | None, threads: int
+) -> int:
+    """Detect in what is not finished; returns how many photos these were."""
+    waiting = _unfinished(plan, out)
+    if not waiting:
+        return 0
+    options.build()  # a network that cannot be used is told here, before any worker starts
+    _connect(address, workers, threads)
+    try:
+        return _detect(plan, waiting, options, workers or _room(threads), threads)
+    finally:
+        ray.shutdown()
 
 
 def _connect(address: str | None, workers: int | None, threads: int) -> None:

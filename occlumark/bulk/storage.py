@@ -1,7 +1,9 @@
 """Files and folders by path or URL, through PyArrow's file systems: a local disk, s3://, gs://, hdfs:// and others."""
 
-import uuid
-from collections.abc import Callable
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +11,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from occlumark.errors import OcclumarkError
+from occlumark.files import owned_folder, written_whole
 
 T = TypeVar("T")
 
@@ -33,6 +36,11 @@ class Storage:
             self._files, self.path = _told(place, lambda: fs.FileSystem.from_uri(place))
         else:
             self._files, self.path = fs.LocalFileSystem(), str(Path(place).absolute())
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine's disks."""
+        return isinstance(self._files, fs.LocalFileSystem)
 
     def is_folder(self) -> bool:
         """Whether there is a folder of that name, or objects below it."""
@@ -64,30 +72,48 @@ class Storage:
         return _told(self._shown(name), lambda: self._files.open_input_file(self._at(name)))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file below it, whole or not at all; one of that name is replaced, also by several at once.
+        """Write a file below it, whole or not at all, in place of one of that name. Of two writers the last one stays.
 
-        A file system's file takes its name when it is whole. An object store shows no object before it is whole.
+        A file system's file takes its name when it is whole; until then it has one that no other writer has, which a
+        writer on HDFS that was killed leaves behind. An object store shows no object before it is whole.
         """
 
         def put() -> None:
             self._files.create_dir(self.path, recursive=True)
-            target = self._at(name)
-            if not _renames(self._files):
-                with self._files.open_output_stream(target) as file:
+            if self.is_local:
+                with written_whole(Path(self._at(name))) as file:
                     file.write(content)
-                return
-            # A dot: readers of a folder of Parquet files pass over it.
-            place = f"{self.path}/.{name}.{uuid.uuid4().hex}.part"
-            try:
-                with self._files.open_output_stream(place) as file:
-                    file.write(content)
-                self._files.move(place, target)
-            except BaseException:
-                if self._files.get_file_info(place).type != fs.FileType.NotFound:
-                    self._files.delete_file(place)
-                raise
+            elif _renames(self._files):
+                self._put_renamed(name, content)
+            else:
+                with self._files.open_output_stream(self._at(name)) as stream:
+                    stream.write(content)
 
         _told(self._shown(name), put)
+
+    def _put_renamed(self, name: str, content: bytes) -> None:
+        # A dot: readers of a folder of Parquet files pass over it.
+        part = f"{self.path}/.{name}.{secrets.token_hex(8)}.part"
+        try:
+            with self._files.open_output_stream(part) as stream:
+                stream.write(content)
+            self._files.move(part, self._at(name))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._files.delete_file(part)
+            raise
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """While the block runs, nobody else gets the folder: files.owned_folder, of a folder on this machine's disks.
+
+        Elsewhere nothing is locked: of two writers of one file the last one's stays.
+
+        Raises:
+            OcclumarkError: somebody else has it.
+        """
+        with owned_folder(Path(self.path)) if self.is_local else contextlib.nullcontext():
+            yield
 
     def _at(self, name: str) -> str:
         return f"{self.path.rstrip('/')}/{name}" if name else self.path

@@ -2,7 +2,6 @@
 
 import io
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,22 +107,3 @@ def test_a_folder_of_others_files_is_left_alone(tmp_path):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "mine.parquet")
     with pytest.raises(OcclumarkError, match="holds files that are of no run"):
         Plan.begun(Storage(str(tmp_path)), {})
-
-
-def test_several_that_write_one_file_at_once_leave_a_whole_one(tmp_path):
-    """Each writes its own unfinished file: the last whole one has the name, and nothing is left beside it."""
-    storage = Storage(str(tmp_path / "out"))
-    contents = [bytes([letter]) * 3_000_000 for letter in b"abcd"]
-    with ThreadPoolExecutor(4) as pool:
-        for _ in range(5):
-            list(pool.map(lambda content: storage.write("shard", content), contents))
-            assert storage.files() == ["shard"] and storage.read("shard") in contents
-
-
-def test_a_write_that_fails_leaves_nothing(tmp_path):
-    storage = Storage(str(tmp_path / "out"))
-    (tmp_path / "out" / "shard").mkdir(parents=True)
-    (tmp_path / "out" / "shard" / "x").write_bytes(b"")
-    with pytest.raises(OcclumarkError, match=r"cannot use .*shard"):
-        storage.write("shard", b"content")
-    assert storage.files() == ["shard/x"]

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,10 +17,13 @@ pytest.importorskip("pyarrow", reason="needs the bulk extra (pyarrow)")
 import pyarrow.parquet as pq
 
 from occlumark.bulk import run as run_module
+from occlumark.bulk.plan import Plan
 from occlumark.bulk.run import run_bulk
+from occlumark.bulk.storage import Storage
 from occlumark.bulk.worker import ShardWorker, WorkerOptions, shard_file
 from occlumark.cli.main import main
 from occlumark.errors import OcclumarkError
+from occlumark.files import owned_folder
 
 PORTRAIT = Path(__file__).parents[2] / "occlumark" / "samples" / "astronaut.jpg"
 
@@ -110,3 +115,39 @@ def test_a_cluster_that_is_not_there_is_one_line(photos, tmp_path, capsys):
     assert main(["bulk", str(photos), str(tmp_path / "out"), "--address", "127.0.0.1:1"]) == 1
     err = capsys.readouterr().err.splitlines()
     assert err[-1].startswith("occlumark: cannot reach the cluster at 127.0.0.1:1: ")
+
+
+OWNING = (
+    "import sys; from pathlib import Path; from occlumark.files import owned_folder\n"
+    "with owned_folder(Path(sys.argv[1])):\n"
+    "    print('ready', flush=True); sys.stdin.read()\n"
+)
+
+
+def test_a_second_driver_is_one_line_and_a_killed_one_hinders_nobody(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run_module, "_detect", lambda plan, shards, *_: 0)
+    monkeypatch.setattr(run_module, "_connect", lambda *_: None)
+    monkeypatch.setattr(run_module, "_totals", lambda out, plan, done_now: run_module.Totals(13, 0, 1, 1, done_now))
+    out = tmp_path / "faces.parquet"
+    command = [sys.executable, "-c", OWNING, str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None and first.stdout.readline() == "ready\n"
+        assert main(["bulk", str(photos), str(out), "--workers", "1"]) == 1
+        captured = capsys.readouterr()
+        assert captured.err.startswith(f"occlumark: {out} is in use by process {first.pid} on ")
+        assert captured.err.count("\n") == 1 and captured.out == "" and len(list(out.iterdir())) == 1
+        first.kill()
+    assert main(["bulk", str(photos), str(out), "--workers", "1"]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["_about.json", "_plan.parquet"]
+
+
+def test_a_finished_run_is_counted_while_somebody_else_has_the_folder(photos, tmp_path, monkeypatch):
+    """So it is where nothing can be written any more."""
+    out = tmp_path / "faces.parquet"
+    alone = ShardWorker(options(out))
+    alone.run(0, [(str(path), -1) for path in sorted(photos.iterdir())])
+    Plan.of(str(photos), 13).write(Storage(str(out)), {"source": str(photos), "photos_in_shard": 13})
+    monkeypatch.setattr(run_module, "_connect", None)
+    with owned_folder(out):
+        totals = run_bulk(str(photos), options(out), {}, photos_in_shard=13)
+    assert (totals.photos, totals.unreadable, totals.done_now) == (13, 1, 0)
