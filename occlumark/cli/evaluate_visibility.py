@@ -5,10 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from occlumark.cli.options import add_network_options, network_options
+from occlumark.cli.options import add_network_options, network_options, share
 from occlumark.cli.problems import report_skipped
 from occlumark.cli.text_table import percent, text_table
-from occlumark.errors import OcclumarkError
 
 _DESCRIPTION = """\
 Predict the visibility of faces whose occlusion by real things is labelled (annotations/README.md), and print average
@@ -52,7 +51,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument(
         "--threshold",
-        type=float,
+        type=share,
         help="points with a visibility below are predicted occluded (default: that of detection)",
     )
     add_network_options(parser)
@@ -67,8 +66,6 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.face import HIDDEN_BELOW
 
     threshold = HIDDEN_BELOW if args.threshold is None else args.threshold
-    if not 0 <= threshold <= 1:
-        raise OcclumarkError(f"--threshold is in 0..1, not {threshold}")
     detector = Detector(**network_options(args))
     result = evaluate_visibility(args.labels, args.photos, detector, threshold, args.part, args.box)
     values = {"part": args.part, "box": args.box, **result.to_json()}

@@ -57,7 +57,7 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--score",
-        type=_share,
+        type=share,
         metavar="S",
         help="least score of a face, 0..1 (default 0.54, lower where the network is sure)",
     )
@@ -121,7 +121,7 @@ def megapixels(text: str) -> int:
     return int(pixels)
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
     """An argument type: a number in 0..1."""
     value = float(text)
     if not 0 <= value <= 1:

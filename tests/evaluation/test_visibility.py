@@ -113,8 +113,9 @@ def test_the_command_prints_tables_or_json_and_says_what_is_missing(tmp_path, do
     assert "recall at 80 % precision" in text and "hand" in text and "largest gap" in text
     assert main([*arguments, "--photos", str(tmp_path)]) == 1
     assert "holds neither 300w/afw" in capsys.readouterr().err
-    assert main([*arguments, "--photos", str(root), "--threshold", "2"]) == 1
-    assert "--threshold is in 0..1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*arguments, "--photos", str(root), "--threshold", "2"])
+    assert "--threshold: expected a number in 0..1, not 2" in capsys.readouterr().err
 
 
 def test_a_part_without_a_labelled_face(tmp_path, dot_network):
