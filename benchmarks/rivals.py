@@ -3,9 +3,10 @@
     make bench-rivals
     PYTHONPATH=. python benchmarks/rivals.py ../shared/data/300w [--out docs/experiments] [--only report]
 
-Writes each photo's errors (rivals.csv), the times (rivals-times.csv) and a picture of both (rivals.png), and prints the
-tables; `--only report` does so from what is written. What MediaPipe's points are moved by, and where dlib's box lies in
-an official one, is fitted on training photos. Systems take turns; times are CPU times of one thread.
+Writes each photo's errors (rivals-68.csv, rivals-51.csv), the times (rivals-times.csv) and a picture of both
+(rivals.png), and prints the tables; `--only report` does so from what is written. What MediaPipe's points are moved by,
+and where dlib's box lies in an official one, is fitted on training photos. Systems take turns; times are CPU times of
+one thread.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from training_step import PLAIN
 from benchmarks.rival_faces import Points, face_errors, fitted, inside, mesh_68, on_face, place_in
 from benchmarks.rival_landmarks import RivalLandmarks, cpu_time_s
 from benchmarks.rival_points import Adaptation
-from benchmarks.rivals_report import ALL, ERRORS, INNER_ONLY, TIMES, report
+from benchmarks.rivals_report import ERRORS, TIMES, report
 from occlumark.boxes import box_iou
 from occlumark.data.sample import Sample, evenly_spaced
 from occlumark.data.w300 import read_w300
@@ -104,7 +105,7 @@ def fit(samples: list[Sample], dlib: RivalLandmarks, meshes: dict[str, RivalLand
 
 def measure(root: Path, systems: Systems, limit: int | None, out: Path) -> None:
     """Write each test photo's errors."""
-    rows: list[list[str]] = []
+    rows: dict[str, list[list[str]]] = {points: [] for points in ERRORS}
     heads: list[str] = []
     for subset, folders in TESTS.items():
         samples, _ = read_w300([root / folder for folder in folders])
@@ -114,11 +115,13 @@ def measure(root: Path, systems: Systems, limit: int | None, out: Path) -> None:
                 name: face_errors(points, sample, given=name.endswith(("official", "moved")))
                 for name, points in found.items()
             }
-            heads = [f"{name} {points}" for name in each for points in (ALL, INNER_ONLY)]
-            values = ["" if np.isnan(value) else f"{value:.4f}" for pair in each.values() for value in pair]
-            # Links stay, as read_w300 leaves them.
-            rows.append([Path(os.path.relpath(sample.photo, root)).as_posix(), subset, *values])
-        write_csv(out / ERRORS, ["name", "subset", *heads], rows)
+            heads = list(each)
+            place = Path(os.path.relpath(sample.photo, root)).as_posix()  # links stay, as read_w300 leaves them
+            for points, errors in zip(ERRORS, zip(*each.values(), strict=True), strict=True):  # all 68, the inner 51
+                values = ["" if np.isnan(value) else f"{value:.4f}" for value in errors]
+                rows[points].append([place, subset, *values])
+        for points, name in ERRORS.items():
+            write_csv(out / name, ["name", "subset", *heads], rows[points])
 
 
 def times(samples: list[Sample], systems: Systems, turns: int, repetitions: int, out: Path) -> None:
@@ -182,7 +185,7 @@ def main() -> None:
         for rival in (dlib, *meshes.values()):
             rival.close()
         print(f"measured in {time.perf_counter() - began:.0f} s")
-    if all((args.out / name).exists() for name in (ERRORS, TIMES)):
+    if all((args.out / name).exists() for name in (*ERRORS.values(), TIMES)):
         report(args.out)
 
 

@@ -13,10 +13,11 @@ from paper.plot import COLOURS, clean, new_figure, write_png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Files that rivals.py writes.
-ERRORS, TIMES, PICTURE = "rivals.csv", "rivals-times.csv", "rivals.png"
-#: Columns of ERRORS: over all 68 points, and over the 51 without the jaw.
+#: Errors over all 68 points, and over the 51 without the jaw.
 ALL, INNER_ONLY = "68", "51"
+#: Files that rivals.py writes: a table of each photo's errors for either, times, a picture.
+ERRORS = {ALL: "rivals-68.csv", INNER_ONLY: "rivals-51.csv"}
+TIMES, PICTURE = "rivals-times.csv", "rivals.png"
 SUBSETS = ("common", "challenging")
 #: Where the box of a row comes from, and what is done to its points.
 BOXES = {
@@ -68,22 +69,20 @@ def _mean(errors: np.ndarray) -> float | None:
     return float(errors.mean()) if len(errors) else None
 
 
-def read_errors(path: Path) -> dict[tuple[str, str], dict[str, np.ndarray]]:
-    """By subset and points: every row's errors, fractions."""
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    columns = [head for head in lines[0] if head not in ("name", "subset")]
-    return {
-        (subset, points): {
-            column.removesuffix(f" {points}"): np.array(
-                [float(line[column] or "nan") for line in lines if line["subset"] == subset]
-            )
-            for column in columns
-            if column.endswith(f" {points}")
-        }
-        for subset in SUBSETS
-        for points in (ALL, INNER_ONLY)
-    }
+def read_errors(folder: Path) -> dict[tuple[str, str], dict[str, np.ndarray]]:
+    """By subset and points: every row's errors, fractions, NaN where it did not find the face."""
+    found = {}
+    for points, name in ERRORS.items():
+        with (folder / name).open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        for subset in SUBSETS:
+            of = [line for line in lines if line["subset"] == subset]
+            found[subset, points] = {
+                row: np.array([float(line[row] or "nan") for line in of])
+                for row in lines[0]
+                if row not in ("name", "subset")
+            }
+    return found
 
 
 def read_times(path: Path) -> dict[str, tuple[float, float]]:
@@ -167,7 +166,7 @@ def report(folder: Path) -> None:
     """Print the tables of the files in a folder and draw its picture."""
     times = read_times(folder / TIMES)
     print(text_table(time_table(times)), end="\n\n", flush=True)
-    errors = read_errors(folder / ERRORS)
+    errors = read_errors(folder)
     print(text_table(error_table(errors), words=2))
     for subset in SUBSETS:
         shared = found_by_all(errors[subset, ALL])

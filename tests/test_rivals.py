@@ -169,12 +169,12 @@ def test_means_over_the_own_and_over_the_shared_faces():
 def test_the_tables_and_the_picture_come_from_the_files(tmp_path):
     pytest.importorskip("matplotlib", reason="needs the paper extra")
     systems = ("occlumark", "occlumark-fast", "odn", "dlib", "mesh", "mesh-refined")
-    heads = [f"{system} own {points}" for system in systems for points in (68, 51)]
-    lines = [["a.jpg", "common", *["0.0300", "0.0200"] * 6], ["b.jpg", "common", *["0.0500", "0.0300"] * 5, "", ""]]
-    lines += [["c.jpg", "challenging", *["0.0600", "0.0400"] * 6]]
-    text = "\n".join(",".join(line) for line in [["name", "subset", *heads], *lines])
-    (tmp_path / "rivals.csv").write_text(text + "\n")
-    errors = read_errors(tmp_path / "rivals.csv")
+    heads = ["name", "subset", *(f"{system} own" for system in systems)]
+    for points, (a, b, c) in {"68": ("0.0300", "0.0500", "0.0600"), "51": ("0.0200", "0.0300", "0.0400")}.items():
+        lines = [["a.jpg", "common", *[a] * 6], ["b.jpg", "common", *[b] * 5, ""], ["c.jpg", "challenging", *[c] * 6]]
+        text = "\n".join(",".join(line) for line in [heads, *lines])
+        (tmp_path / f"rivals-{points}.csv").write_text(text + "\n")
+    errors = read_errors(tmp_path)
     table = error_table(errors)
     assert table[1][:4] == ["occlumark", "its own", "100.0", "100.0"]
     assert table[1][4:] == ["4.00 / 3.00", "6.00 / 6.00", "2.50 / 2.00", "4.00 / 4.00"]
