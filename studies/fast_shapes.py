@@ -1,6 +1,6 @@
 """How exact small networks of other shapes become under one short schedule, all learning from the packaged occlumark.
 
-    PYTHONPATH=. python studies/fast_shapes.py --pack runs/fast.pack --out runs/shapes [--epochs 6] [--shape NAME ...]
+    python -m studies.fast_shapes --pack runs/fast.pack --out runs/shapes [--epochs 6] [--shape NAME ...]
 
 The pack is of configs/occlumark-fast.toml. Each shape starts from features fitted to the packaged network's
 (narrow_start.py), sees the same crops, and is judged on the validation faces; what is done is not done again.
