@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +30,7 @@ from occlumark.recrop import (
     recrop_of_passes,
     turned_crops,
 )
-from occlumark.searched import Boxes, SearchedPhoto, most_reduction, search
+from occlumark.searched import Boxes, SearchedPhoto, most_reduction, search, with_boxes
 
 #: Boxes of the face finder's whose crop shows a face with less certainty are dropped, where the network tells it.
 MIN_PRESENCE = 0.5
@@ -202,8 +201,7 @@ class Detector:
             ValueError: boxes of more or fewer photos than there are.
         """
         waiting: list[tuple[PhotoInput, SearchedPhoto | Exception]] = []
-        pairs = zip(photos, repeat(None)) if boxes is None else zip(photos, boxes, strict=True)
-        for photo, given in pairs:
+        for photo, given in with_boxes(photos, boxes):
             try:
                 found = search(self.face_finder, photo, given, color, max_pixels, self._certainty)
                 waiting.append((photo, found))

@@ -1,8 +1,8 @@
 """A photo with the boxes of its faces, found or given: what detection starts from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -56,6 +56,24 @@ def search(
     for box in given:
         box_in_photo(box, pixels.shape[0] * reduction, pixels.shape[1] * reduction)
     return SearchedPhoto(pixels, given / reduction, [1.0] * len(given), are_given=True, reduction=reduction)
+
+
+def with_boxes(
+    photos: Iterable[PhotoInput], boxes: Iterable[Boxes | None] | None
+) -> Iterator[tuple[PhotoInput, Boxes | None]]:
+    """Each photo with its boxes, None where all are the face finder's; raises what Detector.detect_many does."""
+    if boxes is None:
+        yield from ((photo, None) for photo in photos)
+        return
+    given, count, none = iter(boxes), 0, object()
+    for photo in photos:
+        of_it = next(given, none)
+        if of_it is none:
+            raise ValueError(f"boxes are one entry for each photo: there are photos after the {count} that have one")
+        count += 1
+        yield photo, cast(Boxes | None, of_it)
+    if next(given, none) is not none:
+        raise ValueError(f"boxes are one entry for each photo: there are more than the {count} photos")
 
 
 def most_reduction(face_finder: FaceFinder, crop: CropConfig, boxes: Boxes | None = None) -> int:

@@ -335,8 +335,10 @@ def test_a_failed_photo_is_handed_back_and_the_others_go_on(detector, tmp_path):
 
 
 def test_many_photos_need_as_many_boxes(detector):
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="there are photos after the 1 that have one"):
         list(detector.detect_many(many_photos(2), [BOX]))
+    with pytest.raises(ValueError, match="there are more than the 2 photos"):
+        list(detector.detect_many(many_photos(2), [BOX, None, BOX]))
 
 
 def test_boxes_of_an_own_finder_that_are_none_are_left_out_and_counted(dot_network):

@@ -1,6 +1,7 @@
 """`occlumark background`: crops without a face, for training."""
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.data.sample import Problem
     from occlumark.data.scenes import held_out, read_scenes
     from occlumark.data.split import split_validation
+    from occlumark.files import written_whole
     from occlumark.finder import NetworkFinder
     from occlumark.photo import write_photo
 
@@ -86,18 +88,21 @@ def run(args: argparse.Namespace) -> int:
     bar = tqdm([scenes[i] for i in used], "cutting", unit="scene", disable=None)
     unreadable: list[Problem] = []
     shown = reduced_scenes(bar, args.reduce or [1], unreadable)
-    found = list(scene_crops(shown, find, crop, args.per_scene, args.seed))
-    report_left_out(unreadable)
-    faces = [cut for cut, is_face in found if is_face]
-    without = [cut for cut, is_face in found if not is_face]
-    if not without:
-        raise AnnotationError(f"no crop without a face can be cut from the {len(used)} scenes of {args.scenes}")
-    if args.faces and not faces:
-        raise AnnotationError(f"--faces: the face finder found none of the faces in {args.scenes}")
-    crops = np.stack(without)
-    _write(args.out, crops)
-    if args.faces:
-        _write(args.faces, np.stack(faces))
+    with ExitStack() as files:  # a place that cannot be written is told before the cutting
+        out = files.enter_context(written_whole(args.out))
+        faces_out = files.enter_context(written_whole(args.faces)) if args.faces else None
+        found = list(scene_crops(shown, find, crop, args.per_scene, args.seed))
+        report_left_out(unreadable)
+        faces = [cut for cut, is_face in found if is_face]
+        without = [cut for cut, is_face in found if not is_face]
+        if not without:
+            raise AnnotationError(f"no crop without a face can be cut from the {len(used)} scenes of {args.scenes}")
+        if args.faces and not faces:
+            raise AnnotationError(f"--faces: the face finder found none of the faces in {args.scenes}")
+        crops = np.stack(without)
+        np.lib.format.write_array(out, crops, allow_pickle=False)
+        if faces_out:
+            np.lib.format.write_array(faces_out, np.stack(faces), allow_pickle=False)
     if args.sheet is not None:
         chosen = np.linspace(0, len(crops) - 1, min(len(crops), _SHEET_COLUMNS * _SHEET_ROWS)).round().astype(int)
         cells = [cv2.resize(crops[i], (_SHEET_SIDE,) * 2, interpolation=cv2.INTER_AREA) for i in chosen]
@@ -108,12 +113,3 @@ def run(args: argparse.Namespace) -> int:
     if args.faces:
         print(f"{len(faces)} with one into {args.faces}")
     return 1 if unreadable else 0
-
-
-def _write(path: Path, crops: "np.ndarray") -> None:
-    import numpy as np
-
-    from occlumark.files import written_whole
-
-    with written_whole(path) as file:
-        np.lib.format.write_array(file, crops, allow_pickle=False)

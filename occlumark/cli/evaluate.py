@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from occlumark.cli.options import (
     add_network_options,
     add_own_options,
+    check_own_options,
     degrees,
     network_options,
     positive_count,
@@ -123,6 +124,7 @@ def run(args: argparse.Namespace) -> int:
         args.usage_error(f"--dataset {args.dataset} takes one DIR, the data set's own, and no --occlude")
     if args.dataset != "300w" and (args.lists or args.photos):
         args.usage_error("--list and --photos go with photos of your own, not with --dataset")
+    check_own_options(args)
     check_table(args.per_photo)
     normaliser = args.normaliser or PUBLISHED[args.dataset]
     detector = Detector(**network_options(args))

@@ -81,6 +81,14 @@ def add_own_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_own_options(args: argparse.Namespace) -> None:
+    """Photos of one's own are named by .json and .csv files alone; wrong usage ends the program."""
+    from occlumark.data.own import is_annotation_file
+
+    if args.photos and not any(map(is_annotation_file, args.folders)):
+        args.usage_error("--photos goes with a .json or .csv file: the photos of .pts files are beside them")
+
+
 def network_options(args: argparse.Namespace) -> dict[str, Any]:
     """What add_network_options parsed, as Detector's arguments."""
     from occlumark.finder import NetworkFinder

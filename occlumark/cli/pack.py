@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from occlumark.cli.options import add_own_options, part
+from occlumark.cli.options import add_own_options, check_own_options, part
 from occlumark.cli.problems import report_left_out
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def _check(args: argparse.Namespace) -> None:
         args.usage_error("--unlabelled and --validation-share say what a network labels: they go with --teacher")
     if args.apart_from and not args.unlabelled:
         args.usage_error("--apart-from says what --unlabelled leaves out: it goes with it")
+    check_own_options(args)
 
 
 def run(args: argparse.Namespace) -> int:

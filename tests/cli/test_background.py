@@ -58,6 +58,17 @@ def test_faces_asked_for_and_not_found_leave_no_file(
     assert [path.name for path in tmp_path.iterdir()] == ["scenes"]
 
 
+@pytest.mark.parametrize("option", ["--out", "--faces"])
+def test_a_place_that_cannot_be_written_is_told_before_the_cutting(
+    option: str, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("occlumark.data.background.scene_crops", None)
+    out, nowhere = tmp_path / "a.npy", tmp_path / "nowhere" / "b.npy"
+    assert main(["background", str(scenes), "--out", str(out), option, str(nowhere)]) == 1
+    assert capsys.readouterr().err == f"occlumark: cannot write {nowhere}: No such file or directory\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["scenes"]
+
+
 def test_scenes_of_which_none_can_be_read(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for photo in scenes.glob("*.png"):
         photo.write_bytes(b"")

@@ -101,6 +101,8 @@ def test_a_slip_is_one_line(arguments, message, photos, monkeypatch, capsys):
     [
         ["pack", "faces.json", "--markup", "mine.toml", "--dataset", "cofw", "--out", "x.pack"],
         ["evaluate", "COFW", "--dataset", "cofw", "--list", "test.txt"],
+        ["evaluate", ".", "--photos", "photos"],
+        ["pack", ".", "--markup", "mine.toml", "--photos", "photos", "--out", "x.pack"],
     ],
 )
 def test_what_does_not_go_together_is_wrong_usage(arguments, photos, monkeypatch):
