@@ -280,5 +280,7 @@ def _one_line(error: BaseException) -> str:
     # Of a reader that ran out of bytes, which Pillow may pass on as a SyntaxError: its words name functions of Python.
     if isinstance(error, struct.error) or isinstance(error.__cause__, struct.error):
         return "it is damaged or cut off"
+    if str(error) == "unknown pixel mode":  # Pillow's, of a TIFF
+        return "its colours are no whole numbers, or of a kind that is not known; save it with 8 or 16 bits a colour"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())

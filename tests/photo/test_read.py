@@ -11,6 +11,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL
 import pytest
@@ -264,6 +265,12 @@ def test_bad_files_are_one_line(tmp_path, content, message):
     with pytest.raises(PhotoError, match=message) as caught:
         read_photo(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_colours_in_floating_point_are_said_to_be(tmp_path):
+    cv2.imwrite(str(tmp_path / "float.tif"), np.zeros((32, 32, 3), np.float32))
+    with pytest.raises(PhotoError, match="its colours are no whole numbers"):
+        read_photo(tmp_path / "float.tif")
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "tif", "gif", "bmp", "jp2"])
