@@ -23,7 +23,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     network = parser.add_mutually_exclusive_group()
     network.add_argument("--model", metavar="NAME", help=f"a packaged network (default {DEFAULT_MODEL})")
     network.add_argument("--weights", type=Path, metavar="FILE", help="an ONNX file of `occlumark export`, instead")
-    parser.add_argument("--threads", type=threads, metavar="N", help="of the network (default: up to 4)")
+    parser.add_argument("--threads", type=threads, metavar="N", help="of the network (default: up to 4, in bulk 1)")
     parser.add_argument(
         "--provider",
         dest="providers",
