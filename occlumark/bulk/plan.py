@@ -4,11 +4,14 @@ import glob
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -36,10 +39,17 @@ class Plan:
 
     def photos_of(self, shard: int) -> list[tuple[str, int]]:
         """The photos and rows of a shard."""
-        column = self.table["shard"].to_numpy()
-        first, end = column.searchsorted(shard), column.searchsorted(shard + 1)
-        part = self.table.slice(first, end - first)
+        part = self.table.slice(self._begins[shard], self.count_of(shard))
         return list(zip(part["photo"].to_pylist(), part["row"].to_pylist(), strict=True))
+
+    def count_of(self, shard: int) -> int:
+        """How many photos a shard has."""
+        return int(self._begins[shard + 1] - self._begins[shard])
+
+    @cached_property
+    def _begins(self) -> np.ndarray:
+        """The row at which each shard begins, and the end of the last."""
+        return np.asarray(self.table["shard"].to_numpy().searchsorted(np.arange(self.shards + 1)))
 
     @classmethod
     def of(cls, source: str, photos_in_shard: int) -> "Plan":
@@ -57,6 +67,7 @@ class Plan:
         columns = list(zip(*rows, strict=True))
         if not columns:
             raise OcclumarkError(f"no photo in {source}")
+        columns[1] = tuple(_in_utf8(name) for name in columns[1])
         return cls(pa.table([pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA))
 
     def write(self, out: Storage, about: Mapping[str, Any]) -> None:
@@ -83,7 +94,7 @@ class Plan:
             if found["plan"] != hashlib.sha256(content).hexdigest():
                 raise ValueError("the plan is another one")
             table = pq.read_table(io.BytesIO(content))
-        except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except (ValueError, KeyError, TypeError, OSError, pa.ArrowException) as error:
             raise OcclumarkError(f"{out.place} is damaged: {error}; name another folder") from error
         for key, value in {"format": FORMAT, **about}.items():
             if found.get(key) != value:
@@ -92,6 +103,11 @@ class Plan:
                     "resume with the same, or name another folder"
                 )
         return cls(table)
+
+
+def _in_utf8(name: str) -> str:
+    """A file's name as the plan can hold it; one that is not UTF-8 names no file then: it becomes an unreadable row."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_parquet(source: str) -> bool:
@@ -111,7 +127,7 @@ def _photo_rows(source: str, photos_in_shard: int) -> Iterator[tuple[int, str, i
 def _photos(source: str) -> list[str]:
     """Each once: a photo that is named twice would be two rows that nobody can tell apart."""
     if source.lower().endswith(".txt"):
-        lines = Storage(source).read().decode("utf-8", "replace").splitlines()
+        lines = Storage(source).read().decode("utf-8-sig", "replace").splitlines()
         named = [line.strip() for line in lines if line.strip()]
         return list(dict.fromkeys(name if "://" in name else str(Path(name).absolute()) for name in named))
     if "://" not in source:
@@ -135,7 +151,7 @@ def _parquet_rows(source: str, photos_in_shard: int) -> Iterator[tuple[int, str,
             file = Storage(file).path
         try:
             metadata = pq.read_metadata(place.open(name))
-        except pa.ArrowException as error:
+        except (OSError, pa.ArrowException) as error:
             raise OcclumarkError(f"{file} is no Parquet file: {' '.join(str(error).split())[:200]}") from error
         first = 0
         for group in range(metadata.num_row_groups):

@@ -151,7 +151,7 @@ def _detect(plan: Plan, shards: Sequence[int], options: WorkerOptions, workers: 
         shard = waiting.popleft()
         running[worker.run.remote(shard, plan.photos_of(shard))] = (worker, shard)
 
-    total = sum(len(plan.photos_of(shard)) for shard in shards)
+    total = sum(map(plan.count_of, shards))
     with tqdm(total=total, desc="detecting", unit="photo", disable=None) as bar:
         for _ in range(min(workers, len(shards))):
             give(actor.remote(shared))
@@ -196,7 +196,7 @@ def _totals(out: Storage, plan: Plan, done_now: int) -> Totals:
         try:
             with out.open(shard_file(shard)) as file:
                 read = pq.read_table(file, columns=["status", "face"])
-        except pa.ArrowException as error:
+        except (OSError, pa.ArrowException) as error:
             name = f"{out.place}/{shard_file(shard)}"
             raise OcclumarkError(f"{name} is damaged; remove it and run again: {one_line(str(error))[:100]}") from error
         faces += len(read) - read["face"].null_count

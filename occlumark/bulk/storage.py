@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from occlumark.errors import OcclumarkError
-from occlumark.files import owned_folder, written_whole
+from occlumark.files import files_below, owned_folder, written_whole
 
 T = TypeVar("T")
 
@@ -51,11 +51,18 @@ class Storage:
         return bool(self._info(name).type != fs.FileType.NotFound)
 
     def files(self) -> list[str]:
-        """Names of the files below it, its subfolders' too, relative to it, sorted; none where it is not there."""
-        selector = fs.FileSelector(self.path, allow_not_found=True, recursive=True)
-        infos = _told(self.place, lambda: self._files.get_file_info(selector))
+        """Names of the files below it, its subfolders' too, relative to it, sorted; none where it is not there.
+
+        On a disk those that start with a dot are left out.
+        """
         prefix = self.path.rstrip("/") + "/"
-        return sorted(info.path.removeprefix(prefix) for info in infos if info.type == fs.FileType.File)
+        if self.is_local:  # whose names need not be UTF-8, as PyArrow's have to
+            found = _told(self.place, lambda: files_below(self.path) if Path(self.path).exists() else [])
+        else:
+            selector = fs.FileSelector(self.path, allow_not_found=True, recursive=True)
+            infos = _told(self.place, lambda: self._files.get_file_info(selector))
+            found = [info.path for info in infos if info.type == fs.FileType.File]
+        return sorted(path.removeprefix(prefix) for path in found)
 
     def read(self, name: str = "") -> bytes:
         """A file's content."""
@@ -126,8 +133,8 @@ class Storage:
 
 
 def _renames(files: fs.FileSystem) -> bool:
-    """Whether a file has its name before it is whole, and can be given one at once."""
-    return files.type_name in ("local", "hdfs")
+    """Whether a file has its name before it is whole, and can be given one at once; a disk of this machine aside."""
+    return bool(files.type_name == "hdfs")
 
 
 def _told(place: str, do: Callable[[], T]) -> T:
@@ -136,5 +143,7 @@ def _told(place: str, do: Callable[[], T]) -> T:
         return do()
     except FileNotFoundError as error:
         raise OcclumarkError(f"no such file or folder: {place}") from error
+    except UnicodeError as error:
+        raise OcclumarkError(f"cannot use {place}: its name is not UTF-8") from error
     except (OSError, pa.ArrowException) as error:
         raise OcclumarkError(f"cannot use {place}: {' '.join(str(error).split())[:300]}") from error

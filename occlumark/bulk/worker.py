@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,7 +132,7 @@ class ShardWorker:
         for place, _ in photos:
             yield place, lambda place=place: Storage(place).read()  # a place that cannot be read is a row
 
-    def _contents_of_rows(self, place: str, first: int, count: int) -> Iterator[tuple[str, bytes]]:
+    def _contents_of_rows(self, place: str, first: int, count: int) -> Iterator[tuple[str, Any]]:
         """Of rows of one row group of a Parquet file."""
         try:
             file = pq.ParquetFile(Storage(place).open())
@@ -140,17 +140,17 @@ class ShardWorker:
             while start + file.metadata.row_group(group).num_rows <= first:
                 start += file.metadata.row_group(group).num_rows
                 group += 1
-            names = file.schema_arrow.names
-            column = _column(place, names, self.options.bytes_column, BYTES_COLUMNS, "--bytes-column")
-            name = _column(place, names, self.options.name_column, NAME_COLUMNS, "")
+            columns = file.schema_arrow
+            column = _column(place, columns, self.options.bytes_column, BYTES_COLUMNS, _holds_photos)
+            name = _column(place, columns, self.options.name_column, NAME_COLUMNS)
             read = file.read_row_group(group, columns=[c for c in (column, name) if c]).slice(first - start, count)
-        except pa.ArrowException as error:
+        except (OSError, pa.ArrowException) as error:
             raise OcclumarkError(f"cannot read {place}: {' '.join(str(error).split())[:200]}") from error
         values = read[column].to_pylist()
         told = read[name].to_pylist() if name else [None] * count
         for i, (value, given) in enumerate(zip(values, told, strict=True)):
             content = value.get("bytes") if isinstance(value, dict) else value  # datasets' images are such structures
-            yield str(given) if given is not None else f"{place}#{first + i}", content if content is not None else b""
+            yield str(given) if given is not None else f"{place}#{first + i}", _nothing if content is None else content
 
 
 def shard_file(shard: int) -> str:
@@ -158,11 +158,33 @@ def shard_file(shard: int) -> str:
     return f"shard-{shard:07}.parquet"
 
 
-def _column(place: str, names: Sequence[str], wanted: str, usual: Sequence[str], option: str) -> str:
-    """The column wanted, or the first usual one; empty where there is none and no option asks for one."""
-    found = [name for name in ([wanted] if wanted else usual) if name in names]
-    if not found and (option or wanted):
+def _column(
+    place: str,
+    columns: pa.Schema,
+    wanted: str,
+    usual: Sequence[str],
+    is_right: Callable[[pa.DataType], bool] | None = None,
+) -> str:
+    """The column wanted, or the first usual one of a right type; empty where there is none and none has to be."""
+    names = [wanted] if wanted else usual
+    found = [name for name in names if name in columns.names and (not is_right or is_right(columns.field(name).type))]
+    if not found and (is_right or wanted):
         expected = f"column '{wanted}'" if wanted else f"column {' or '.join(usual)}"
-        came = f"{place} has no {expected}; it has {', '.join(names[:10])}"
-        raise OcclumarkError(f"{came}; --bytes-column and --name-column name others")
+        has = ", ".join(f"{column.name} ({column.type})"[:60] for column in list(columns)[:10])
+        of_what = " of bytes" if is_right else ""
+        raise OcclumarkError(
+            f"{place} has no {expected}{of_what}; it has {has}; --bytes-column and --name-column name others"
+        )
     return found[0] if found else ""
+
+
+def _holds_photos(kind: pa.DataType) -> bool:
+    """Whether a column's values are bytes, or structures with bytes, as data sets of images have it."""
+    types = pa.types
+    if types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0 and _holds_photos(kind.field("bytes").type)
+    return types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+
+
+def _nothing() -> bytes:
+    raise OcclumarkError("its row holds no bytes")

@@ -5,7 +5,7 @@ import hashlib
 import time
 from typing import Any
 
-from occlumark.cli.options import OF_DETECTOR, OF_FINDER, add_network_options, megapixels, positive_count
+from occlumark.cli.options import OF_DETECTOR, OF_FINDER, add_network_options, megapixels, positive_count, take_old_word
 
 _DESCRIPTION = """\
 Find the faces of many photos and their landmarks, and write them to a folder of Parquet files: a row a face, and one
@@ -54,15 +54,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Detect, print the totals."""
     from occlumark.errors import ConfigError
-    from occlumark.recrop import recrop_of_passes
 
     try:
         from occlumark.bulk.run import run_bulk
         from occlumark.bulk.worker import WorkerOptions
     except ModuleNotFoundError as error:
         raise ConfigError(f"bulk needs {error.name}: pip install 'occlumark[bulk]'") from error
-    if args.passes is not None:
-        args.recrop = recrop_of_passes(args.passes)
+    take_old_word(args)
     args.threads = args.threads or 1
     options = WorkerOptions(
         out=args.out,

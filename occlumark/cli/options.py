@@ -92,15 +92,21 @@ def check_own_options(args: argparse.Namespace) -> None:
 def network_options(args: argparse.Namespace) -> dict[str, Any]:
     """What add_network_options parsed, as Detector's arguments."""
     from occlumark.finder import NetworkFinder
+
+    take_old_word(args)
+    options = {name: getattr(args, name) for name in ("weights", *OF_DETECTOR)}
+    found = {name: getattr(args, name) for name in OF_FINDER}
+    finder = NetworkFinder(weights=args.finder, **{name: value for name, value in found.items() if value is not None})
+    return {"face_finder": finder} | {name: value for name, value in options.items() if value is not None}
+
+
+def take_old_word(args: argparse.Namespace) -> None:
+    """--passes as --recrop, with a line that says so."""
     from occlumark.recrop import recrop_of_passes
 
     if args.passes is not None:
         args.recrop = recrop_of_passes(args.passes)
         print(f"occlumark: --passes {args.passes} is called --recrop {args.recrop} now", file=sys.stderr)
-    options = {name: getattr(args, name) for name in ("weights", *OF_DETECTOR)}
-    found = {name: getattr(args, name) for name in OF_FINDER}
-    finder = NetworkFinder(weights=args.finder, **{name: value for name, value in found.items() if value is not None})
-    return {"face_finder": finder} | {name: value for name, value in options.items() if value is not None}
 
 
 def _recrop(text: str) -> str | int:

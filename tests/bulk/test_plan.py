@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,7 @@ def test_a_folder_in_shards(photos):
     plan = Plan.of(str(photos), 2)
     a, b, c = (str(photos / name) for name in ("a.png", "b.jpg", "below/c.webp"))
     assert rows(plan) == [(0, a, -1), (0, b, -1), (1, c, -1)] and plan.shards == 2
+    assert (plan.count_of(0), plan.count_of(1)) == (2, 1)
     assert plan.photos_of(0) == [(a, -1), (b, -1)] and plan.photos_of(1) == [(c, -1)]
 
 
@@ -43,6 +46,20 @@ def test_a_folder_by_url_and_a_list(photos, tmp_path, monkeypatch):
     (tmp_path / "here.txt").write_text("b.jpg\n")
     assert rows(Plan.of(str(tmp_path / "here.txt"), 1)) == [(0, str(photos / "b.jpg"), -1)]
     assert rows(Plan.of(str(tmp_path / "list.txt"), 1)) == [(0, f"{url}/b.jpg", -1), (1, "/none.jpg", -1)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are UTF-8")
+def test_a_name_that_is_not_utf_8_is_a_row_that_cannot_be_read(photos, tmp_path):
+    (photos / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
+    names = [name for _, name, _ in rows(Plan.of(str(photos), 9))]
+    assert str(photos / "caf\\xe9.jpg") in names and len(names) == 4
+    with pytest.raises(OcclumarkError, match="its name is not UTF-8"):
+        Storage(str(photos / os.fsdecode(b"caf\xe9.jpg"))).read()
+
+
+def test_a_list_of_notepads(photos, tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf" + str(photos / "b.jpg").encode())
+    assert rows(Plan.of(str(tmp_path / "list.txt"), 9)) == [(0, str(photos / "b.jpg"), -1)]
 
 
 def test_parquet_files_are_cut_at_their_row_groups(tmp_path):

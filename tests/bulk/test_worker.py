@@ -45,7 +45,7 @@ def test_a_row_a_face_and_one_for_every_other_photo(worker, photos):
     rows = table.to_pylist()
     status = ["face", "no_face", "unreadable", "unreadable", "face"]
     assert [(row["photo"], row["status"]) for row in rows] == list(zip(map(str, photos), status, strict=True))
-    assert "no photo" in rows[2]["error"] or "cannot" in rows[2]["error"]
+    assert rows[2]["error"] == "cannot read a photo of 6 bytes: no marker found"
     assert "no such file" in rows[3]["error"] and rows[0]["error"] is None
     assert (rows[1]["width"], rows[1]["height"], rows[1]["landmarks"]) == (64, 48, None)
     (face,) = Detector(threads=1).detect(read_photo(PORTRAIT))
@@ -84,12 +84,32 @@ def test_photos_in_parquet(worker, photos, nested, tmp_path):
     assert ran(worker, 3, [(str(path), 3)]).to_pylist()[0]["photo"] == "d"
     rows = ran(worker, 4, [(str(path), 0), (str(path), 1)]).to_pylist()
     assert [(row["photo"], row["status"]) for row in rows] == [("a", "face"), ("b", "unreadable")]
+    assert rows[1]["error"] == "its row holds no bytes"
 
 
 def test_parquet_without_photos_names_its_columns(worker, tmp_path):
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "in.parquet")
-    with pytest.raises(OcclumarkError, match=r"has no column bytes or image or .*; it has text; --bytes-column"):
+    with pytest.raises(
+        OcclumarkError, match=r"has no column bytes or image or .* of bytes; it has text \(string\); --b"
+    ):
         worker.run(5, [(str(tmp_path / "in.parquet"), 0)])
+
+
+@pytest.mark.parametrize("value", [str(PORTRAIT), [255, 216], 7, {"path": str(PORTRAIT)}])
+def test_a_column_of_anything_but_bytes_is_no_photo(worker, value, tmp_path):
+    """A path in it would be opened on the worker."""
+    pq.write_table(pa.table({"image": [value]}), tmp_path / "in.parquet")
+    with pytest.raises(OcclumarkError, match=r"of bytes; it has image \("):
+        worker.run(5, [(str(tmp_path / "in.parquet"), 0)])
+
+
+def test_a_damaged_page_is_one_line(worker, tmp_path):
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"image": [PORTRAIT.read_bytes()]}), path)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * 56 + content[60:])
+    with pytest.raises(OcclumarkError, match="cannot read"):
+        worker.run(5, [(str(path), 0)])
 
 
 def test_networks_of_ones_own_travel_as_their_content(dot_network, photos, tmp_path):
