@@ -2,11 +2,12 @@
 
 import argparse
 from contextlib import ExitStack
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from occlumark.cli.options import part, picture_name, positive_count, seed
-from occlumark.cli.problems import report_left_out
+from occlumark.cli.problems import is_one_file, report_left_out
 from occlumark.errors import AnnotationError, ConfigError
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.finder import NetworkFinder
     from occlumark.photo import write_photo
 
+    written = [path for path in (args.out, args.faces, args.sheet) if path is not None]
+    if any(is_one_file(*two) for two in combinations(written, 2)):
+        args.usage_error("--out, --faces and --sheet are files of their own, not one of them twice")
     try:
         crop = CropConfig(size=args.size, scale=1.3)
     except ValueError as error:

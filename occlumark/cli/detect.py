@@ -105,6 +105,9 @@ def run(args: argparse.Namespace) -> int:
 
     if (args.form == "pts") != (args.to is not None):
         args.usage_error("--format pts writes a file per face: it goes with --to FOLDER, and --to with it")
+    for option in ("min_face", "score", "max_faces", "finder") if args.box else ():
+        if getattr(args, option) is not None:
+            args.usage_error(f"--{option.replace('_', '-')} is about finding faces, which --box leaves out")
     photos = find_photos(args.photos)
     pairs = zip(photos, picture_paths(args, photos), strict=False)  # without --out pictures do not end
     if args.jobs > 1:

@@ -1,5 +1,6 @@
 """What could not be used, told on standard error, and tables that have nowhere to lie."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,13 @@ def check_table(path: Path | None) -> None:
     """
     if path and not path.parent.is_dir():
         raise OcclumarkError(f"cannot write {path}: no folder {path.parent}; make it first")
+
+
+def is_one_file(first: Path, second: Path) -> bool:
+    """Whether two names are one file's, there already or not."""
+    if first.exists() and second.exists():
+        return first.samefile(second)
+    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def report_skipped(problems: "Sequence[Problem]") -> None:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import os
 import signal
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from occlumark.cli.options import add_network_options, network_options
+from occlumark.cli.problems import is_one_file
 from occlumark.errors import OcclumarkError
 
 if TYPE_CHECKING:
@@ -87,29 +87,29 @@ def _check(args: argparse.Namespace) -> bool:
     """Whether there is a window for the camera; wrong usage ends the program."""
     if args.out is not None and args.out.suffix.lower() != ".mp4":
         args.usage_error(f"--out writes .mp4, not {args.out.suffix or args.out}")
-    if args.out is not None and args.jsonl is not None and _same(args.out, args.jsonl):
+    if args.out is not None and args.jsonl is not None and is_one_file(args.out, args.jsonl):
         args.usage_error(f"--out and --jsonl are two files, not {args.out} twice")
     if args.camera is None:
         if args.out is None and args.jsonl is None:
             args.usage_error("nothing to write: name --out OUT.mp4, --jsonl FILE or both")
         for out in (args.out, args.jsonl):
-            if out is not None and _same(out, args.video):
+            if out is not None and is_one_file(out, args.video):
                 raise OcclumarkError(f"{out} would overwrite the video to read; name another file")
+        _check_overlay(args)
         return False
     has_window = _opencv_has_windows()
     if not has_window:
         said = "this OpenCV has no windows (opencv-python-headless has none, opencv-python has)"
         if args.out is None and args.jsonl is None:
             raise OcclumarkError(f"{said}; name --out OUT.mp4 or --jsonl FILE to record without one")
+        _check_overlay(args)
         print(f"occlumark: {said}; recording until Ctrl-C", file=sys.stderr)
     return has_window
 
 
-def _same(first: Path, second: Path) -> bool:
-    """Whether two names are one file's, there already or not."""
-    if first.exists() and second.exists():
-        return first.samefile(second)
-    return os.path.realpath(first) == os.path.realpath(second)
+def _check_overlay(args: argparse.Namespace) -> None:
+    if args.overlay and args.out is None:
+        args.usage_error("--overlay draws: it goes with --out or a window")
 
 
 def _opencv_has_windows() -> bool:

@@ -81,7 +81,7 @@ def open_video(path: Path) -> Iterator[Frames]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise OcclumarkError(f"cannot read {path}: {reason}") from error
-    with _quiet():
+    with quiet():
         capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # noqa: PTH100 - no name is a protocol
     try:
         height, width = (int(capture.get(size)) for size in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
@@ -105,7 +105,7 @@ def open_camera(number: int) -> Iterator[Frames]:
     Raises:
         OcclumarkError: there is no such camera, or another program has it.
     """
-    with _quiet():
+    with quiet():
         capture = cv2.VideoCapture(number)
     try:
         if not capture.isOpened():
@@ -116,7 +116,7 @@ def open_camera(number: int) -> Iterator[Frames]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without OpenCV's and FFmpeg's own lines on standard error: what is wrong is said in ours."""
     # OpenCV reads these when it first opens a video. A playlist may name files of other machines.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -210,7 +210,7 @@ class Tracker:
         boxes, scores = find_faces(self._finder(len(self._tracks) <= len(seen)), pixels)
         confirmed = {i: face for i, face in unconfirmed.items() if any(is_on_any(box, [face]) for box in boxes)}
         known = [*seen.values(), *confirmed.values()]
-        rest = [i for i, box in enumerate(boxes) if not is_on_any(box, known)]
+        rest = [i for i, box in enumerate(boxes) if not is_on_any(box, known)][: self._room(len(known))]
         found = self.detector.detect(pixels, boxes[rest]) if rest else []
         candidates: list[Face] = []
         for i, face in zip(rest, found, strict=True):
@@ -221,6 +221,11 @@ class Tracker:
                     candidates.append(replace(face, score=scores[i]))
         waiting = [track for track in self._tracks if track.id not in seen and track.id not in confirmed]
         return confirmed | self._named(candidates, waiting, time)
+
+    def _room(self, count: int) -> int | None:
+        """How many faces may be added to so many; None: any."""
+        most = getattr(self.detector.face_finder, "max_faces", None)
+        return None if most is None else max(0, most - count)
 
     def _finder(self, are_all_seen: bool) -> FaceFinder:
         """Our own finder's coarser scale alone every other time, where no face is missing."""

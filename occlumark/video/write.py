@@ -12,6 +12,7 @@ import numpy as np
 from occlumark.draw import SHIFT, draw_faces, fixed_point
 from occlumark.errors import OcclumarkError
 from occlumark.files import written_whole
+from occlumark.video.read import quiet
 from occlumark.video.tracker import TrackedFace
 
 # A gap in the times of a damaged file is filled with at most so many frames.
@@ -24,14 +25,14 @@ class VideoWriter:
 
     Args:
         path: of the file, which ends in .mp4.
-        rate: frames per second.
+        rate: frames per second; above 65 rounded as far as the format has it (a numerator of 16 bits).
 
     Attributes:
         n_written: frames so far.
     """
 
     def __init__(self, path: Path, rate: float) -> None:
-        self._path, self._rate, self.n_written = path, rate, 0
+        self._path, self._rate, self.n_written = path, round(rate, 3 if rate < 65 else 2 if rate < 650 else 0), 0
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._start = 0.0
@@ -50,7 +51,8 @@ class VideoWriter:
         if self._writer is None:
             self._size, self._start = (width + width % 2, height + height % 2), time
             kind = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, kind, self._rate, self._size)
+            with quiet():
+                self._writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, kind, self._rate, self._size)
             if not self._writer.isOpened():
                 raise OcclumarkError(f"OpenCV writes no MP4 of {width} x {height} pixels at {self._rate:g} a second")
         frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

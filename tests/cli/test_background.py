@@ -84,6 +84,7 @@ def test_scenes_of_which_none_can_be_read(scenes: Path, tmp_path: Path, capsys: 
         ("--sheet", "x.gif", "expected a name in "),
         ("--leave-out", "1", "expected a number from 0 on and below 1, not 1"),
         ("--per-scene", "0", "expected 1.."),
+        ("--faces", "./a.npy", "files of their own, not one of them twice"),
     ],
 )
 def test_wrong_usage(option: str, value: str, said: str, scenes: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -255,6 +255,8 @@ def test_a_missing_photo_and_an_existing_picture(run, tmp_path):
         ["a.jpg", "--json", "--format", "csv"],
         ["a.jpg", "--errors"],
         ["a.jpg", "--box", "1", "2", "3"],
+        ["a.jpg", "--box", "1", "2", "3", "4", "--min-face", "40"],
+        ["a.jpg", "--box", "1", "2", "3", "4", "--max-faces", "1"],
         ["a.jpg", "--model", "odn"],  # beside --weights
         ["a.jpg", "--threads", "0"],
         ["a.jpg", "--passes", "0"],

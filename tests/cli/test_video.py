@@ -116,6 +116,7 @@ def test_the_video_itself_is_not_overwritten(clip, still_face, capsys):
         (["a.mp4"], "nothing to write: name --out OUT.mp4, --jsonl FILE or both"),
         (["a.mp4", "--out", "b.avi"], "--out writes .mp4, not .avi"),
         (["a.mp4", "--out", "b.mp4", "--jsonl", "./b.mp4"], "--out and --jsonl are two files, not b.mp4 twice"),
+        (["a.mp4", "--jsonl", "b.jsonl", "--overlay"], "--overlay draws: it goes with --out or a window"),
         ([], "one of the arguments VIDEO --camera is required"),
         (["--camera", "-1"], "expected a camera's number, 0 or more, not -1"),
     ],

@@ -41,7 +41,7 @@ def read(path) -> list[tuple[np.ndarray, float]]:
         return list(frames)
 
 
-@pytest.mark.parametrize("rate", [5.0, 25.0, 29.97, 120.0])
+@pytest.mark.parametrize("rate", [5.0, 25.0, 29.97, 90.123, 119.993, 120.0, 239.123])
 def test_frames_come_back_in_order_with_their_times(tmp_path, rate):
     with open_video(write(tmp_path / "a.mp4", map(bar, range(12)), rate)) as frames:
         assert (frames.announced, frames.rate) == (12, pytest.approx(rate, rel=1e-3))

@@ -187,7 +187,7 @@ class TwoScales(NetworkFinder):
     """Notes which of its scales were asked."""
 
     def __init__(self, known: KnownFaces) -> None:
-        self.known, self.asked = known, []
+        self.known, self.asked, self.max_faces = known, [], None
 
     def __call__(self, photo):
         self.asked.append("both")
@@ -209,6 +209,17 @@ def test_where_all_is_well_every_other_search_is_of_the_coarser_scale(face):
     for number in range(50, 53):
         tracker.update(frame_of(number), number / RATE)
     assert finder.asked[4:] == ["both"] * 3
+
+
+def test_no_more_faces_are_followed_than_are_asked_for(face):
+    """Of two the finder may give now the one and now the other; when the one followed has gone the other is taken."""
+    both = [at(face, 150, 240), at(face, 450, 240)]
+    detector = KnownFaces({i: both if i < 60 else both[1:] for i in range(90)})
+    detector.face_finder = finder = TwoScales(detector)
+    finder.max_faces = 1
+    tracker = Tracker(detector, smooth=False)
+    said = [[each.id for each in tracker.update(frame_of(number), number / RATE)] for number in range(90)]
+    assert said[:60] == [[1]] * 60 and said[-1] == [2]
 
 
 class Doubtful(KnownFaces):
