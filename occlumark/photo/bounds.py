@@ -95,15 +95,15 @@ def _check_jpeg(file: BinaryIO) -> None:
 _SCAN, _END = 0xDA, 0xD9
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
-# In the coded pixels 0xff stands before 0 or a restart's number alone.
-_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+#: Of a JPEG: in the coded pixels 0xff stands before 0 or a restart's number alone.
+AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 def _check_scans(file: BinaryIO) -> None:
     """Count the scans of a picture that is coded in several."""
     for count in range(1, MAX_JPEG_SCANS + 2):
         _at_most(count, MAX_JPEG_SCANS, "scans")
-        while (block := file.read(1 << 20)) and not (found := _AFTER_SCAN.search(block)):
+        while (block := file.read(1 << 20)) and not (found := AFTER_SCAN.search(block)):
             if block.endswith(b"\xff") and len(block) > 1:  # a marker may lie on both sides of the border
                 file.seek(-1, 1)
         if not block or not found:

@@ -19,13 +19,13 @@ import numpy as np
 
 from occlumark.errors import PhotoError
 from occlumark.photo.bounds import MAX_RLE_PIXELS, check_size, check_structure
+from occlumark.photo.cut_off import load_cut_off
 from occlumark.photo.formats import HEAD, READ_FORMATS, open_picture, picture_format
 from occlumark.photo.pixels import deep_colour, grey_range, orientation, upright
 from occlumark.photo.pnm import read_pnm
 from occlumark.photo.tone import to_bytes, value_range
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
 #: Pixels above which a photo is refused before it is decoded. 100 megapixels are 300 MB as RGB; what reading them needs
@@ -34,9 +34,6 @@ MAX_PIXELS = 100_000_000
 
 #: Bytes that are read of what has no end known beforehand, as standard input.
 MAX_STREAM = 1 << 30
-
-#: Of a JPEG that ends too early, up to this share of its rows may be missing.
-MAX_MISSING = 0.25
 
 #: Where a photo comes from: a file's name, its bytes, or an open file.
 Source = str | os.PathLike[str] | bytes | BinaryIO
@@ -183,8 +180,9 @@ def _decode(kind: str, file: BinaryIO, name: str, max_pixels: int, reduction: in
     except OSError as error:
         if kind != "JPEG" or "truncated" not in str(error):
             raise
-        image, missing, reduction = *_load_cut_off(file), 1
-        notes.append(f"{name} ends too early: {missing} of its {image.height} rows are missing")
+        file.seek(0)
+        image, missing, reduction = *load_cut_off(file.read(MAX_STREAM)), 1
+        notes.append(f"{name} ends too early: {missing}")
     check_size(*image.size, max_pixels)  # a HEIC may turn out to be of another
     turn = orientation(image)
     pixels = deep_colour(file, image, turn) if deep else None
@@ -217,28 +215,6 @@ def _has_several(kind: str, image: "ImageFile") -> bool:
     with suppress(*_BROKEN):
         return bool(getattr(image, "is_animated", False))
     return False
-
-
-def _load_cut_off(file: BinaryIO) -> tuple["ImageFile", int]:
-    """A JPEG whose end is missing, and how many of its rows are missing, as browsers show it.
-
-    The decoder is given the end that it looks for; what was not coded is then mid-grey.
-    """
-    file.seek(0)
-    # Pillow asks for an end as often as it needs data.
-    image = open_picture("JPEG", io.BytesIO(file.read(MAX_STREAM) + b"\xff\xd9" * 2048))
-    image.load()
-    rows = cast("Image", image).convert("RGB")
-    missing, step = 0, max(1, (1 << 20) // rows.width)
-    for start in range(rows.height, 0, -step):
-        band = np.asarray(rows.crop((0, max(0, start - step), rows.width, start)))
-        coded = np.flatnonzero((band != 128).any(axis=(1, 2)))
-        missing += len(band) - (coded[-1] + 1 if coded.size else 0)
-        if coded.size:
-            break
-    if missing > MAX_MISSING * rows.height:
-        raise ValueError(f"truncated: the lowest {missing / rows.height:.0%} of it is missing")
-    return image, missing
 
 
 # Python keeps its warning filters in a global. Ours stands in it while any photo is read, hides nothing but what the
