@@ -30,7 +30,7 @@ from occlumark.recrop import (
     recrop_of_passes,
     turned_crops,
 )
-from occlumark.searched import Boxes, SearchedPhoto, most_reduction, search, with_boxes
+from occlumark.searched import Boxes, SearchedPhoto, certainty_of, most_reduction, search, with_boxes
 
 #: Boxes of the face finder's whose crop shows a face with less certainty are dropped, where the network tells it.
 MIN_PRESENCE = 0.5
@@ -76,8 +76,7 @@ class Detector:
         ValueError: threads below 1, no such recrop, or min_presence out of its range.
 
     Attributes:
-        recrop, min_presence: as given.
-        face_finder: as given, or the package's own.
+        recrop, min_presence, face_finder: as given, or the package's own; another may be put in their place.
     """
 
     def __init__(
@@ -102,9 +101,7 @@ class Detector:
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
         self._landmarker = Landmarker(path, sha256=sha256, threads=threads, providers=providers, mirror=mirror)
         self.face_finder = face_finder or NetworkFinder(threads=threads, providers=providers)
-        self._certainty: Certainty | None = None
-        if min_presence and self._landmarker.has_presence and isinstance(self.face_finder, NetworkFinder):
-            self._certainty = Certainty(min_presence, packaged_presence_shift(self.model), self.face_finder.score)
+        self._presence_shift = packaged_presence_shift(model) if weights is None else 0.0
 
     def __repr__(self) -> str:
         return f"Detector({self.model!r}, {self.markup.n} landmarks, recrop={self.recrop!r})"
@@ -123,6 +120,12 @@ class Detector:
     def has_expected_error(self) -> bool:
         """Whether the network predicts an expected error; if not, Face.expected_error is all NaN."""
         return self._landmarker.has_expected_error
+
+    @property
+    def _certainty(self) -> Certainty | None:
+        """What decides on the boxes of a face finder of ours; None: presence alone, if anything."""
+        asked = self.min_presence if self._landmarker.has_presence else 0.0
+        return certainty_of(self.face_finder, asked, self._presence_shift)
 
     def most_reduction(self, boxes: Boxes | None = None) -> int:
         """By how much read_reduced may divide a photo's sides with every face still as large as the network sees it.
@@ -237,7 +240,7 @@ class Detector:
         near = np.reshape([tight_box(points) for points in landmarks] if boxes is None else boxes, (-1, 4))
         crops = [crop_around(points, self.markup, self._landmarker.crop) for points in landmarks]
         crops = crops if boxes is None else [CropTransform.from_box(box, self._landmarker.crop) for box in near]
-        return self._predict([photo] * len(crops), near, scores or [1.0] * len(crops), crops)
+        return self._predict([photo] * len(crops), near, [1.0] * len(crops) if scores is None else scores, crops)
 
     def _finish(self, waiting: Sequence[tuple[PhotoInput, SearchedPhoto | Exception]]) -> Iterator[Detected]:
         faces = iter(self._landmarks([found for _, found in waiting if isinstance(found, SearchedPhoto)]))
@@ -257,22 +260,21 @@ class Detector:
         if self.recrop == "auto":
             faces = [self._found_again(face, photo) for face, photo in zip(faces, pixels, strict=True)]
         for _ in range(self.recrop if isinstance(self.recrop, int) else self.recrop == "auto"):
-            again = [i for i, face in enumerate(faces) if needs_recrop(face, self.recrop)]
-            again = [i for i in again if not is_ruled_out(faces[i], self._certainty)]
+            may = [not is_ruled_out(face, self._certainty) for face in faces]
+            again = [i for i, face in enumerate(faces) if may[i] and needs_recrop(face, self.recrop)]
             crops = [crop_around(faces[i].landmarks, self.markup, self._landmarker.crop) for i in again]
             recropped = self._predict([pixels[i] for i in again], boxes[again], [scores[i] for i in again], crops)
             for i, face in zip(again, recropped, strict=True):
                 if not (self.recrop == "auto" and is_lost(face) and doubt(faces[i]) < doubt(face)):
                     faces[i] = face
-        ends = np.cumsum([len(found.scores) for found in photos])
-        each = [faces[end - len(found.scores) : end] for end, found in zip(ends, photos, strict=True)]
+        remaining = iter(faces)
         return [
             [
                 face.scaled(photo.reduction) if photo.reduction > 1 else face
-                for face in found
+                for face in [next(remaining) for _ in photo.scores]
                 if photo.are_given or is_present(face, self.min_presence, self._certainty)
             ]
-            for found, photo in zip(each, photos, strict=True)
+            for photo in photos
         ]
 
     def _found_again(self, face: Face, photo: np.ndarray) -> Face:

@@ -14,6 +14,7 @@ from occlumark.demo import SAMPLES
 from occlumark.errors import BoxError, PhotoError
 from occlumark.face import Face
 from occlumark.finder import SCORE, NetworkFinder
+from occlumark.packaged import packaged_presence_shift, packaged_weights
 from occlumark.photo import ReducedPhoto, read_photo, read_reduced
 from occlumark.recrop import Recrop, less_doubtful
 
@@ -490,6 +491,31 @@ def test_boxes_of_the_finder_without_a_face_are_dropped_a_callers_keep_theirs(do
     assert len(Detector(weights=dot_network, threads=1, **options).detect(photo_with_dots())) == 6  # does not tell
     with pytest.raises(ValueError, match=r"min_presence is in 0\.\.1, not 2"):
         Detector(weights=dot_network, min_presence=2)
+
+
+def test_what_is_put_in_place_of_an_attribute_counts():
+    detector = Detector("occlumark-fast", threads=1)
+    photo = read_photo(SAMPLES / "astronaut.jpg")
+    (face,) = detector.detect(photo)
+    detector.min_presence = 1.0
+    assert detector.detect(photo) == []
+    detector.min_presence = 0.5
+    detector.face_finder = lambda photo: [(face.box, 0.9)]
+    assert detector._certainty is None and len(detector.detect(photo)) == 1
+
+
+def test_a_network_of_ones_own_has_no_share_in_what_was_measured_of_a_packaged_one():
+    shipped = Detector("occlumark-fast", threads=1)
+    own = Detector(weights=packaged_weights("occlumark-fast")[0], threads=1)
+    assert own.model == shipped.model
+    assert (shipped._certainty.shift, own._certainty.shift) == (packaged_presence_shift("occlumark-fast"), 0)
+
+
+def test_scores_of_faces_followed_may_be_an_array():
+    detector, photo = Detector("occlumark-fast", threads=1), read_photo(SAMPLES / "astronaut.jpg")
+    (face,) = detector.detect(photo)
+    again = detector.detect_near(photo, [face.landmarks] * 2, np.array([0.25, 0.5]))
+    assert [face.score for face in again] == [0.25, 0.5]
 
 
 def test_a_candidate_whose_first_crop_shows_no_face_gets_no_other():
