@@ -199,15 +199,17 @@ def run(args: argparse.Namespace) -> int:
 def _teach(args: argparse.Namespace, samples: "list[Sample]") -> "tuple[list[Sample], list[Problem]]":
     """The samples with a network's labels worked in, and those that it labels alone; says how many were left out.
 
-    And faces of --apart-from that cannot be used: their copies would be packed.
+    And faces that cannot be used, of --apart-from as well: their copies would be packed.
     """
     from occlumark.data.teacher import label_faces, read_boxed_faces, teach, without_copies
     from occlumark.data.w300 import read_w300
     from occlumark.detect import Detector
 
     detector = Detector(model=args.teacher, threads=1)
+    if args.unlabelled and not detector.has_expected_error:
+        args.usage_error(f"--teacher {args.teacher} cannot label --unlabelled faces: it predicts no expected error")
     boxed = [face for folder in args.unlabelled for face in read_boxed_faces(folder)]
-    labelled, unsure = label_faces(boxed, lambda photo, boxes: detector.detect(photo, boxes))
+    labelled, unsure, unusable = label_faces(boxed, lambda photo, boxes: detector.detect(photo, boxes))
     apart, problems = read_w300(args.apart_from) if args.apart_from else ([], [])
     labelled, copies = without_copies(labelled, [*samples, *apart])
     if boxed:
@@ -216,7 +218,10 @@ def _teach(args: argparse.Namespace, samples: "list[Sample]") -> "tuple[list[Sam
             f"{len(copies)} are near copies"
         )
     share = _VALIDATION if args.validation_share is None else args.validation_share
-    return [*teach(samples, lambda photo, boxes: detector.detect(photo, boxes), share, 0), *labelled], problems
+    return [*teach(samples, lambda photo, boxes: detector.detect(photo, boxes), share, 0), *labelled], [
+        *unusable,
+        *problems,
+    ]
 
 
 def _own(args: argparse.Namespace) -> "tuple[list[Sample], list[Problem]]":

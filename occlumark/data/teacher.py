@@ -4,9 +4,11 @@ Not in the paper.
 """
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -71,41 +73,58 @@ def read_boxed_faces(folder: Path) -> list[BoxedFace]:
             for i, box in enumerate(scene.faces, 1)
         ]
     else:
-        faces = [_boxed_face(folder, row) for row in rows]
+        faces, before = [], Counter[str]()
+        for row in rows:
+            before[row["photo"]] += 1
+            faces.append(_boxed_face(folder, row, before[row["photo"]]))
     return [face for face in faces if (face.box[2:] - face.box[:2]).max() >= LEAST_SIDE]
 
 
-def _boxed_face(folder: Path, row: dict[str, str]) -> BoxedFace:
+def _boxed_face(folder: Path, row: dict[str, str], number: int) -> BoxedFace:
+    """The photo's face of that number, from 1."""
     photo = folder / row["photo"]
     try:
         box = np.array([float(row[key]) for key in _COLUMNS[2:]])
     except (TypeError, ValueError) as error:
         raise AnnotationError(f"{folder / SCENE_TABLE}: expected four numbers for {row['photo']!r}") from error
+    if not (np.isfinite(box).all() and (box[:2] < box[2:]).all()):
+        came = f"expected x0 < x1 and y0 < y1 for {row['photo']!r}, came {box.tolist()}"
+        raise AnnotationError(f"{folder / SCENE_TABLE}: {came}")
     if not file_exists(photo):
         raise AnnotationError(f"{folder / SCENE_TABLE} names {row['photo']}, which is missing")
-    return BoxedFace(f"{folder.name}/{row['photo']}", photo, box)
+    return BoxedFace(f"{folder.name}/{row['photo']}#{number}", photo, box)
 
 
-def label_faces(faces: Sequence[BoxedFace], detect: DetectFaces) -> tuple[list[Sample], list[Problem]]:
-    """Samples of faces that a network is sure of, their places as good as annotated ones; the rest as problems."""
-    samples, problems = [], []
+class Labelled(NamedTuple):
+    """Faces that a network has labelled alone."""
+
+    samples: list[Sample]
+    """Those that it is sure of, their places as good as annotated ones."""
+    unsure: list[Problem]
+    unusable: list[Problem]
+    """Their photo cannot be read, or the box is none in it."""
+
+
+def label_faces(faces: Sequence[BoxedFace], detect: DetectFaces) -> Labelled:
+    """Faces of which a box is known, labelled by a network that predicts presence and an expected error."""
+    samples, unsure, unusable = [], [], []
     for face in faces:
         try:
             (found,) = detect(read_photo(face.photo), face.box[None])
         except (PhotoError, BoxError) as error:
-            problems.append(Problem(face.name, str(error)))
+            unusable.append(Problem(face.name, str(error)))
             continue
         relative = float(found.expected_error.mean() / np.ptp(found.landmarks, axis=0).max())
         if not found.presence >= LEAST_PRESENCE or not relative <= MOST_ERROR:
             reason = f"not sure: presence {found.presence:.2f}, error {relative:.1%} of the face"
-            problems.append(Problem(face.name, reason))
+            unsure.append(Problem(face.name, reason))
             continue
         occluded, unknown = states_of(found.visibility)
         places = found.landmarks.copy()
         samples.append(
             Sample(face.name, face.photo, places, occluded=occluded, unknown=unknown, labelled_by_network=True)
         )
-    return samples, problems
+    return Labelled(samples, unsure, unusable)
 
 
 def teach(

@@ -99,6 +99,7 @@ def test_faces_of_wflw_are_packed_as_68_points(photos: Path, tmp_path: Path) -> 
         (["--unlabelled", "x"], "they go with --teacher"),
         (["--validation-share", "0.1"], "they go with --teacher"),
         (["--teacher", "occlumark", "--apart-from", "x"], "--apart-from says what --unlabelled leaves out"),
+        (["--teacher", "odn", "--unlabelled", "x"], "--teacher odn cannot label --unlabelled faces"),
         (["--teacher", "occlumark", "--validation-share", "1.5"], "expected a number from 0 on and below 1, not 1.5"),
     ],
 )
@@ -114,16 +115,22 @@ def test_photos_to_stay_apart_from_that_cannot_be_used_are_told(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Detector:
+        has_expected_error = True
+
         def __init__(self, **options: object) -> None:
             pass
 
+    unlabelled = tmp_path / "unlabelled"
+    unlabelled.mkdir()
+    (unlabelled / "boxes.csv").write_text("photo,class,x0,y0,x1,y1\nbroken.jpg,face,1,2,90,90\n")
+    (unlabelled / "broken.jpg").write_bytes(b"no photo")
     monkeypatch.setattr("occlumark.detect.Detector", Detector)
-    monkeypatch.setattr("occlumark.data.teacher.read_boxed_faces", lambda folder: [])
     monkeypatch.setattr("occlumark.data.teacher.teach", lambda samples, *given: list(samples))
     apart = Path(shutil.copytree(photos, tmp_path / "apart"))
     (apart / "c.pts").write_text("1 2\n" * 67)
     (apart / "c.jpg").write_bytes(b"")
-    options = ["--teacher", "x", "--unlabelled", apart, "--apart-from", apart]
+    options = ["--teacher", "x", "--unlabelled", unlabelled, "--apart-from", apart]
     assert occlumark("pack", photos, "--out", tmp_path / "x.pack", "--size", "64", *options) == 1
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("occlumark: left out")]
+    broken, line = [line for line in capsys.readouterr().err.splitlines() if line.startswith("occlumark: left out")]
+    assert broken.startswith("occlumark: left out unlabelled/broken.jpg#1: ")
     assert "c.pts" in line

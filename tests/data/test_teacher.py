@@ -96,11 +96,11 @@ def test_a_face_that_the_network_is_not_sure_of_is_left_out(tmp_path: Path):
     for i in range(5):
         picture(tmp_path / f"{i}.png", i)
     boxed = read_boxed_faces(tmp_path)
-    assert [each.name for each in boxed] == [f"{tmp_path.name}/{i}.png" for i in range(4)]  # the last is small
-    (found,), problems = label_faces(boxed, lambda _photo, _boxes: [next(answers)])
+    assert [each.name for each in boxed] == [f"{tmp_path.name}/{i}.png#1" for i in range(4)]  # the last is small
+    (found,), problems, _ = label_faces(boxed, lambda _photo, _boxes: [next(answers)])
     np.testing.assert_allclose(found.landmarks, PLACES)
     assert found.labelled_by_network and found.occluded is not None and found.occluded.all()
-    assert [problem.name.rpartition("/")[2] for problem in problems] == ["1.png", "2.png", "3.png"]
+    assert [problem.name.rpartition("/")[2] for problem in problems] == ["1.png#1", "2.png#1", "3.png#1"]
 
 
 def test_scenes_held_out_and_those_of_annotated_photos_are_left_out(tmp_path: Path):
@@ -123,9 +123,19 @@ def test_a_table_of_other_columns_or_without_its_photo_is_told(tmp_path: Path):
     (tmp_path / "boxes.csv").write_text("photo,class,x0,y0,x1,y1\na.png,face,1,2,x,4\n")
     with pytest.raises(AnnotationError, match=r"boxes\.csv: expected four numbers for 'a\.png'"):
         read_boxed_faces(tmp_path)
+    for box in ("nan,2,90,90", "1,2,inf,90", "90,2,1,90", "1,90,90,2"):
+        (tmp_path / "boxes.csv").write_text(f"photo,class,x0,y0,x1,y1\na.png,face,{box}\n")
+        with pytest.raises(AnnotationError, match=r"expected x0 < x1 and y0 < y1 for 'a\.png', came \["):
+            read_boxed_faces(tmp_path)
     (tmp_path / "boxes.csv").write_text("photo,class,x0,y0,x1,y1\na.png,face,1,2,90,90\n")
     with pytest.raises(AnnotationError, match=r"names a\.png, which is missing"):
         read_boxed_faces(tmp_path)
+
+
+def test_faces_of_one_photo_have_names_of_their_own(tmp_path: Path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "boxes.csv").write_text("photo,class,x0,y0,x1,y1\n" + "a.png,face,1,2,90,90\na.png,face,99,2,190,90\n")
+    assert [each.name.partition("/")[2] for each in read_boxed_faces(tmp_path)] == ["a.png#1", "a.png#2"]
 
 
 def test_near_copies_are_left_out(tmp_path: Path):
@@ -151,8 +161,9 @@ def test_a_box_that_holds_nothing_of_its_photo_costs_that_face_alone(tmp_path: P
     (tmp_path / "boxes.csv").write_text("photo,class,x0,y0,x1,y1\n" + rows)
     for i in range(2):
         picture(tmp_path / f"{i}.png", i)
-    found, problems = label_faces(read_boxed_faces(tmp_path), detect)
-    assert len(found) == 1 and [(each.name[-5:], each.reason) for each in problems] == [("0.png", "outside the photo")]
+    found, unsure, unusable = label_faces(read_boxed_faces(tmp_path), detect)
+    assert len(found) == 1 and not unsure
+    assert [(each.name, each.reason) for each in unusable] == [(f"{tmp_path.name}/0.png#1", "outside the photo")]
     away = Sample("away", tmp_path / "0.png", PLACES + 500)
     taught = teach([away, sample("here", tmp_path / "1.png")], detect, 0.0, 0)
     assert taught[0] is away and np.allclose(taught[1].landmarks, PLACES + 1)
