@@ -5,7 +5,7 @@ carries in its metadata what the detector must know.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +142,12 @@ def export(
 
 
 def _task(checkpoint: Checkpoint, config: LandmarkConfig, pack_path: Path) -> LandmarkTask:
-    task = LandmarkTask(config, pack_path)
+    # Crops that show no face, or a scene's, are for training alone: their files may be elsewhere.
+    augment = config.augment
+    augment = replace(
+        augment, no_face=replace(augment.no_face, share=0.0), scene_faces=replace(augment.scene_faces, share=0.0)
+    )
+    task = LandmarkTask(replace(config, augment=augment), pack_path)
     if task.data_digest != checkpoint.data_digest:
         raise CheckpointError(f"{pack_path} holds other faces than those of the run; calibrate on the run's own pack")
     if len(task.validation) == 0:

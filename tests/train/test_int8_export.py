@@ -1,12 +1,14 @@
 """A checkpoint and its pack become a file of 8 bits that detection opens, and that answers as the one of 32."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 import torch
 
 from occlumark.cli.main import main
-from occlumark.crop import CropConfig
+from occlumark.config import from_mapping
 from occlumark.data.pack import Pack
 from occlumark.landmarker import Landmarker
 from occlumark.model.backbone import BackboneConfig
@@ -38,7 +40,12 @@ SMALL = NetworkConfig(
     ids=["odn", "small"],
 )
 def test_export_in_8_bits(modules, numbers, pack_path, tmp_path, capsys):
-    config = LandmarkConfig(network=modules, crop=CropConfig(size=64), validation_share=0.3)
+    # the crops of training alone are not there where it is exported
+    augment = {"no_face": {"share": 0.1, "background": "gone.npy"}, "scene_faces": {"share": 0.1, "crops": "gone.npy"}}
+    settings = {"crop": {"size": 64}, "validation_share": 0.3, "augment": augment}
+    config = replace(
+        from_mapping(LandmarkConfig, settings | {"network": {"presence": True, "refinement": True}}), network=modules
+    )
     pack = Pack.open(pack_path)
     crops = np.concatenate([batch for batch, _ in validation_batches(pack, np.arange(len(pack)), config.crop, 8)])
     torch.manual_seed(0)
