@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import math
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -14,7 +15,7 @@ from occlumark.demo import SAMPLES
 from occlumark.face import Face
 from occlumark.face.align import upright_crop
 from occlumark.face.pose import mean_head, roll_of
-from occlumark.face.presence import Certainty, least_presence
+from occlumark.face.presence import Certainty, is_ruled_out, least_presence
 from occlumark.finder import CANDIDATE_SCORE, OUTPUTS, SCORE, NetworkFinder, padded, zoomed
 from occlumark.markup import MARKUPS, tight_box
 from occlumark.photo import read_photo
@@ -140,6 +141,10 @@ def test_what_is_cropped_again_or_dropped(call):
     sides = [("certainty", [scores[i], face.box.tolist(), presences[i], 1.5]) for i, face in enumerate(made)]
     ours = Certainty(0.5, 1.5).of(scores, np.stack([face.box for face in made]), presences)
     np.testing.assert_allclose(call(*sides), ours, rtol=1e-9)
+    certainty = Certainty(0.5, 1.5, SCORE)
+    told = [replace(face, score=scores[i], presence=presences[i]) for i, face in enumerate(made)]
+    ours = [is_ruled_out(face, certainty) for face in told]
+    assert call(*[("isRuledOut", [as_js(face), 1.5]) for face in told]) == ours and {True, False} == set(ours)
     fours = [made[i : i + 4] for i in range(0, 60, 4)]
     taken = call(*[("lessDoubtful", [as_js(first), [as_js(face) for face in turned]]) for first, *turned in fours])
     ours = [less_doubtful(first, turned) for first, *turned in fours]
@@ -161,6 +166,26 @@ def test_what_moves_like_a_face(call):
     assert {True, False} == set(ours)
     before = tight_box(points).tolist()
     assert call(*[("movesLikeAFace", [before, tight_box(each).tolist()]) for each in moved]) == ours
+
+
+def test_a_new_face_that_is_small_or_in_doubt_is_shown_from_its_second_frame_on(call):
+    rng = np.random.default_rng(6)
+    (points,) = faces(rng, 1)
+    points = (points - points.mean(axis=0)) / np.ptp(points, axis=0).max()
+
+    def seen(side: float, doubt: float, presence: float = 0.9) -> dict[str, Any]:
+        landmarks = points * side + [200, 200]
+        face = face_of(landmarks, tight_box(landmarks), rng)
+        face = replace(face, presence=presence, expected_error=np.full(68, doubt * side))
+        return as_js(face)
+
+    def frames(face: dict[str, Any], again: dict[str, Any]) -> list[dict[str, Any]]:
+        """Found in the first, seen near in the next two."""
+        return [{"time": 40 * i, "near": [again], "found": [] if i else [face]} for i in range(3)]
+
+    sure, doubtful, small = seen(100, 0.02), seen(100, 0.05), seen(20, 0.02)
+    cases = [frames(sure, sure), frames(doubtful, doubtful), frames(small, small), frames(small, seen(20, 0.02, 0.01))]
+    assert call(*[("follow", [each]) for each in cases]) == [[1, 1, 1], [0, 1, 1], [0, 1, 1], [0, 0, 0]]
 
 
 class _Told:
@@ -250,10 +275,17 @@ def test_the_saved_json_is_pythons(call):
     regions = {name: list(indices) for name, indices in MARKUP.regions.items()}
     (theirs,) = call(("faceToJson", [as_js(face), regions]))
     ours = face.to_json()
-    np.testing.assert_allclose(theirs["crop"].pop("matrix"), ours["crop"].pop("matrix"), rtol=1e-6)
     assert theirs.keys() == ours.keys()
     for key in ("box", "landmarks", "expected_error", "score", "presence"):
         np.testing.assert_allclose(theirs.pop(key), ours.pop(key), atol=EXACT)
     map_of = [Face.from_json(face.to_json() | {"occlusion_map": each.pop("occlusion_map")}) for each in (theirs, ours)]
     np.testing.assert_allclose(map_of[0].occlusion_map, map_of[1].occlusion_map, atol=1 / 255 + 1e-9)
     assert theirs == ours
+
+
+def test_halves_are_rounded_to_the_even_neighbour(call):
+    (points,) = faces(np.random.default_rng(7), 1)
+    for presence in (0.0625, 0.1875, 0.0005, 0.9995, 0.3125):
+        face = replace(face_of(points, tight_box(points), np.random.default_rng(7)), presence=presence)
+        (theirs,) = call(("faceToJson", [as_js(face), {}]))
+        assert theirs["presence"] == face.to_json()["presence"]

@@ -4,6 +4,7 @@ import base64
 import io
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from occlumark.demo import OCCLUDERS, SAMPLES
 from occlumark.landmarker import Landmarker
 from occlumark.markup import W300
 from occlumark.recrop import crop_around
+from tests.web.conftest import served
 
 #: Landmarks of the page's and of Python's lie within so much, photo pixels.
 SAME = 0.5
@@ -118,6 +120,19 @@ def test_the_cameras_faces_are_pythons(driven, built):
     around = crop_around(ours, W300, landmarker.crop)
     corners = np.array([[0, 0], [crop.size, 0], [0, crop.size]])
     np.testing.assert_allclose(crop.to_photo(corners), around.to_photo(corners), atol=8)
+
+
+@pytest.mark.slow
+def test_a_stopped_camera_is_off(driven):
+    assert driven["camera"]["live"] == 0
+
+
+@pytest.mark.slow
+def test_networks_that_cannot_be_loaded_are_said(drive, built, photos, tmp_path):
+    shutil.copytree(built, tmp_path / "page", ignore=shutil.ignore_patterns("worker.js"))
+    with served(tmp_path / "page") as url:
+        task = {"url": url, "photos": [str(photos[0])], "until": "^That failed: the networks could not be loaded"}
+        assert drive(task)["said"] == "That failed: the networks could not be loaded"
 
 
 @pytest.mark.slow

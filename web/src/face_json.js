@@ -23,11 +23,13 @@ export function faceToJson(face, regions) {
     expected_error: face.expectedError.map((value) => rounded(value, 2)),
     presence: rounded(face.presence, 3),
     occlusion_map: `${rows}x${columns}:${btoa(bytes.join(""))}`,
-    crop: { matrix: face.crop.matrix, size: face.crop.size },
+    crop: { matrix: face.crop.matrix.map((row) => row.map((value) => Number(value.toPrecision(9)))), size: face.crop.size },
   };
 }
 
-/** @param {number} value @param {number} digits */
+/** Halves to the even neighbour, as Python rounds them. @param {number} value @param {number} digits */
 function rounded(value, digits) {
-  return Number(value.toFixed(digits));
+  const below = Math.floor(value * 10 ** digits);
+  const isHalf = value * 10 ** digits - below === 0.5 && Number.isInteger(value * 2 ** (digits + 1));
+  return isHalf ? (below + Math.abs(below % 2)) / 10 ** digits : Number(value.toFixed(digits));
 }

@@ -21,7 +21,7 @@ const ALL_FROM = 0.7;
 const [MAX_IOU, MAX_SHARE] = [0.45, 0.8];
 
 /** How many times as long a photo's sides are at its fine scale. @param {number} width @param {number} height */
-export function fineZoom(width, height) {
+function fineZoom(width, height) {
   const longer = Math.max(width, height);
   const over = Math.min(MOST_PHOTO_OVER_FACE, Math.max(LEAST_PHOTO_OVER_FACE, longer / SMALLEST_SEEN));
   return Math.min(LARGEST_ZOOM, SMALLEST_SEEN / (longer / over));
@@ -36,7 +36,7 @@ export function fineZoom(width, height) {
  * @param {[number, number]} [corner] of what the network saw, pixels of the same size
  * @returns {Seen[]}
  */
-export function decode({ scores, boxes }, least, [across, down], [left, top] = [0, 0]) {
+function decode({ scores, boxes }, least, [across, down], [left, top] = [0, 0]) {
   const found = [];
   for (let i = 0; i < scores.length; i++) {
     if (!(scores[i] >= least)) continue;
@@ -49,7 +49,7 @@ export function decode({ scores, boxes }, least, [across, down], [left, top] = [
 }
 
 /** Of boxes on one face the best. @param {Found[]} found @returns {Found[]} best first */
-export function bestFaces(found) {
+function bestFaces(found) {
   const [boxes, scores] = [found.map(({ box }) => box), found.map(({ score }) => score)];
   return keepBest(boxes, scores, MAX_IOU, MAX_SHARE).map((i) => ({ box: boxes[i], score: scores[i] }));
 }

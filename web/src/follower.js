@@ -2,13 +2,14 @@
 import { area, boxIou, centre, commonArea, longerSide, tightBox } from "./geometry.js";
 import { isInPhoto } from "./finder.js";
 import { leastPresence, MIN_PRESENCE } from "./presence.js";
-import { isLost } from "./recrop.js";
+import { doubt, isLost } from "./recrop.js";
 
 /** @typedef {import("./recrop.js").Face} Face */
 /** @typedef {import("./geometry.js").Box} Box */
 
 // As occlumark/video/tracker.py and place.py have them; landmarks are not smoothed here, and faces have no ids.
 const SEARCH_EVERY_MS = 500;
+const TRIAL_ABOVE = 0.04;
 const [MOST_SHIFT, MOST_GROWTH] = [0.5, 1.6];
 const [SAME_IOU, SAME_SHARE] = [0.35, 0.7];
 
@@ -19,6 +20,8 @@ export class Follower {
     this.detector = detector;
     /** @type {Face[]} */
     this.last = [];
+    /** New faces that one frame alone does not make: shown when the next one has them, too. @type {Face[]} */
+    this.trial = [];
     this.searched = -Infinity;
   }
 
@@ -31,19 +34,25 @@ export class Follower {
    */
   async update(frame, time) {
     const { last } = this;
+    const before = [...last, ...this.trial];
+    this.trial = [];
+    let missing = last.length;
     /** @type {Face[]} */
     const faces = [];
-    for (const [i, face] of (await this.detector.detectNear(frame, last)).entries()) {
+    for (const [i, face] of (await this.detector.detectNear(frame, before)).entries()) {
       const box = tightBox(face.landmarks);
-      const isHere = isInPhoto(box, frame.width, frame.height) && movesLikeAFace(tightBox(last[i].landmarks), box);
-      if (isHere && isFace(face) && !isOnAny(box, faces)) faces.push(face);
+      const isHere = isInPhoto(box, frame.width, frame.height) && movesLikeAFace(tightBox(before[i].landmarks), box);
+      if (!isHere || !isFace(face) || isOnAny(box, faces)) continue;
+      faces.push(face);
+      if (i < last.length) missing -= 1;
     }
-    if (!last.length || faces.length < last.length || time - this.searched >= SEARCH_EVERY_MS) {
+    if (!last.length || missing || time - this.searched >= SEARCH_EVERY_MS) {
       this.searched = time;
       const found = (await this.detector.finder.find(frame)).filter(({ box }) => !isOnAny(box, faces));
       for (const face of await this.detector.detectIn(frame, found)) {
         const box = tightBox(face.landmarks);
-        if (isInPhoto(box, frame.width, frame.height) && isFace(face) && !isOnAny(box, faces)) faces.push(face);
+        if (!isInPhoto(box, frame.width, frame.height) || !isFace(face) || isOnAny(box, [...faces, ...this.trial])) continue;
+        (needsTrial(face) ? this.trial : faces).push(face);
       }
     }
     this.last = faces;
@@ -54,6 +63,11 @@ export class Follower {
 /** Whether the network takes it for one. @param {Face} face */
 function isFace(face) {
   return face.presence >= leastPresence(face.box, MIN_PRESENCE) && !isLost(face);
+}
+
+/** Whether one frame alone does not make a new face of it: it is small, or in doubt. @param {Face} face */
+function needsTrial(face) {
+  return leastPresence(face.box, MIN_PRESENCE) < MIN_PRESENCE || doubt(face) > TRIAL_ABOVE;
 }
 
 /** @param {Box} before @param {Box} after */

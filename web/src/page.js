@@ -31,10 +31,17 @@ const settings = await (await fetch(new URL("settings.json", import.meta.url))).
 let faces = [];
 /** @type {MediaStream | null} */
 let stream = null;
+/** How often a camera or photo was asked for: what is answered late is another's. */
+let asked = 0;
 
 // A worker of a blob keeps to this page's content security policy, which allows no other machine; one of a file does not.
 const start = new Blob([`import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`], { type: "text/javascript" });
 const worker = new Worker(URL.createObjectURL(start), { type: "module" });
+/** Rejected where the worker cannot be loaded or ends. @type {Promise<never>} */
+const broken = new Promise((_, reject) => {
+  worker.addEventListener("error", () => reject(new Error("the networks could not be loaded")));
+});
+broken.catch((error) => say(`That failed: ${error.message}`));
 /** One task at a time. @type {Promise<unknown>} */
 let busy = Promise.resolve();
 
@@ -46,7 +53,7 @@ let busy = Promise.resolve();
 function find(isFrame) {
   const { data, width, height } = picture.getImageData(0, 0, picture.canvas.width, picture.canvas.height);
   const task = { photo: { data, width, height }, isFrame, time: performance.now() };
-  const done = busy.then(() => ask(task));
+  const done = busy.then(() => Promise.race([ask(task), broken]));
   busy = done.catch(() => undefined);
   return done;
 }
@@ -54,7 +61,6 @@ function find(isFrame) {
 /** @param {import("./worker.js").Task} task @returns {Promise<number>} how long it took, milliseconds */
 function ask(task) {
   return new Promise((resolve, reject) => {
-    worker.onerror = () => reject(new Error("the networks could not be loaded"));
     worker.onmessage = (/** @type {MessageEvent<import("./worker.js").Result>} */ { data }) => {
       if ("error" in data) return reject(new Error(data.error));
       faces = data.faces.map((face) => ({ ...face, crop: new CropTransform(face.crop.matrix, face.crop.size) }));
@@ -113,17 +119,24 @@ async function openPhoto(file) {
 }
 
 async function startCamera() {
+  const mine = ++asked;
+  let own;
+  camera.disabled = true;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA });
+    own = await navigator.mediaDevices.getUserMedia({ video: CAMERA });
   } catch {
     return say("There is no camera, or the page may not use it.");
+  } finally {
+    camera.disabled = false;
   }
+  if (mine !== asked) return stop(own); // a photo was opened meanwhile
+  stream = own;
   camera.textContent = "Stop the camera";
   video.srcObject = stream;
   await video.play();
   /** When the last frames were done, milliseconds. @type {number[]} */
   const times = [];
-  while (stream) {
+  while (stream === own) {
     show(video.videoWidth, video.videoHeight);
     picture.drawImage(video, 0, 0);
     try {
@@ -131,7 +144,7 @@ async function startCamera() {
       times.push(performance.now());
       if (times.length > 30) times.shift();
       const perSecond = times.length > 1 ? (1000 * (times.length - 1)) / (times[times.length - 1] - times[0]) : 0;
-      if (stream) say(`${count()}, ${tookMs.toFixed(0)} ms per frame, ${perSecond.toFixed(1)} frames per second`);
+      if (stream === own) say(`${count()}, ${tookMs.toFixed(0)} ms per frame, ${perSecond.toFixed(1)} frames per second`);
     } catch (error) {
       stopCamera();
       say(`That failed: ${/** @type {Error} */ (error).message}`);
@@ -143,8 +156,14 @@ async function startCamera() {
   }
 }
 
+/** @param {MediaStream} stream */
+function stop(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}
+
 function stopCamera() {
-  for (const track of stream?.getTracks() ?? []) track.stop();
+  asked += 1;
+  if (stream) stop(stream);
   stream = null;
   camera.textContent = "Use the camera";
 }

@@ -120,7 +120,7 @@ export function zoomed(photo, zoom) {
  * @param {number} height
  * @param {number} zoom
  */
-export function zoomedSize(width, height, zoom) {
+function zoomedSize(width, height, zoom) {
   return [width, height].map((side) => Math.max(1, roundHalfEven(side * zoom)));
 }
 

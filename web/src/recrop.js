@@ -19,7 +19,7 @@ import { boxIou, CropTransform, longerSide, rollOf, tightBox, uprightCrop } from
 
 const AGREEMENT = 0.8;
 const UPRIGHT_WITHIN = 20;
-export const LOST_ABOVE = 0.1;
+const LOST_ABOVE = 0.1;
 const TURNED_DOUBT = 0.7;
 const SIZE_RATIOS = [0.5, 2];
 const QUARTERS = [90, 180, 270];

@@ -26,7 +26,7 @@ onmessage = async (/** @type {MessageEvent<Task>} */ { data: { photo, isFrame, t
   try {
     const { detector, follower } = await opened;
     const began = performance.now();
-    if (!isFrame) follower.last = [];
+    if (!isFrame) [follower.last, follower.trial] = [[], []];
     const faces = isFrame ? await follower.update(photo, time) : await detector.detect(photo);
     const tookMs = performance.now() - began;
     postMessage({ faces, photo, tookMs }, { transfer: [photo.data.buffer] });

@@ -4,8 +4,9 @@
  * Pictures come and go as { data: base64, width, height }.
  */
 import { readFileSync } from "node:fs";
+import { Detector } from "../src/detector.js";
 import { faceToJson } from "../src/face_json.js";
-import { movesLikeAFace } from "../src/follower.js";
+import { Follower, movesLikeAFace } from "../src/follower.js";
 import { Finder } from "../src/finder.js";
 import { CropTransform, rollOf, tightBox, uprightCrop } from "../src/geometry.js";
 import { cut, padded, zoomed } from "../src/pixels.js";
@@ -30,8 +31,24 @@ async function find({ width, height, outputs, least }) {
   return { seen, found };
 }
 
+/** How many faces are shown of each frame, which is told what is seen near the last ones and what a search finds. */
+async function follow(frames) {
+  let frame;
+  const detector = {
+    detectNear: async (_, before) => before.map((_, i) => frame.near[i]),
+    finder: { find: async () => frame.found },
+    detectIn: async (_, found) => found,
+  };
+  const follower = new Follower(detector);
+  const shown = [];
+  for (frame of frames) shown.push((await follower.update({ width: 640, height: 480 }, frame.time)).length);
+  return shown;
+}
+
 const FUNCTIONS = {
   find,
+  follow,
+  isRuledOut: (face, shift) => new Detector(null, null, { presence_shift: shift }).isRuledOut(face),
   needsRecrop,
   doubt,
   leastPresence,

@@ -6,7 +6,8 @@
  * The task: `chromium`, the browser's file; `url`, of the page; `photos`, files to open one after the other; `shot`, where
  * a screenshot of the last one goes, with the map on; `video`, a .y4m or .mjpeg file that stands for the camera; `seconds`,
  * how long to watch it; `frameMs`, if given, how much the page's clock goes on with each frame of a second such watch, so
- * that the face detector runs as often as on a machine that is fast enough. The result: what the page said and saved, what it asked for, what went wrong, and the
+ * that the face detector runs as often as on a machine that is fast enough; or `until`, a pattern that the page says by
+ * itself and once more when the first photo is opened, which is then all. The result: what the page said and saved, what it asked for, what went wrong, and the
  * CPU time of the page's process, which says more than the clock on a busy machine.
  */
 import { readFileSync } from "node:fs";
@@ -52,9 +53,28 @@ async function cpuMs() {
   return ofPages.reduce((sum, time) => sum + time, 0);
 }
 
+await page.addInitScript(() => {
+  const devices = globalThis.navigator.mediaDevices;
+  const open = devices?.getUserMedia.bind(devices);
+  globalThis.tracks = [];
+  if (open) devices.getUserMedia = async (wanted) => {
+    await new Promise((resolve) => setTimeout(resolve, 300)); // as long as somebody thinks about it
+    const stream = await open(wanted);
+    globalThis.tracks.push(...stream.getTracks());
+    return stream;
+  };
+});
 const result = { photos: [] };
 let cpuBefore = await cpuMs();
 await page.goto(task.url);
+if (task.until) {
+  await waitFor(task.until);
+  await page.setInputFiles("#file", task.photos[0]);
+  await waitFor(task.until);
+  console.log(JSON.stringify({ said: await said() }));
+  await browser.close();
+  process.exit();
+}
 await waitFor("^Ready");
 for (const photo of task.photos ?? []) {
   const began = performance.now();
@@ -71,7 +91,7 @@ if (task.shot) {
   await page.uncheck("#map");
 }
 if (task.video) {
-  await page.click("#camera");
+  await page.dblclick("#camera"); // the second click falls while the camera is asked for
   await waitFor("faces?, .* frames per second");
   await page.evaluate(() => {
     globalThis.frames_shown = 0;
@@ -93,7 +113,8 @@ if (task.video) {
   await page.click("#camera");
   await page.waitForTimeout(1000);
   const frame = await page.evaluate(() => document.getElementById("picture").toDataURL("image/png"));
-  result.camera = { said: speed, cpuMsPerFrame: perFrame, cpuMsPerFrameInTime: perFrameInTime, faces: await saved(), frame };
+  const live = await page.evaluate(() => globalThis.tracks.filter(({ readyState }) => readyState === "live").length);
+  result.camera = { live, said: speed, cpuMsPerFrame: perFrame, cpuMsPerFrameInTime: perFrameInTime, faces: await saved(), frame };
 }
 // What the page promises: neither it nor its worker reaches another machine.
 const reach = (url) => fetch(url).then(() => "reached", () => "refused");
