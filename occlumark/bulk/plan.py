@@ -86,7 +86,7 @@ class Plan:
             OcclumarkError: it is of another source, network or options, or its files are damaged.
         """
         if not out.exists(ABOUT_FILE):
-            if any(name.endswith(".parquet") and name != PLAN_FILE for name in out.files()):
+            if any(name != PLAN_FILE for name in out.files()):
                 raise OcclumarkError(f"{out.place} holds files that are of no run; name another folder")
             return None
         try:

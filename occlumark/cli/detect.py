@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from occlumark.cli.face_text import FaceText
 from occlumark.cli.jobs import in_order
 from occlumark.cli.options import add_network_options, megapixels, network_options, positive, threads
-from occlumark.cli.pictures import STDIN, picture_paths
+from occlumark.cli.pictures import STDIN, picture_paths, without_own_pictures
 from occlumark.errors import OcclumarkError, PhotoError, one_line
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def run(args: argparse.Namespace) -> int:
     for option in ("min_face", "score", "max_faces", "finder") if args.box else ():
         if getattr(args, option) is not None:
             args.usage_error(f"--{option.replace('_', '-')} is about finding faces, which --box leaves out")
-    photos = find_photos(args.photos)
+    photos = [photo for source in args.photos for photo in ([STDIN] if source == "-" else find_photos([source]))]
+    photos, own = without_own_pictures(photos, args.photos)
     pairs = zip(photos, picture_paths(args, photos), strict=False)  # without --out pictures do not end
     if args.jobs > 1:
         _share_cpus(args)
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         raise OcclumarkError(
             f"model '{detector.model}' predicts no expected error; leave --errors out or name another --model"
         )
-    text = FaceText(args.form, detector.markup, args.to)
+    text = FaceText(args.form, detector.markup, args.to, are_given=bool(args.box))
     for line in text.start():
         print(line)
     failures = []
@@ -138,6 +139,9 @@ def run(args: argparse.Namespace) -> int:
                 tqdm.write(f"occlumark: {one_line(note)}", file=sys.stderr)
     for line in text.end():
         print(line)
+    if own:
+        left_out = f"{len(own)} pictures that detect had made, as {one_line(str(own[0]))}"
+        print(f"occlumark: left out {left_out}; name them to detect in them", file=sys.stderr)
     for failure in failures:
         print(f"occlumark: {failure}", file=sys.stderr)
     if failures and len(photos) > 1:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,10 +25,11 @@ class FaceText:
             per face in a folder, and its name printed; coco, one JSON document of key points for all photos.
         markup: of all faces.
         folder: of the .pts files, made where it is missing.
+        are_given: whether the boxes are the caller's, whose score says nothing.
     """
 
-    def __init__(self, form: Form, markup: "Markup", folder: Path | None = None) -> None:
-        self._form, self._markup, self._folder = form, markup, folder
+    def __init__(self, form: Form, markup: "Markup", folder: Path | None = None, *, are_given: bool = False) -> None:
+        self._form, self._markup, self._folder, self._are_given = form, markup, folder, are_given
         self._written: set[str] = set()
         self._for_coco: list[tuple[str, int, int, Sequence[Face]]] = []
 
@@ -60,7 +62,7 @@ class FaceText:
             case "coco":
                 self._for_coco.append((name, width, height, faces))
                 return []
-        return [_described(name, number, face) for number, face in enumerate(faces, 1)]
+        return [_described(name, number, face, self._are_given) for number, face in enumerate(faces, 1)]
 
     def end(self) -> list[str]:
         """The lines after the last photo."""
@@ -97,7 +99,10 @@ class FaceText:
         return [str(path) for path in paths]
 
 
-def _described(name: str, number: int, face: "Face") -> str:
+def _described(name: str, number: int, face: "Face", is_given: bool) -> str:
     box = " ".join(f"{value:.1f}" for value in face.box)
     hidden = f"{int(face.hidden().sum())} of {len(face.landmarks)} landmarks hidden"
-    return f"{one_line(name)}: face {number}, box {box}, score {face.score:.2f}, {hidden}"
+    sure = f"score {face.score:.2f}"
+    if is_given:
+        sure = "own box" if math.isnan(face.presence) else f"own box, presence {face.presence:.2f}"
+    return f"{one_line(name)}: face {number}, box {box}, {sure}, {hidden}"

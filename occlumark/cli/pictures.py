@@ -3,8 +3,9 @@
 import argparse
 import itertools
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from occlumark.errors import PhotoError
@@ -12,11 +13,9 @@ from occlumark.errors import PhotoError
 #: The photo that stands for standard input.
 STDIN = Path("-")
 
-# What no folder is called: a picture was meant, or something that we do not write.
-_FILES = """
-    .ai .arw .avi .bmp .cr2 .cr3 .csv .dng .eps .exr .hdr .html .ico .jpg .json .jsonl .jxl .m4v .mkv .mov .mp4 .nef
-    .pdf .ps .psd .qoi .raw .rw2 .svg .tga .txt .webm .xcf .zip
-"""
+# What no new folder's name ends in: a picture was meant, or something that we do not write.
+_SUFFIX = re.compile(r"\.([a-z]{3,5}|ai|ps|gz|cr[23]|rw2|mp[34]|m4v|jp2|j2k)")
+_OWN = re.compile(r"(.+)-faces(-\d+)?\.jpg")
 #: Bytes of a file's name, at most, on every file system that we know of.
 LONGEST_NAME = 255
 
@@ -31,7 +30,7 @@ def picture_paths(args: argparse.Namespace, photos: list[Path]) -> Iterator[Path
     Raises:
         PhotoError: a picture would overwrite a photo.
     """
-    from occlumark.photo import PHOTO_SUFFIXES, WRITTEN_SUFFIXES
+    from occlumark.photo import WRITTEN_SUFFIXES
 
     if args.box and len(photos) != 1:
         args.usage_error(f"--box goes with one photo, not {len(photos)}")
@@ -40,14 +39,33 @@ def picture_paths(args: argparse.Namespace, photos: list[Path]) -> Iterator[Path
             if getattr(args, option):
                 args.usage_error(f"--{option} draws: it goes with --out")
         return itertools.repeat(None)
+    if args.out == STDIN:
+        args.usage_error("--out names a picture or a folder; - is none")
     suffix = args.out.suffix.lower()
-    if args.out.is_dir() or suffix not in PHOTO_SUFFIXES.union(_FILES.split()):
+    if args.out.is_dir() or not _SUFFIX.fullmatch(suffix):
         return iter(_not_among(photos, names_in_folder(args.out, photos)))
     if suffix not in WRITTEN_SUFFIXES:
-        args.usage_error(f"--out writes {', '.join(WRITTEN_SUFFIXES)}, not {suffix}; or name a folder")
+        args.usage_error(f"--out writes {', '.join(WRITTEN_SUFFIXES)}, not {suffix}; or name a folder that is there")
     if len(photos) != 1:
         args.usage_error(f"--out {args.out} is one picture, but there are {len(photos)} photos; name a folder")
     return iter(_not_among(photos, [args.out]))
+
+
+def without_own_pictures(photos: list[Path], named: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """The photos without the pictures that names_in_folder would name after them, and these.
+
+    Args:
+        photos: found in files, folders and patterns.
+        named: these; a picture that is named by itself stays.
+    """
+    stems = {photo.stem for photo in photos}
+    own = [
+        photo
+        for photo in photos
+        if (match := _OWN.fullmatch(photo.name)) and match[1] in stems and str(photo) not in named
+    ]
+    without = set(own)
+    return [photo for photo in photos if photo not in without], own
 
 
 def names_in_folder(folder: Path, photos: list[Path]) -> list[Path]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from occlumark.cli.options import add_network_options, network_options
 from occlumark.cli.problems import is_one_file
@@ -24,6 +24,7 @@ _EPILOG = """examples:
   occlumark video walk.mp4 --jsonl walk.jsonl --no-smooth
   occlumark video --camera 0
 """
+_STDOUT = Path("-")
 _WINDOW = "occlumark (q ends)"
 
 
@@ -46,7 +47,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="a camera, from 0 on: shown in a window where OpenCV has one, till q or Ctrl-C",
     )
     parser.add_argument("--out", type=Path, metavar="OUT.mp4", help="draw: the video with every face's landmarks")
-    parser.add_argument("--jsonl", type=Path, metavar="FILE", help="one JSON object per frame")
+    parser.add_argument("--jsonl", type=Path, metavar="FILE", help="one JSON object per frame; - is standard output")
     parser.add_argument(
         "--overlay", action="store_true", help="draw the occlusion map as well (with --out or a window)"
     )
@@ -85,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> bool:
     """Whether there is a window for the camera; wrong usage ends the program."""
+    if args.video == _STDOUT:
+        args.usage_error("a video is read from a file, not from standard input")
     if args.out is not None and args.out.suffix.lower() != ".mp4":
         args.usage_error(f"--out writes .mp4, not {args.out.suffix or args.out}")
     if args.out is not None and args.jsonl is not None and is_one_file(args.out, args.jsonl):
@@ -159,19 +162,28 @@ def _follow(
 ) -> None:
     """Track through all frames, writing and showing."""
     from occlumark.files import written_whole
+    from occlumark.photo.write import make_folder_of
     from occlumark.video.write import draw_tracked, video_written_whole
 
+    written = [path for path in (args.out, args.jsonl) if path not in (None, _STDOUT)]
+    for path in written:
+        make_folder_of(path)
+    ids: set[int] = set()
     with ExitStack() as files:
-        lines = files.enter_context(written_whole(args.jsonl)) if args.jsonl is not None else None
+        lines: BinaryIO | None = sys.stdout.buffer if args.jsonl == _STDOUT else None
+        if args.jsonl in written:
+            lines = files.enter_context(written_whole(args.jsonl))
         video = files.enter_context(video_written_whole(args.out, frames.rate)) if args.out is not None else None
         show = files.enter_context(_window()) if has_window else None
         for number, (frame, at) in enumerate(timed):
             tracked = tracker.update(frame, at)
+            ids.update(each.id for each in tracked)
             if lines is not None:
                 faces = [{"id": each.id, "state": each.state, **each.face.to_json()} for each in tracked]
                 height, width = frame.shape[:2]
                 values = {"frame": number, "time_s": round(at, 4), "width": width, "height": height, "faces": faces}
                 lines.write((json.dumps(values | {"lost": tracker.lost}) + "\n").encode())
+                lines.flush()
             if video is not None or show is not None:
                 drawing = draw_tracked(frame, tracked, overlay=args.overlay)
                 if video is not None:
@@ -180,8 +192,9 @@ def _follow(
                     break
         if not frames.n_read:
             raise OcclumarkError(f"no frame can be read from {args.video if args.camera is None else 'the camera'}")
-    if args.out is not None:
-        print(f"occlumark: {args.out} is without sound: it is not carried over", file=sys.stderr)
+    names = [f"{path} (pictures alone, no sound)" if path == args.out else str(path) for path in written]
+    wrote = f"; wrote {', '.join(names)}" if names else ""
+    print(f"occlumark: {frames.n_read} frames, faces under {len(ids)} ids{wrote}", file=sys.stderr)
 
 
 @contextmanager

@@ -124,3 +124,9 @@ def test_a_folder_of_others_files_is_left_alone(tmp_path):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "mine.parquet")
     with pytest.raises(OcclumarkError, match="holds files that are of no run"):
         Plan.begun(Storage(str(tmp_path)), {})
+
+
+def test_a_folder_of_photos_is_no_place_for_shards(photos):
+    """Read as one table it would fail on them."""
+    with pytest.raises(OcclumarkError, match="holds files that are of no run"):
+        Plan.begun(Storage(str(photos)), {})

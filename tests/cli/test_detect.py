@@ -50,6 +50,9 @@ def test_json_of_a_photo(run, astronaut):
 def test_a_readable_line_a_face(run, astronaut):
     code, (line,), _ = run(astronaut)
     assert code == 0 and line.startswith(f"{astronaut}: face 1, box 1") and line.endswith("68 landmarks hidden")
+    assert ", score 0." in line
+    (line,) = run(astronaut, "--box", 1, 1, 50, 50)[1]
+    assert ", own box, " in line
 
 
 def test_csv_is_one_table_for_all_photos(run, astronaut, tmp_path):
@@ -209,6 +212,23 @@ def test_pictures_in_a_folder_never_meet(run, astronaut, tmp_path):
     assert astronaut.read_bytes() == before
 
 
+def test_pictures_of_an_earlier_run_are_no_photos(run, astronaut, tmp_path):
+    for out in (tmp_path, tmp_path / "drawn"):
+        run(tmp_path, "--out", out)
+    code, lines, (note,) = run(tmp_path, "--out", tmp_path)
+    assert (code, len(lines)) == (0, 1)
+    first = tmp_path / "astronaut-faces.jpg"
+    assert note == f"occlumark: left out 2 pictures that detect had made, as {first}; name them to detect in them"
+    assert len(run(astronaut, first)[1]) == 2  # named by itself
+
+
+def test_standard_input_is_meant_where_a_folder_has_its_name(run, tmp_path, monkeypatch):
+    (tmp_path / "-").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", None)
+    assert run("-")[::2] == (1, ["occlumark: cannot read standard input: it is closed"])
+
+
 def test_the_photo_itself_is_not_overwritten(run, astronaut):
     before = astronaut.read_bytes()
     code, _, (note,) = run(astronaut, "--out", astronaut)
@@ -245,6 +265,8 @@ def test_a_missing_photo_and_an_existing_picture(run, tmp_path):
         ["a.jpg", "b.jpg", "--out", "faces.jpg"],
         ["a.jpg", "--out", "faces.gif"],
         ["a.jpg", "--out", "pic.heic"],
+        ["a.jpg", "--out", "faces.jgp"],
+        ["a.jpg", "--out", "-"],
         ["a.jpg", "--out", "pic.pdf"],
         ["a.jpg", "--out", "pic.AVIF"],
         ["a.jpg", "--max-seconds", "0"],

@@ -73,7 +73,15 @@ def test_a_line_per_frame_and_a_drawing(clip, tmp_path, still_face, capsys, symm
     greens = [frame[nose[1] - 1 : nose[1] + 2, nose[0] - 1 : nose[0] + 2, 1].mean() for frame in drawings]
     assert len(drawings) == 11 and drawings[0].shape == (224, 250, 3)
     assert [green > 150 for green in greens] == [True] * 3 + [False] * 4 + [True] * 4
-    assert capsys.readouterr() == ("", f"occlumark: {out} is without sound: it is not carried over\n")
+    said = f"occlumark: 11 frames, faces under 1 ids; wrote {out} (pictures alone, no sound), {lines}\n"
+    assert capsys.readouterr() == ("", said)
+
+
+def test_lines_to_standard_output_and_a_folder_that_is_made(clip, tmp_path, still_face, capfdbinary):
+    assert main(["video", str(clip), "--jsonl", "-", "--out", str(tmp_path / "new" / "out.mp4")]) == 0
+    lines = capfdbinary.readouterr().out.splitlines()
+    assert [json.loads(line)["frame"] for line in lines] == list(range(11))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.mp4"]
 
 
 def test_options_reach_the_tracker(clip, tmp_path, still_face, monkeypatch):
@@ -100,7 +108,7 @@ def test_a_video_that_ends_too_early_is_told(clip, tmp_path, still_face, capsys,
     lines = tmp_path / "o.jsonl"
     assert main(["video", str(clip), "--jsonl", str(lines)]) == 0
     said = f"occlumark: {clip} ends too early or is damaged: 11 of its 20 frames are read\n"
-    assert capsys.readouterr().err == said and len(lines.read_text().splitlines()) == 11
+    assert capsys.readouterr().err.splitlines(True)[1:] == [said] and len(lines.read_text().splitlines()) == 11
 
 
 def test_the_video_itself_is_not_overwritten(clip, still_face, capsys):
@@ -113,6 +121,7 @@ def test_the_video_itself_is_not_overwritten(clip, still_face, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["-", "--jsonl", "a"], "a video is read from a file, not from standard input"),
         (["a.mp4"], "nothing to write: name --out OUT.mp4, --jsonl FILE or both"),
         (["a.mp4", "--out", "b.avi"], "--out writes .mp4, not .avi"),
         (["a.mp4", "--out", "b.mp4", "--jsonl", "./b.mp4"], "--out and --jsonl are two files, not b.mp4 twice"),
