@@ -34,9 +34,23 @@ def spectrum(M: Float[Tensor, "m n"]) -> Spectrum:
 
     Singular values within rounding of zero take no part in U V^T: there the sub-gradient of the smallest norm is 0.
     """
-    U, values, Vh = torch.linalg.svd(M.float(), full_matrices=False)
+    try:
+        U, values, Vh = torch.linalg.svd(M.float(), full_matrices=False)
+    except (
+        torch.linalg.LinAlgError
+    ):  # LAPACK's, now and then, where many singular values are equal, as M's are at first
+        U, values, Vh = _by_eigenvectors(M.double())
     counts = values > values[0] * max(M.shape) * torch.finfo(values.dtype).eps
     return Spectrum(polar=(U * counts) @ Vh, singular_values=values)
+
+
+def _by_eigenvectors(M: Float[Tensor, "m n"]) -> tuple[Tensor, Tensor, Tensor]:
+    """The same decomposition from the eigenvectors of M^T M, which are always found; in fp64, as half its digits go."""
+    squares, V = torch.linalg.eigh(M.T @ M)
+    kept = min(M.shape)
+    values, V = squares.flip(0)[:kept].clamp_min(0).sqrt(), V.flip(1)[:, :kept]
+    U = M @ V / values.clamp_min(max(float(values[0]) * 1e-8, 1e-30))  # below that they are rounding
+    return U.float(), values.float(), V.T.float()
 
 
 def nuclear_norm(M: Float[Tensor, "m n"], polar: Float[Tensor, "m n"]) -> Float[Tensor, ""]:

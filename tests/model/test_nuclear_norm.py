@@ -23,6 +23,23 @@ def test_value_and_gradient_match_autograd_through_svd(shape):
     torch.testing.assert_close(ours, M.grad, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("rank", [8, 2])
+@pytest.mark.parametrize("shape", [(12, 12), (20, 8), (8, 16)])
+def test_where_lapack_fails_the_same_comes_from_eigenvectors(shape, rank, monkeypatch):
+    """Equal singular values, as of an identity, may make its svd fail; here it always does."""
+    torch.manual_seed(0)
+    M = torch.randn(shape[0], rank) @ torch.randn(rank, shape[1]) if rank == 2 else torch.eye(*shape)
+    expected = spectrum(M)
+
+    def fails(*_, **__):
+        raise torch.linalg.LinAlgError("failed to converge")
+
+    monkeypatch.setattr(torch.linalg, "svd", fails)
+    found = spectrum(M)
+    torch.testing.assert_close(found.singular_values, expected.singular_values, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.polar, expected.polar, atol=1e-5, rtol=1e-5)
+
+
 def test_an_old_polar_factor_gives_a_lower_bound():
     M = random_matrix(10, 10)
     old = spectrum(M).polar
