@@ -54,7 +54,7 @@ def write_errors(
     once: Recrop = "never" if name is not None else "auto"  # as the ablation measures its rows
     models = [model] if model else MODELS
     detectors = (
-        [Detector(weights=weights, recrop=once)]
+        [_of_file(weights, once)]
         if weights
         else [Detector(each, recrop="never" if each == PAPERS else once) for each in models]
     )
@@ -74,6 +74,14 @@ def write_errors(
     return written
 
 
+def _of_file(weights: Path, once: Recrop) -> Detector:
+    """The paper's network crops once, whatever its file is called: it predicts no expected error, all of ours do."""
+    detector = Detector(weights=weights, recrop=once)
+    if not detector.has_expected_error:
+        detector.recrop = "never"
+    return detector
+
+
 def write_cofw68(inputs: Inputs, photos: Path, model: str | None, weights: Path | None) -> Path:
     """Run a network on COFW68 and write each photo's error.
 
@@ -88,7 +96,7 @@ def write_cofw68(inputs: Inputs, photos: Path, model: str | None, weights: Path 
         OcclumarkError: the photos or the network cannot be read.
     """
     once: Recrop = "never" if model == PAPERS else "auto"  # as on 300W
-    detector = Detector(weights=weights) if weights else Detector(model or DEFAULT_MODEL, recrop=once)
+    detector = _of_file(weights, once) if weights else Detector(model or DEFAULT_MODEL, recrop=once)
     label = weights.stem if weights else detector.model
     path = inputs.errors / f"{figure4.PREFIX}{label}-official.csv"
     errors_on_cofw68(inputs.data("cofw68"), photos, detector).write(path)

@@ -101,7 +101,10 @@ def _occluded(sample: Sample, rng: np.random.Generator) -> Sample:
     scale = min(1.0, _FACE / (sample.tight_box[2:] - sample.tight_box[:2]).max())
     centre = (sample.tight_box[:2] + sample.tight_box[2:]) / 2
     matrix = np.array([[scale, 0, _SQUARE / 2 - scale * centre[0]], [0, scale, _SQUARE / 2 - scale * centre[1]]])
-    square = cv2.warpAffine(photo, matrix, (_SQUARE, _SQUARE), flags=cv2.INTER_AREA)
+    # OpenCV puts a pixel's centre on whole numbers, we on halves
+    centres = matrix.copy()
+    centres[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5
+    square = cv2.warpAffine(photo, centres, (_SQUARE, _SQUARE), flags=cv2.INTER_LINEAR)
     landmarks = sample.landmarks * scale + matrix[:, 2]
     config = OccludeConfig(probability=1.0, second=1.0, kinds=tuple(TRAINING))  # type: ignore[arg-type]
     drawn, _ = occlude(square, landmarks, config, rng)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from occlumark.data.sample import Problem, Sample
 
-#: Share of the faces that a run validates on by default (train.config).
+#: Share of the photos that our networks' runs hold out; what is held out by less is part of it.
 _VALIDATION = 0.2
 _DESCRIPTION = """\
 Cut the faces out of annotated photos and write them to one file, from which training reads.

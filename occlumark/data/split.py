@@ -36,7 +36,7 @@ def split_validation(
         ValueError: share is out of its range.
     """
     chosen = _drawn(names, share, seed, groups)
-    photos = [_whole_photo(name) for name in names]
+    photos = [whole_photo(name) for name in names]
     before = -1
     while before != (before := int(chosen.sum())):  # a group may bring in a photo, and that one another group
         chosen |= _among(photos, chosen)
@@ -45,7 +45,9 @@ def split_validation(
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
-def held_out_whole(names: Sequence[str], share: float, seed: int, groups: Sequence[str] | None = None) -> np.ndarray:
+def held_out_whole(
+    names: Sequence[str], share: float, seed: int, groups: Sequence[str] | None = None, *, by_groups: bool = True
+) -> np.ndarray:
     """Those samples that runs up to the third occlumark's left out together with every other face of their photo.
 
     These runs drew the faces of a photo one by one where they have names of their own, so that one could be held out
@@ -53,13 +55,18 @@ def held_out_whole(names: Sequence[str], share: float, seed: int, groups: Sequen
 
     Args:
         names, share, seed, groups: as of split_validation.
+        by_groups: whether the runs knew the groups. Of runs that did not, a face is left out with none of its group, so
+            those of whose group another was not drawn are none of what is returned.
 
     Returns:
         Their indices, ascending.
     """
-    chosen = _drawn(names, share, seed, groups)
-    photos = [_whole_photo(name) for name in names]
-    return np.flatnonzero(chosen & ~_among(photos, ~chosen))
+    chosen = _drawn(names, share, seed, groups if by_groups else None)
+    photos = [whole_photo(name) for name in names]
+    trained_on = _among(photos, ~chosen)
+    if groups is not None and not by_groups:
+        trained_on |= _among(groups, ~chosen)
+    return np.flatnonzero(chosen & ~trained_on)
 
 
 def _drawn(names: Sequence[str], share: float, seed: int, groups: Sequence[str] | None) -> np.ndarray:
@@ -95,7 +102,7 @@ def hash_fraction(identity: str, seed: int) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def _whole_photo(name: str) -> str:
+def whole_photo(name: str) -> str:
     """Its photo, also where the faces of one photo are numbered by WFLW's `__2`: which photo_identity leaves there, as
     held-out photos are drawn by it."""
     return re.sub(r"__\d+$", "", photo_identity(name))

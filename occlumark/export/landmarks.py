@@ -26,7 +26,7 @@ from occlumark.model.layers import sample_map
 from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.refinement import Refinement
 from occlumark.train.calibration import UNCALIBRATED, Calibration, calibrate
-from occlumark.train.checkpoint import Checkpoint, averaged_weights, built, load_checkpoint
+from occlumark.train.checkpoint import Checkpoint, averaged_weights, built, is_same_data, load_checkpoint
 from occlumark.train.config import FinderConfig, LandmarkConfig
 from occlumark.train.face_dataset import validation_batches
 from occlumark.train.landmark_task import LandmarkTask
@@ -142,13 +142,16 @@ def export(
 
 
 def _task(checkpoint: Checkpoint, config: LandmarkConfig, pack_path: Path) -> LandmarkTask:
-    # Crops that show no face, or a scene's, are for training alone: their files may be elsewhere.
+    # Crops that show no face, a scene's, and cut-outs are for training alone: their files may be elsewhere.
     augment = config.augment
     augment = replace(
-        augment, no_face=replace(augment.no_face, share=0.0), scene_faces=replace(augment.scene_faces, share=0.0)
+        augment,
+        no_face=replace(augment.no_face, share=0.0),
+        scene_faces=replace(augment.scene_faces, share=0.0),
+        occlude=replace(augment.occlude, probability=0.0),
     )
     task = LandmarkTask(replace(config, augment=augment), pack_path)
-    if task.data_digest != checkpoint.data_digest:
+    if not is_same_data(checkpoint.data_digest, task.data_digest):
         raise CheckpointError(f"{pack_path} holds other faces than those of the run; calibrate on the run's own pack")
     if len(task.validation) == 0:
         raise CheckpointError(f"{pack_path} has no validation part (validation_share) to calibrate on")

@@ -61,6 +61,8 @@ class NetworkConfig:
             raise ValueError("flattened_head is BRNet's: a network with one of the three modules has that head anyway")
         if self.refinement and self.averages:
             raise ValueError("refinement reads the hybrid features: it needs one of the three modules")
+        if self.presence and not self.refinement:
+            raise ValueError("presence is told beside what the refinement tells: it needs refinement = true")
         if self.squeeze_excitation and any(width % SqueezeExcitation.reduction for width in self.backbone.channels):
             channels = ", ".join(map(str, self.backbone.channels))
             raise ValueError(f"squeeze_excitation needs channels that are multiples of 16, not {channels}")

@@ -77,6 +77,19 @@ class OccludeConfig(Checked):
             raise ValueError("the occluder kinds 'cutout_...' need a folder of cut-outs in 'cutouts'")
 
 
+def check_folders(config: OccludeConfig) -> None:
+    """Read what the kinds are cut out of: a wrong folder fails here, not in a loading process.
+
+    Raises:
+        ConfigError: a folder of config has no such cut-outs.
+    """
+    for kind in config.kinds if config.probability else ():
+        if kind in photographed.FOLDERS:
+            photographed.load_photographed(config.cutouts, kind)
+        elif kind == "mask":
+            cutouts.load_cutouts(config.masks)
+
+
 def occlude(
     crop: np.ndarray,
     landmarks: np.ndarray,
@@ -88,7 +101,8 @@ def occlude(
 
     Args:
         crop: (S, S, 3) uint8, RGB; not modified.
-        landmarks: (68, 2), crop pixels; of another markup for kinds WITHOUT_LANDMARKS.
+        landmarks: (68, 2), crop pixels; of another markup for kinds WITHOUT_LANDMARKS. Where some are NaN, a kind that
+            is drawn from landmarks is left out.
         config: how often, and which kinds.
         rng: the same state gives the same occluder.
         source: pictures and faces to borrow from.
@@ -116,6 +130,8 @@ def _one(
     kind = config.kinds[rng.integers(len(config.kinds))]
     if kind == "erase":
         return erase(crop, rng)
+    if kind not in WITHOUT_LANDMARKS and np.isnan(landmarks).any():
+        return crop, np.zeros(crop.shape[:2], np.float32)
     if kind in TRAINING or kind in photographed.FOLDERS:
         if kind in TRAINING:
             drawing = TRAINING[kind](crop, landmarks, rng, source)

@@ -50,7 +50,11 @@ def load_photographed(folder: str, kind: str) -> tuple[np.ndarray, ...]:
         if image is None or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 4:
             raise ConfigError(f"a cut-out is an 8-bit PNG with alpha, but {path} is not; remove it from the folder")
         pictures.append(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))
-    return tuple(filter(_is_frontal, pictures)) if kind == "cutout_glasses" else tuple(pictures)
+    if kind == "cutout_glasses":
+        pictures = list(filter(_is_frontal, pictures))
+        if not pictures:
+            raise ConfigError(f"of the glasses in {Path(folder) / FOLDERS[kind]} none is seen from the front")
+    return tuple(pictures)
 
 
 def draw(kind: str, crop: np.ndarray, landmarks: np.ndarray, folder: str, rng: np.random.Generator) -> Drawing:

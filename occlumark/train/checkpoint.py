@@ -50,6 +50,11 @@ class Checkpoint:
     """Of a landmark network, which landmark is which; None: of another kind."""
 
 
+def is_same_data(digest: str, other: str) -> bool:
+    """Whether two Checkpoint.data_digest name the same; an older one, without a colon, has the first part alone."""
+    return digest == other or other.partition(":")[0] == digest or digest.partition(":")[0] == other
+
+
 _PARTS = ("network", "averaged", "optimiser")
 
 #: Weights of the landmark network that older checkpoints have under other names, as patterns of what stands at the

@@ -58,6 +58,14 @@ class DistributedContext:
         finally:
             distributed.destroy_process_group()
 
+    def means(self, values: dict[str, float]) -> dict[str, float]:
+        """Each value's mean over all processes, which all have the same names in the same order."""
+        if self.world_size == 1:
+            return values
+        total = torch.tensor(list(values.values()), device=self.device)
+        distributed.all_reduce(total)
+        return dict(zip(values, (total / self.world_size).tolist(), strict=True))
+
     def barrier(self) -> None:
         """Until all processes are here."""
         if self.world_size > 1:

@@ -130,6 +130,8 @@ class TrainingFaces(Dataset[LandmarkBatch]):
         rng = np.random.default_rng((self.seed, self.epoch, index, 1))
         first, second = (int(i) for i in rng.choice(self.indices, 2))
         crops = _Each(lambda i: self.pack.crops[(first, second)[i]])
+        if np.isnan(self.pack.landmarks[[first, second]]).any():  # nobody knows their outline
+            return Source(textures=crops)
         return Source(textures=crops, faces=_Each(lambda i: (crops[i], self.pack.landmarks[(first, second)[i]])))
 
 
@@ -178,7 +180,8 @@ def map_occlusion(states: np.ndarray, alpha: np.ndarray, landmarks: np.ndarray) 
         landmarks: (n, 2), crop pixels; NaN where not annotated.
 
     Returns:
-        (h, w) float32: the share that is occluded, NaN where unknown.
+        (h, w) float32: the share that is occluded, 1 where an occluded landmark lies and no visible one; NaN where
+        unknown.
     """
     cells = alpha.shape[0] // OCCLUSION_STRIDE
     drawn = cv2.resize(alpha, (cells, cells), interpolation=cv2.INTER_AREA)
@@ -220,12 +223,18 @@ def validation_batches(
 
 
 def faces_digest(pack: Pack) -> str:
-    """Names the faces of a pack: SHA-256 of their names and landmarks, as hexadecimal digits."""
+    """Names the faces of a pack and what is known of them: two SHA-256, as hexadecimal digits, a colon between.
+
+    The first is of their names and landmarks, and all that runs of before 0.2 knew.
+    """
     digest = hashlib.sha256("\n".join(pack.names).encode())
     digest.update(np.ascontiguousarray(pack.landmarks).tobytes())
     if pack.markup != MARKUPS.get(pack.n_landmarks):
         digest.update(json.dumps(pack.markup.to_json(), sort_keys=True).encode())
-    return digest.hexdigest()
+    more = hashlib.sha256("\n".join(pack.groups).encode())
+    for array in (pack.occlusion, pack.exact, pack.tight_boxes, pack.official_boxes):
+        more.update(np.ascontiguousarray(array).tobytes())
+    return f"{digest.hexdigest()}:{more.hexdigest()}"
 
 
 def mean_face(pack: Pack, indices: np.ndarray, crop: CropConfig, boxes: np.ndarray | None = None) -> np.ndarray:

@@ -17,7 +17,7 @@ from occlumark.finder import best_faces, padded
 from occlumark.metrics.finder import Matches, detection_average_precision, match, recall_at_fppi
 from occlumark.model.face_finder import FinderNetwork, anchor_points
 from occlumark.model.finder_objective import FACE, IGNORED, finder_objective
-from occlumark.occluders.cutouts import load_cutouts
+from occlumark.occluders.occlude import check_folders
 from occlumark.packaged import packaged_finder
 from occlumark.photo import read_photo
 from occlumark.train.batches import training_batches
@@ -58,7 +58,7 @@ class FinderTask:
     Raises:
         AnnotationError: the folder cannot be used.
         PhotoError: a photo cannot be read.
-        ConfigError: the folder of masks cannot be used.
+        ConfigError: a folder of cut-outs cannot be used.
     """
 
     kind = "finder"
@@ -69,9 +69,7 @@ class FinderTask:
         names = [scene.name for scene in usable]
         # Scenes are held out by seed 0: by the same lot none would be left for validation.
         training, validation = split_validation(names, config.validation_share, config.validation_seed + 1)
-        occlude = config.augment.occlude
-        if "mask" in occlude.kinds and occlude.probability:
-            load_cutouts(occlude.masks)  # a wrong folder fails here, not by a loading process
+        check_folders(config.augment.occlude)
         self.data_digest = scenes_digest(usable)
         chosen = [usable[i] for i in training]
         self._source = TrainingScenes(chosen, [read_photo(scene.photo) for scene in chosen])

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from occlumark.data.no_face import load_background
 from occlumark.data.pack import BY_NETWORK, UNKNOWN, Pack
-from occlumark.data.split import split_validation
+from occlumark.data.split import split_validation, whole_photo
 from occlumark.errors import CheckpointError, ConfigError
 from occlumark.landmarker import Landmarker
 from occlumark.markup import MARKUPS, W300, Markup
@@ -20,8 +20,7 @@ from occlumark.model.network import OcclusionAdaptiveNetwork
 from occlumark.model.nuclear_norm import Spectrum, spectrum
 from occlumark.model.objective import objective
 from occlumark.model.refinement_objective import OcclusionTargets, refinement_objective
-from occlumark.occluders.cutouts import load_cutouts
-from occlumark.occluders.photographed import FOLDERS, load_photographed
+from occlumark.occluders.occlude import check_folders
 from occlumark.packaged import packaged_names, packaged_weights
 from occlumark.train.batches import training_batches
 from occlumark.train.checkpoint import averaged_weights, load_checkpoint, load_weights, read_imagenet
@@ -80,31 +79,35 @@ class LandmarkTask:
         self._training, self.validation = split_validation(
             self.pack.names, config.validation_share, config.validation_seed, self.pack.groups
         )
-        by_network = (self.pack.exact[self.validation] == BY_NETWORK).any(axis=1)
-        self._training = np.sort(np.concatenate([self._training, self.validation[by_network]]))
-        self.validation = self.validation[~by_network]
+        self._training, self.validation = self._without_network_labels(self._training, self.validation)
         #: Validation faces of which it is known what something real occludes.
         self.labelled = self.validation[(self.pack.exact[self.validation] == 1).any(axis=1)]
         known = (self.pack.occlusion[self.labelled] != UNKNOWN).any(axis=1)
         self.labelled = self.labelled[known]
+        self.validation = self.validation[(self.pack.exact[self.validation] == 1).any(axis=1)]
         boxed = [i for i in self.validation if official_box(self.pack, i) is not None]
         if boxed:  # faces of other data sets in the pack must not blur the one number that runs are compared by
             self.validation = np.array(boxed)
-        occlude = config.augment.occlude
         if config.augment.no_face.share:
             load_background(config.augment.no_face.background)
         if config.augment.scene_faces.share:
             load_background(config.augment.scene_faces.crops, "crops")
-        for kind in occlude.kinds if occlude.probability else ():
-            if kind in FOLDERS:
-                load_photographed(occlude.cutouts, kind)
-        if "mask" in occlude.kinds and occlude.probability:
-            load_cutouts(occlude.masks)  # a wrong folder fails here, not by a loading process
+        check_folders(config.augment.occlude)
         self._told = self.pack
         if not config.real_labels:
             self._told = replace(self.pack, occlusion=np.full_like(self.pack.occlusion, UNKNOWN))
         self.data_digest = faces_digest(self.pack)
         self._spectrum: Spectrum | None = None
+
+    def _without_network_labels(self, training: np.ndarray, validation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Faces that a network labelled judge no run: they are trained on, unless their photo has others that judge."""
+        by_network = (self.pack.exact[validation] == BY_NETWORK).any(axis=1)
+        names, groups = np.array(self.pack.names), np.array(self.pack.groups)
+        rest = validation[~by_network]
+        photos = {whole_photo(name) for name in names[rest]}
+        is_judged = [whole_photo(names[i]) in photos or (groups[i] and groups[i] in groups[rest]) for i in validation]
+        moved = validation[by_network & ~np.array(is_judged, dtype=bool)]
+        return np.sort(np.concatenate([training, moved])), rest
 
     @property
     def markup(self) -> Markup:
@@ -138,6 +141,8 @@ class LandmarkTask:
         """
         config = self.config
         exact = (self.pack.exact[self._training] == 1).any(axis=1)
+        if not exact.any():  # a network's labels alone
+            exact = (self.pack.exact[self._training] > 0).any(axis=1)
         # The tight box of a markup of one's own may be another than the face's, from which detection starts.
         own = self.markup != MARKUPS.get(self.markup.n)
         boxes = np.stack([validation_box(self.pack, i) for i in range(len(self.pack))]) if own else None
@@ -155,6 +160,8 @@ class LandmarkTask:
                 raise CheckpointError(f"{config.imagenet} is no ResNet-18: {error} is missing") from error
             except RuntimeError as error:
                 raise CheckpointError(f"{config.imagenet} is no ResNet-18: its weights have other shapes") from error
+        if network.presence is not None:
+            network.presence.requires_grad_(self._trains_presence)
         return network
 
     def _start(self, network: OcclusionAdaptiveNetwork, start: str) -> None:
@@ -181,7 +188,8 @@ class LandmarkTask:
 
     def parameter_groups(self, network: OcclusionAdaptiveNetwork) -> list[dict[str, Any]]:
         """M apart from the other weights."""
-        others = [parameter for parameter in network.parameters() if parameter is not network.M]
+        moved = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        others = [parameter for parameter in moved if parameter is not network.M]
         groups: list[dict[str, Any]] = [{"params": others, "scale": 1.0}]
         if network.M is not None:
             groups.append({"params": [network.M], "scale": self.config.optimiser.matrix_rate})
@@ -215,9 +223,15 @@ class LandmarkTask:
                 network.crop_size,
                 prediction,
                 landmarks,
-                OcclusionTargets(occluded, occlusion, presence),
+                OcclusionTargets(occluded, occlusion, presence if self._trains_presence else None),
             )
         return terms
+
+    @property
+    def _trains_presence(self) -> bool:
+        """Told of faces alone, presence would come to say that everything is one: then it stays as it is."""
+        config = self.config
+        return bool(config.network.presence and config.refinement.presence and config.augment.no_face.share)
 
     def epoch_scalars(self) -> dict[str, float]:
         """M's spectrum, as last decomposed."""

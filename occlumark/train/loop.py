@@ -118,7 +118,7 @@ def _train_epoch(
                 f"training diverged in epoch {state.epoch + 1}, step {step + 1}: lower optimiser.learning_rate"
             )
         bar.set_postfix(objective=f"{total / (step + 1):.3f}", refresh=False)
-    scalars = {name: total / len(batches) for name, total in sums.items()}
+    scalars = {name: total / len(batches) for name, total in context.means(sums).items()}
     scalars["images_per_s"] = done / (time.perf_counter() - began)
     scalars["learning_rate"] = state.optimiser.param_groups[0]["lr"]
     scalars["bf16"] = float(uses_bf16(config, context.device))

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from occlumark.config import shown
 from occlumark.errors import ConfigError
-from occlumark.train.checkpoint import Checkpoint, load_checkpoint, load_weights
+from occlumark.train.checkpoint import Checkpoint, is_same_data, load_checkpoint, load_weights
 from occlumark.train.config import RunConfig
 from occlumark.train.optimiser_state import flat_optimiser, restore_optimiser
 from occlumark.train.task import Network, Task
@@ -21,7 +21,7 @@ from occlumark.train.task import Network, Task
 # So many keys that differ fit a line that is read.
 _NAMED_KEYS = 8
 # What may change where a run goes on: neither its samples nor its schedule depend on them.
-_FREE_KEYS = ("optimiser.precision", "optimiser.validate_every")
+_FREE_KEYS = ("optimiser.precision", "optimiser.validate_every", "workers")
 
 
 @dataclass
@@ -81,7 +81,7 @@ class RunState(Generic[Network]):
         if checkpoint.kind != self.task.kind:
             raise ConfigError(f"{path} is a run of {checkpoint.kind}, this is one of {self.task.kind}")
         _check_config(path, checkpoint.config, self.task.config)
-        if checkpoint.data_digest != self.task.data_digest:
+        if not is_same_data(checkpoint.data_digest, self.task.data_digest):
             raise ConfigError(f"{path} was trained on other data; resume with the same")
         load_weights(self.network, checkpoint.network, path)
         load_weights(self.averaged, checkpoint.averaged, path)

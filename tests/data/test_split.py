@@ -87,9 +87,12 @@ def test_wflws_siblings_follow_one_that_is_chosen_and_none_leaves_validation():
 def test_a_group_brings_in_the_other_faces_of_its_photos():
     names = [f"photo_{i:03d}__{k}.jpg" for i in range(60) for k in (1, 2)]
     training, validation = split_validation(names, 0.2, 0)
-    inside, outside = int(validation[0]), int(training[0])
+    inside, outside = int(held_out_whole(names, 0.2, 0)[0]), int(training[0])
     groups = [""] * 120
     groups[inside] = groups[outside] = "same"
     _, more = split_validation(names, 0.2, 0, groups)
     assert set(more.tolist()) - set(validation.tolist()) == {outside, outside ^ 1}
     assert outside not in held_out_whole(names, 0.2, 0, groups)
+    # runs that knew no groups trained on the other one, so this one is of a photo that they saw
+    assert inside in held_out_whole(names, 0.2, 0)
+    assert not {inside, outside} & set(held_out_whole(names, 0.2, 0, groups, by_groups=False).tolist())

@@ -1,5 +1,6 @@
 """The refinement at stride 4: nothing before training, then a shift in its own cells."""
 
+import pytest
 import torch
 
 from occlumark.model.network import NetworkConfig, OcclusionAdaptiveNetwork
@@ -48,7 +49,9 @@ def test_every_parameter_gets_a_gradient():
 
 
 def test_presence_starts_sure_of_a_face_and_learns_what_is_none():
-    config = NetworkConfig(presence=True)
+    config = NetworkConfig(refinement=True, presence=True)
+    with pytest.raises(ValueError, match="presence is told beside what the refinement tells"):
+        NetworkConfig(presence=True)
     torch.manual_seed(0)
     network = OcclusionAdaptiveNetwork(config, 64).train()
     assert network(_crops()).presence.sigmoid().min() > 0.9

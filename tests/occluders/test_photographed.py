@@ -77,6 +77,11 @@ def test_glasses_seen_from_the_side_are_left_out(tmp_path) -> None:
     folder = _folder(tmp_path, "cutout_glasses", _glasses())
     cv2.imwrite(str(tmp_path / "glasses" / "side.png"), side)
     assert len(load_photographed(folder, "cutout_glasses")) == 1
+    load_photographed.cache_clear()
+    for path in (tmp_path / "glasses").glob("*.png"):
+        cv2.imwrite(str(path), side)
+    with pytest.raises(ConfigError, match="none is seen from the front"):
+        load_photographed(folder, "cutout_glasses")
 
 
 def test_a_layer_lies_where_it_lay_on_its_own_face(tmp_path, face) -> None:

@@ -10,6 +10,7 @@ from occlumark.data.aflw_table import OFFSET
 from occlumark.detect import Detector
 from occlumark.errors import AnnotationError, OcclumarkError
 from occlumark.markup import MARKUPS
+from occlumark.packaged import packaged_weights
 from paper import figure5, measure, table3
 from paper.inputs import Inputs
 from paper.measure import errors_on_300w, errors_on_aflw, errors_on_cofw68
@@ -170,3 +171,8 @@ def test_an_unusable_face_stops_a_published_set(tmp_path: Path, symmetric_face: 
     (tmp_path / "ibug" / "c.png").write_bytes(b"")
     with pytest.raises(AnnotationError, match=r"1 faces cannot be used; .* first ibug/c\.png: .*empty"):
         errors_on_300w(tmp_path, Detector(weights=dot_network, threads=1), "tight")
+
+
+@pytest.mark.parametrize(("model", "recrop"), [("odn", "never"), ("occlumark-fast", "auto")])
+def test_a_file_of_the_papers_network_is_cropped_once(model, recrop):
+    assert measure._of_file(packaged_weights(model)[0], "auto").recrop == recrop

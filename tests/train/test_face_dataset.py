@@ -1,15 +1,21 @@
 """Batches of a pack: the mean face and the validation crops, worked out another way."""
 
 from dataclasses import replace
+from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.data.augment import AugmentConfig, NoFaceConfig, SceneFacesConfig, SimilarityConfig
-from occlumark.data.pack import BY_NETWORK, OCCLUDED, UNKNOWN, VISIBLE, Pack
+from occlumark.data.pack import BY_NETWORK, OCCLUDED, UNKNOWN, VISIBLE, Pack, PackConfig, write_pack
+from occlumark.data.sample import Sample
 from occlumark.markup import MARKUPS
-from occlumark.occluders.occlude import OccludeConfig
+from occlumark.occluders.kinds import TRAINING
+from occlumark.occluders.occlude import WITHOUT_LANDMARKS, Kind, OccludeConfig, occlude
+from occlumark.occluders.simple import DRAW
+from occlumark.train.checkpoint import is_same_data
 from occlumark.train.config import LandmarkConfig
 from occlumark.train.face_dataset import (
     TrainingFaces,
@@ -187,6 +193,67 @@ def test_faces_labelled_by_a_network_all_train_and_none_validates(pack_path, tmp
     assert set(task.validation) == set(plain.validation) - {chosen[0]}
     batch = TrainingFaces(Pack.open(altered), task.training, CROP, AugmentConfig(), 0, 0)[0]
     assert batch.landmarks.isfinite().all()
+
+
+def _altered(pack_path, place, **arrays):
+    """The pack with other values in some of its arrays."""
+    pack, content = Pack.open(pack_path), pack_path.read_bytes()
+    for name, value in arrays.items():
+        before = getattr(pack, name).tobytes()
+        assert content.count(before) == 1
+        content = content.replace(before, value.tobytes())
+    place.write_bytes(content)
+    return place
+
+
+def test_a_face_of_a_networks_is_left_out_where_another_of_its_photo_judges(tmp_path):
+    photo = np.full((120, 120, 3), 90, np.uint8)
+    points = np.random.default_rng(0).uniform(30, 90, (68, 2))
+    samples = []
+    for i in range(40):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), photo)
+        for number, by_network in ((1, False), (2, True)):
+            name = f"{i}.png#{number}"
+            samples.append(Sample(name, tmp_path / f"{i}.png", points, None, labelled_by_network=by_network))
+    write_pack(samples, tmp_path / "faces.pack", PackConfig(size=96, extent=1.9))
+    task = LandmarkTask(LandmarkConfig(crop=CROP, validation_share=0.3), tmp_path / "faces.pack")
+    names = np.array(task.pack.names)
+    judged = {name.partition("#")[0] for name in names[task.validation]}
+    assert judged and not judged & {name.partition("#")[0] for name in names[task.training]}
+
+
+def test_places_that_are_too_rough_judge_no_run(pack_path, tmp_path):
+    pack = Pack.open(pack_path)
+    config = LandmarkConfig(crop=CROP, validation_share=0.4)
+    plain = LandmarkTask(config, pack_path)
+    exact = pack.exact.copy()
+    exact[plain.validation[0]] = 0
+    task = LandmarkTask(config, _altered(pack_path, tmp_path / "faces.pack", exact=exact))
+    assert list(task.validation) == list(plain.validation[1:])
+
+
+def test_the_digest_names_labels_and_an_older_one_is_known(pack_path, tmp_path):
+    pack = Pack.open(pack_path)
+    occlusion = pack.occlusion.copy()
+    occlusion[0] = OCCLUDED if occlusion[0, 0] != OCCLUDED else VISIBLE
+    digest, other = (faces_digest(each) for each in (pack, replace(pack, occlusion=occlusion)))
+    assert not is_same_data(digest, other) and is_same_data(digest, digest)
+    older = digest.partition(":")[0]
+    assert is_same_data(older, digest) and not is_same_data("another", digest)
+
+
+def test_a_face_of_unknown_points_gets_no_occluder_that_is_drawn_from_them(pack_path):
+    pack = Pack.open(pack_path)
+    landmarks = np.array(pack.landmarks)
+    landmarks[3, 36] = np.nan
+    crop = np.full((96, 96, 3), 90, np.uint8)
+    for kind in get_args(Kind):
+        if kind in TRAINING or kind in WITHOUT_LANDMARKS or kind in DRAW:
+            config = OccludeConfig(probability=1, kinds=(kind,))
+            composed, alpha = occlude(crop, landmarks[3], config, np.random.default_rng(0))
+            assert (alpha.max() > 0) == (kind in WITHOUT_LANDMARKS) and composed.shape == crop.shape
+    known = TrainingFaces(replace(pack, landmarks=landmarks), np.array([3]), CROP, AugmentConfig(), 0, 0)
+    assert len(known._others(3).faces) == 0
 
 
 def test_occluders_borrow_from_two_faces_that_are_read_when_asked_for(pack_path, monkeypatch):

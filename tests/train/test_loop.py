@@ -234,7 +234,8 @@ def test_two_processes_under_torchrun_keep_one_network(pack_path, tmp_path):
         "def told(task, state, *rest):\n"
         "    scalars = whole(task, state, *rest)\n"
         "    total = sum(p.double().abs().sum().item() for p in state.network.parameters())\n"
-        "    Path(sys.argv[2] + os.environ['RANK']).open('a').write(f'{total!r}\\n')\n"
+        "    told = f'{total!r} {scalars[\"objective/data\"]!r}'\n"
+        "    Path(sys.argv[2] + os.environ['RANK']).open('a').write(told + '\\n')\n"
         "    return scalars\n"
         "loop._train_epoch = told\n"
         f"task = LandmarkTask(from_mapping(LandmarkConfig, {SMALL!r}), Path(sys.argv[1]))\n"
@@ -251,9 +252,22 @@ def test_two_processes_under_torchrun_keep_one_network(pack_path, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     weights = [(tmp_path / f"two{rank}").read_text().splitlines() for rank in (0, 1)]
     assert len(set(weights[0])) == 2  # both epochs moved them
-    assert weights[0] == weights[1]
+    assert weights[0] == weights[1]  # and the objective is the mean over both processes' shares
     assert load_checkpoint(tmp_path / "two" / "checkpoint.safetensors").epoch == 2
     assert len((tmp_path / "two" / "log.jsonl").read_text().splitlines()) == 2
+
+
+def test_presence_is_not_trained_on_faces_alone(pack_path, tmp_path):
+    """It would come to say that everything is one."""
+    task = LandmarkTask(small(network={"refinement": True, "presence": True}), pack_path)
+    trained = load_checkpoint(train(task, tmp_path / "run", device="cpu"))
+    torch.manual_seed(task.config.seed)
+    for name, value in task.build().state_dict().items():
+        if name.startswith("presence"):
+            torch.testing.assert_close(trained.network[name], value, rtol=0, atol=0)
+    log = (tmp_path / "run" / "log.jsonl").read_text()
+    assert "objective/refined" in log and "objective/presence" not in log
+    assert not any(name.startswith("presence") for name in trained.optimiser)
 
 
 def test_presence_alone_is_trained_and_all_else_stays(pack_path, tmp_path):
