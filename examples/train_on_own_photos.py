@@ -3,7 +3,7 @@
 python examples/train_on_own_photos.py my-photos/ mine.onnx
 
 A face is NAME.pts, 68 points, beside NAME.jpg (docs/train.md, "On your own photos"). It needs PyTorch and its like:
-pip install 'occlumark[train]'. A hundred photos are of use already; 5 % of them are kept for validation.
+pip install '.[train]' in a clone. A hundred photos are of use already; 5 % of them are kept for validation.
 """
 
 import sys
@@ -21,7 +21,7 @@ try:
     from occlumark.train.landmark_task import LandmarkTask
     from occlumark.train.loop import train
 except ImportError as error:
-    sys.exit(f"training needs more packages: pip install 'occlumark[train]' ({error})")
+    sys.exit(f"training needs more packages: pip install '.[train]' in a clone ({error})")
 
 CONFIG = Path(__file__).parents[1] / "configs" / "own-photos.toml"
 

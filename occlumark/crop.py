@@ -44,6 +44,9 @@ class CropTransform:
         if self.matrix.shape != (2, 3) or not np.isfinite(self.matrix).all():
             raise ValueError(f"a crop matrix is (2, 3) and finite, not {self.matrix.shape}")
 
+    def __repr__(self) -> str:
+        return f"CropTransform({self.size} x {self.size} pixels, zoom {self.zoom:.3g})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return CropTransform, (self.matrix, self.size)  # made anew, so that a copy is read-only too
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from occlumark.crop import CropTransform
 from occlumark.face import HIDDEN_BELOW, Face
+from occlumark.photo.given import PhotoInput, as_photo
 
 _VISIBLE = (40, 220, 110)  # green, RGB
 _HIDDEN = (255, 190, 0)  # amber
@@ -25,8 +26,8 @@ SHIFT = 4
 
 
 def draw_faces(
-    photo: np.ndarray,
-    faces: Iterable[Face],
+    photo: PhotoInput,
+    faces: Face | Iterable[Face],
     *,
     hidden_below: float = HIDDEN_BELOW,
     overlay: bool = False,
@@ -39,22 +40,23 @@ def draw_faces(
     not be seen for rings and contours, has green and amber dots alone.
 
     Args:
-        photo: (height, width, 3) uint8, RGB; left as it is.
-        faces: in the photo's pixels.
+        photo: as Detector.detect takes it, an array in RGB; left as it is.
+        faces: in the photo's pixels; one or several.
         hidden_below: the visibility under which a landmark counts as occluded, 0..1.
         overlay: lay the occlusion map under the drawing.
         errors: a thin light blue circle around each landmark, as wide as its expected error.
 
     Returns:
-        The drawing, of the photo's shape.
+        The drawing, (height, width, 3) uint8, RGB.
 
     Raises:
+        PhotoError, ValueError, TypeError: the photo cannot be read, or is none.
         ValueError: errors of a face that has none.
     """
-    faces = list(faces)
+    faces = [faces] if isinstance(faces, Face) else list(faces)
     if errors and not all(face.has_expected_error for face in faces):
         raise ValueError("errors draws Face.expected_error, but a face has none; leave errors out")
-    drawing = photo.copy()
+    drawing = as_photo(photo).copy()
     if overlay:
         for face in faces:
             _draw_veil(drawing, face)

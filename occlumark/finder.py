@@ -84,7 +84,7 @@ def find_faces(face_finder: FaceFinder, photo: np.ndarray) -> tuple[np.ndarray, 
     boxes: list[np.ndarray] = []
     scores: list[float] = []
     left_out: list[BoxError] = []
-    found = face_finder(photo)
+    found = face_finder(photo) or []
     for face in found:
         if len(face) != 2:
             raise ValueError(f"a face finder returns (box, score) pairs (finder.FaceFinder), not {len(face)} values")

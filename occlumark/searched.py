@@ -1,5 +1,6 @@
 """A photo with the boxes of its faces, found or given: what detection starts from."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, cast
@@ -69,6 +70,8 @@ def with_boxes(
     photos: Iterable[PhotoInput], boxes: Iterable[Boxes | None] | None
 ) -> Iterator[tuple[PhotoInput, Boxes | None]]:
     """Each photo with its boxes, None where all are the face finder's; raises what Detector.detect_many does."""
+    if isinstance(photos, str | os.PathLike | bytes):
+        raise TypeError(f"expected several photos, as [photo], not one: {str(photos)[:80]!r}")
     if boxes is None:
         yield from ((photo, None) for photo in photos)
         return

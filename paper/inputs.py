@@ -49,4 +49,4 @@ def need_package(name: str, extra: str) -> None:
         MissingInputError: it is not.
     """
     if importlib.util.find_spec(name) is None:
-        raise MissingInputError(f"{name} is not installed; install it: pip install 'occlumark[{extra}]'")
+        raise MissingInputError(f"{name} is not installed; install it: pip install '.[{extra}]' in a clone")

@@ -493,6 +493,11 @@ def test_boxes_of_the_finder_without_a_face_are_dropped_a_callers_keep_theirs(do
         Detector(weights=dot_network, min_presence=2)
 
 
+def test_one_photo_is_not_many(detector):
+    with pytest.raises(TypeError, match=r"expected several photos, as \[photo\]"):
+        list(detector.detect_many("family.jpg"))
+
+
 def test_what_is_put_in_place_of_an_attribute_counts():
     detector = Detector("occlumark-fast", threads=1)
     photo = read_photo(SAMPLES / "astronaut.jpg")

@@ -2,10 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from occlumark.crop import CropConfig, CropTransform
+from occlumark.demo import SAMPLES
+from occlumark.detect import Detector
 from occlumark.draw import draw_faces
 from occlumark.face import Face
+from occlumark.photo import read_photo
 
 GREY = 100
 
@@ -145,3 +149,13 @@ def test_other_markups_are_drawn_along_their_own_contours(n, joined, apart):
         face = replace(make_face(), landmarks=landmarks, visibility=np.ones(n), expected_error=np.array(np.nan))
         below = colour_at(draw_faces(photo(), [face]), np.array([250.0, 330.0]))
         assert (below[1] > 180 and below[0] < 80) == is_drawn
+
+
+def test_a_photo_is_drawn_on_as_detect_takes_it(tmp_path):
+    face = Detector("occlumark-fast", threads=1).detect(SAMPLES / "astronaut.jpg")[0]
+    photo = read_photo(SAMPLES / "astronaut.jpg")
+    before, drawn = photo.copy(), draw_faces(photo, [face])
+    np.testing.assert_array_equal(photo, before)
+    for other in (SAMPLES / "astronaut.jpg", Image.fromarray(photo), photo / np.float32(255)):
+        np.testing.assert_array_equal(draw_faces(other, face), drawn)
+    assert draw_faces(photo[..., 0], [face]).shape == photo.shape

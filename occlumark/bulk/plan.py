@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from occlumark.bulk.storage import Storage
 from occlumark.errors import OcclumarkError
+from occlumark.packaged import packaged_names, packaged_weights
 from occlumark.photo import PHOTO_SUFFIXES, find_photos
 
 #: Beside the shards; readers of a folder of Parquet files pass over names that begin so.
@@ -99,10 +100,16 @@ class Plan:
         for key, value in {"format": FORMAT, **about}.items():
             if found.get(key) != value:
                 raise OcclumarkError(
-                    f"{out.place} was begun with {key} {found.get(key)!r}, not {value!r}: "
+                    f"{out.place} was begun with {key} {_named(found.get(key))}, not {_named(value)}: "
                     "resume with the same, or name another folder"
                 )
         return cls(table)
+
+
+def _named(value: Any) -> str:
+    """A setting as it is shown: a packaged network's SHA-256 with its name."""
+    names = [name for name in packaged_names() if packaged_weights(name)[1] == value]
+    return f"{names[0]} ({value[:12]}...)" if names else repr(value)
 
 
 def _in_utf8(name: str) -> str:

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         from occlumark.bulk.run import run_bulk
         from occlumark.bulk.worker import WorkerOptions
     except ModuleNotFoundError as error:
-        raise ConfigError(f"bulk needs {error.name}: pip install 'occlumark[bulk]'") from error
+        raise ConfigError(f"bulk needs {error.name}: pip install '.[bulk]' in a clone") from error
     take_old_word(args)
     args.threads = args.threads or 1
     options = WorkerOptions(

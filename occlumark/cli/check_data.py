@@ -13,7 +13,7 @@ _DESCRIPTION = """\
 Count the usable faces of a data set's parts beside the published counts, and name what is missing or unusable.
 
 Where each data set is to be had, and what lies where in its folder: docs/datasets.md. cofw, cofw68 and aflw need
-pip install 'occlumark[data]'. The exit code is 0 when the copy is complete, 1 when it is not.
+pip install '.[data]' in a clone. The exit code is 0 when the copy is complete, 1 when it is not.
 """
 _EXAMPLE = """\
 example:

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         from occlumark.export.landmarks import export
         from occlumark.export.part import export_part
     except ModuleNotFoundError as error:
-        raise ConfigError(f"export needs {error.name}: pip install 'occlumark[train]'") from error
+        raise ConfigError(f"export needs {error.name}: pip install '.[train]' in a clone") from error
     if args.into:
         export_part(args.checkpoint, args.into, args.out)
         print(args.out)

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import difflib
 import io
 import os
 import sys
@@ -29,6 +30,9 @@ from occlumark.errors import OcclumarkError, one_line
 
 _COMMANDS = (
     detect,
+    video,
+    bulk,
+    demo,
     train,
     evaluate,
     evaluate_finder,
@@ -37,11 +41,8 @@ _COMMANDS = (
     export,
     pack,
     background,
-    demo,
     occluders,
     check_data,
-    video,
-    bulk,
 )
 _STDOUT = "standard output"
 
@@ -57,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if sys.stderr is None:  # closed, as by `2>&-`: print() would then take standard output for it
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - as long as the process
-    args = build_parser().parse_args(arguments)
+    args, unknown = build_parser().parse_known_args(arguments)
+    if unknown:
+        args.usage_error(_unknown(unknown, args.options))
     if sys.stdout is None:
         print("occlumark: standard output is closed; send it to a file or to /dev/null", file=sys.stderr)
         return 1
@@ -104,12 +107,19 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_parser(commands)
     for parser_of_command in commands.choices.values():
         # Options that do not go together, which a command finds when it runs.
-        parser_of_command.set_defaults(usage_error=parser_of_command.error)
+        options = [option for action in parser_of_command._actions for option in action.option_strings]
+        parser_of_command.set_defaults(usage_error=parser_of_command.error, options=options)
         # After the command as well; SUPPRESS keeps the value given before it.
         parser_of_command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
     return parser
+
+
+def _unknown(arguments: Sequence[str], options: Sequence[str]) -> str:
+    """What is said of arguments that a command does not know."""
+    near = difflib.get_close_matches(arguments[0].partition("=")[0], options, 1)
+    return f"unrecognized arguments: {' '.join(arguments)}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 class _NamedOutput:

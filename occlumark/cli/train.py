@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         from occlumark.train.loop import train
         from occlumark.train.presence_task import PresenceTask
     except ModuleNotFoundError as error:
-        raise ConfigError(f"training needs {error.name}: pip install 'occlumark[train]'") from error
+        raise ConfigError(f"training needs {error.name}: pip install '.[train]' in a clone") from error
     if args.threads:
         torch.set_num_threads(args.threads)
     if args.scenes:

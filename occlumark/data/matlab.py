@@ -46,7 +46,7 @@ def open_mat73(path: Path) -> Iterator[Any]:
     try:
         import h5py
     except ModuleNotFoundError as error:
-        raise OcclumarkError(f"reading {path} needs h5py; install it: pip install 'occlumark[data]'") from error
+        raise OcclumarkError(f"reading {path} needs h5py; install it: pip install '.[data]' in a clone") from error
     try:
         file = h5py.File(path, "r")
     except OSError as error:

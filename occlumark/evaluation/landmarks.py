@@ -249,7 +249,8 @@ def turned(samples: list[Sample], problems: list[Problem], degrees: float) -> tu
 def _check_official_boxes(samples: Sequence[Sample], box: BoxSource, where: str) -> None:
     if box == "official" and all(sample.official_box is None for sample in samples):
         raise AnnotationError(
-            f"no official box for any face below {where}. To start from the annotated landmarks' own box, --box tight"
+            f"no official box for any face below {where}. --box finder starts from the face detector's boxes, "
+            "--box tight from the annotated landmarks' own"
         )
 
 

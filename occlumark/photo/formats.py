@@ -142,7 +142,7 @@ def _heic(file: BinaryIO) -> "ImageFile":
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
-        raise ValueError("HEIC needs pillow-heif: pip install 'occlumark[heic]'") from error
+        raise ValueError("HEIC needs pillow-heif: pip install '.[heic]' in a clone") from error
     picture: ImageFile = HeifImageFile(file)
     return picture
 

@@ -320,3 +320,16 @@ def test_finder_options_out_of_range_are_wrong_usage(option, value, capsys):
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args(["detect", "a.jpg", option, value])
     assert caught.value.code == 2 and option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["detect", "a.jpg", "--jsn"], "occlumark detect: error: unrecognized arguments: --jsn; did you mean --json?"),
+        (["video", "a.mp4", "b.mp4"], "occlumark video: error: unrecognized arguments: b.mp4"),
+    ],
+)
+def test_an_unknown_option_is_told_by_its_command_with_one_that_is_near(arguments, said, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert capsys.readouterr().err.splitlines()[-1] == said

@@ -94,7 +94,7 @@ def test_files_that_are_none(tmp_path: Path, write_cofw: WriteCofw) -> None:
 def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     (tmp_path / "COFW_test_color.mat").touch()
-    with pytest.raises(OcclumarkError, match=r"needs h5py; install it: pip install 'occlumark\[data\]'"):
+    with pytest.raises(OcclumarkError, match=r"needs h5py; install it: pip install '\.\[data\]'"):
         read_cofw(tmp_path)
 
 

@@ -41,7 +41,7 @@ def test_a_named_target_that_cannot_be_made_is_a_failure(tmp_path: Path, capsys:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(MissingInputError, match=r"no_such_package is not installed; .*'occlumark\[paper\]'"):
+    with pytest.raises(MissingInputError, match=r"no_such_package is not installed; .*'\.\[paper\]'"):
         need_package("no_such_package", "paper")
 
 
