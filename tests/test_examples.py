@@ -41,7 +41,8 @@ def test_without_the_train_extra_training_says_what_it_needs():
     code = f"import runpy, sys; sys.modules['torch'] = None; runpy.run_path({script!r}, run_name='__main__')"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 1
-    assert re.fullmatch(r"training needs more packages: pip install '\.\[train\]' in a clone \(.*torch.*\)\n", ran.stderr)
+    said = r"training needs more packages: pip install '\.\[train\]' in a clone \(.*torch.*\)\n"
+    assert re.fullmatch(said, ran.stderr)
 
 
 def run_notebook(name: str) -> None:
