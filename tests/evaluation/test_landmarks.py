@@ -85,7 +85,8 @@ def test_official_boxes_are_the_default_and_none_is_there(
     tmp_path: Path, add_face: AddFace, detector: Detector
 ) -> None:
     add_face(tmp_path / "a.pts")
-    with pytest.raises(AnnotationError, match=r"no official box .* a detector_boxes\.csv .* --box finder .* --box tight"):
+    expected = r"no official box .* a detector_boxes\.csv .* --box finder .* --box tight "
+    with pytest.raises(AnnotationError, match=expected):
         evaluate([tmp_path], detector)
 
 
