@@ -18,8 +18,9 @@ _BOX = (255, 255, 255)
 _INK = (0, 0, 0)
 _VEIL = np.array([255, 40, 160], np.float32)  # magenta, in no face
 
-# A face with a shorter longer side, pixels, would be hidden by rings, ink and contours: it gets dots alone.
-_SMALL = 60
+# A face with a shorter longer side, pixels, would be hidden by rings, ink and contours: it gets dots alone. Of tiny
+# ones fewer are drawn: below so many pixels every so many-th.
+_SMALL, _FEWER = 60, ((16, 9), (30, 3))
 
 #: OpenCV draws at sixteenths of a pixel when told to shift by four bits.
 SHIFT = 4
@@ -37,7 +38,7 @@ def draw_faces(
 
     A visible landmark is a filled green dot, an occluded one a hollow amber ring; a contour is dashed between landmarks
     of which one is occluded. Sizes follow the face: a large one is still drawn, and one below 60 pixels, which would
-    not be seen for rings and contours, has green and amber dots alone.
+    not be seen for rings and contours, has green and amber dots alone: below 30 pixels every third, below 16 every 9th.
 
     Args:
         photo: as Detector.detect takes it, an array in RGB; left as it is.
@@ -107,7 +108,8 @@ def _draw_face(drawing: np.ndarray, face: Face, hidden_below: float, radius: flo
     corners = face.box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
     cv2.polylines(drawing, [fixed_point(corners)], True, _BOX, line, cv2.LINE_AA, SHIFT)
     if max(face.box[2:] - face.box[:2]) < _SMALL:
-        for point, is_hidden in zip(face.landmarks, hidden, strict=True):
+        step = next((every for below, every in _FEWER if max(face.box[2:] - face.box[:2]) < below), 1)
+        for point, is_hidden in zip(face.landmarks[::step], hidden[::step], strict=True):
             colour = _HIDDEN if is_hidden else _VISIBLE
             cv2.circle(
                 drawing, fixed_point(point).tolist(), fixed_length(radius), colour, cv2.FILLED, cv2.LINE_AA, SHIFT

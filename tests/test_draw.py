@@ -70,6 +70,13 @@ def test_a_small_face_is_not_hidden_by_its_drawing(side):
     assert hidden[0] > hidden[2] + 50 and visible[1] > visible[0] + 50
 
 
+@pytest.mark.parametrize("side", [12, 20, 28])
+def test_a_tiny_face_is_still_seen_under_its_dots(side):
+    drawing = draw_faces(photo(), [make_face((20, 20, 20 + side, 20 + side))])
+    inside = drawing[22 : 18 + side, 22 : 18 + side]
+    assert 0.02 < (np.abs(inside.astype(int) - GREY) > 10).any(axis=2).mean() < 0.6
+
+
 def blue(drawing: np.ndarray) -> np.ndarray:
     """(height, width) bool: the expected errors' light blue."""
     return (np.abs(drawing.astype(int) - [120, 200, 255]) < 25).all(axis=2)
