@@ -15,6 +15,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from occlumark.bulk.plan import Plan  # noqa: E402
 from occlumark.bulk.storage import Storage  # noqa: E402
 from occlumark.errors import OcclumarkError  # noqa: E402
+from occlumark.packaged import packaged_weights  # noqa: E402
 
 
 @pytest.fixture
@@ -118,6 +119,14 @@ def test_another_source_or_damage_is_refused(photos, tmp_path):
     (tmp_path / "out" / "_about.json").write_text(json.dumps([]))
     with pytest.raises(OcclumarkError, match="is damaged"):
         Plan.begun(out, about)
+
+
+def test_another_network_is_told_by_its_name(photos, tmp_path):
+    out, about = Storage(str(tmp_path / "out")), {"landmarks": packaged_weights("occlumark")[1]}
+    Plan.of(str(photos), 2).write(out, about)
+    said = r"was begun with landmarks occlumark \(\w{12}\.\.\.\), not occlumark-fast \(\w{12}\.\.\.\): resume"
+    with pytest.raises(OcclumarkError, match=said):
+        Plan.begun(out, {"landmarks": packaged_weights("occlumark-fast")[1]})
 
 
 def test_a_folder_of_others_files_is_left_alone(tmp_path):
