@@ -1,15 +1,16 @@
 """Landmarks and finding of MediaPipe and dlib beside ours on 300W's test photos, and their times, in one run.
 
     make bench-rivals
-    PYTHONPATH=. python benchmarks/rivals.py ../shared/data/300w [--out docs/experiments] [--only report]
+    PYTHONPATH=. python benchmarks/rivals.py ../shared/data/300w [--out docs/experiments] [--only ours]
 
 Writes each photo's errors (rivals-68.csv, rivals-51.csv), the times (rivals-times.csv) and a picture of both
-(rivals.png), and prints the tables; `--only report` does so from what is written. What MediaPipe's points are moved by,
-and where dlib's box lies in an official one, is fitted on training photos. Systems take turns; times are CPU times of
-one thread.
+(rivals.png), and prints the tables; `--only report` does so from what is written, `--only ours` after our own errors
+are measured again, beside the rivals' as they are written. What MediaPipe's points are moved by, and where dlib's box
+lies in an official one, is fitted on training photos. Systems take turns; times are CPU times of one thread.
 """
 
 import argparse
+import csv
 import functools
 import logging
 import os
@@ -50,10 +51,23 @@ BOX_PHOTOS, FIT_PHOTOS, TIME_PHOTOS = 100, 1000, 6
 RIDGE = 1e-5
 
 
+class Ours(NamedTuple):
+    """Our networks alone."""
+
+    detectors: dict[str, Detector]
+
+    def rows(self, photo: np.ndarray, box: np.ndarray) -> Iterator[tuple[str, Points]]:
+        """Their rows' landmarks of a photo; those by an official box are of its face alone."""
+        for name, detector in self.detectors.items():
+            yield f"{name} official", np.stack([face.landmarks for face in detector.detect(photo, box[None])])
+            found = [face.landmarks for face in detector.detect(photo)]
+            yield f"{name} own", np.array(found).reshape(-1, 68, 2)
+
+
 class Systems(NamedTuple):
     """What is measured."""
 
-    ours: dict[str, Detector]
+    ours: Ours
     dlib: RivalLandmarks
     meshes: dict[str, RivalLandmarks]
     dlib_place: np.ndarray
@@ -63,10 +77,7 @@ class Systems(NamedTuple):
 
     def rows(self, photo: np.ndarray, box: np.ndarray) -> Iterator[tuple[str, Points]]:
         """Every row's landmarks of a photo; those by an official box are of its face alone."""
-        for name, detector in self.ours.items():
-            yield f"{name} official", np.stack([face.landmarks for face in detector.detect(photo, box[None])])
-            found = [face.landmarks for face in detector.detect(photo)]
-            yield f"{name} own", np.array(found).reshape(-1, 68, 2)
+        yield from self.ours.rows(photo, box)
         yield "dlib official", self.dlib(photo, box[None]).points
         yield "dlib moved", self.dlib(photo, inside(box, self.dlib_place)[None]).points
         yield "dlib own", self.dlib(photo).points
@@ -103,10 +114,10 @@ def fit(samples: list[Sample], dlib: RivalLandmarks, meshes: dict[str, RivalLand
     return np.median(places, axis=0), adaptations
 
 
-def measure(root: Path, systems: Systems, limit: int | None, out: Path) -> None:
-    """Write each test photo's errors."""
-    rows: dict[str, list[list[str]]] = {points: [] for points in ERRORS}
-    heads: list[str] = []
+def measure(root: Path, systems: Systems | Ours, limit: int | None, out: Path) -> None:
+    """Write each test photo's errors; what is written already of rows that the systems do not have is kept."""
+    kept = {points: _written(out / name) if isinstance(systems, Ours) else {} for points, name in ERRORS.items()}
+    rows: dict[str, list[dict[str, str]]] = {points: [] for points in ERRORS}
     for subset, folders in TESTS.items():
         samples, _ = read_w300([root / folder for folder in folders])
         for sample in tqdm(evenly_spaced(samples, limit), subset, disable=None):
@@ -115,13 +126,21 @@ def measure(root: Path, systems: Systems, limit: int | None, out: Path) -> None:
                 name: face_errors(points, sample, given=name.endswith(("official", "moved")))
                 for name, points in found.items()
             }
-            heads = list(each)
             place = Path(os.path.relpath(sample.photo, root)).as_posix()  # links stay, as read_w300 leaves them
             for points, errors in zip(ERRORS, zip(*each.values(), strict=True), strict=True):  # all 68, the inner 51
-                values = ["" if np.isnan(value) else f"{value:.4f}" for value in errors]
-                rows[points].append([place, subset, *values])
-        for points, name in ERRORS.items():
-            write_csv(out / name, ["name", "subset", *heads], rows[points])
+                values = {
+                    name: "" if np.isnan(value) else f"{value:.4f}" for name, value in zip(each, errors, strict=True)
+                }
+                rows[points].append({"name": place, "subset": subset, **kept[points].get(place, {}), **values})
+    for points, name in ERRORS.items():
+        heads = list(rows[points][0])
+        write_csv(out / name, heads, [[row[head] for head in heads] for row in rows[points]])
+
+
+def _written(path: Path) -> dict[str, dict[str, str]]:
+    """By photo: a row of a file of errors."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
 
 
 def times(samples: list[Sample], systems: Systems, turns: int, repetitions: int, out: Path) -> None:
@@ -134,11 +153,11 @@ def times(samples: list[Sample], systems: Systems, turns: int, repetitions: int,
         plain = onnxruntime.InferenceSession(Path(folder) / "plain.onnx", options, providers=["CPUExecutionProvider"])
     crop = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
     rivals = {"dlib": systems.dlib, **systems.meshes}
-    took: dict[str, list[tuple[float, float]]] = {name: [] for name in ("plain", *systems.ours, *rivals)}
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in ("plain", *systems.ours.detectors, *rivals)}
     for turn in range(turns + 1):
         for photo, box in photos:
             now = {"plain": (median_s(lambda: plain.run(None, {"crops": crop}), repetitions), float("nan"))}
-            for name, detector in systems.ours.items():
+            for name, detector in systems.ours.detectors.items():
                 by_box = functools.partial(detector.detect, photo, box[None])
                 whole = functools.partial(detector.detect, photo)
                 now[name] = (median_s(by_box, repetitions), median_s(whole, repetitions))
@@ -163,7 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos300", type=Path, help="300W")
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"), help="default %(default)s")
-    parser.add_argument("--only", choices=["report", "times", "errors"])
+    parser.add_argument("--only", choices=["report", "times", "errors", "ours"])
     parser.add_argument("--limit", type=int, help="so many test photos of each set, to try it")
     parser.add_argument("--turns", type=int, default=2, help="of the times (default %(default)s)")
     parser.add_argument("--repetitions", type=int, default=3, help="in each turn (default %(default)s)")
@@ -172,21 +191,28 @@ def main() -> None:
         logging.disable(logging.WARNING)  # the exporter names every operator that it does not know
         cv2.setNumThreads(1)
         began = time.perf_counter()
-        training, _ = read_w300([args.photos300 / folder for folder in TRAINING])
-        ours = {name: Detector(name, threads=1) for name in OURS}
-        dlib, meshes = RivalLandmarks("dlib"), {key: RivalLandmarks(name) for key, name in MESHES.items()}
-        systems = Systems(ours, dlib, meshes, np.array([0.0, 0, 1, 1]), {})
-        if args.only != "errors":
-            times(training, systems, args.turns, args.repetitions, args.out)
-        if args.only != "times":
-            place, adaptations = fit(training, dlib, meshes)
-            systems = systems._replace(dlib_place=place, adaptations=adaptations)
-            measure(args.photos300, systems, args.limit, args.out)
-        for rival in (dlib, *meshes.values()):
-            rival.close()
+        ours = Ours({name: Detector(name, threads=1) for name in OURS})
+        if args.only == "ours":
+            measure(args.photos300, ours, args.limit, args.out)
+        else:
+            _with_rivals(ours, args)
         print(f"measured in {time.perf_counter() - began:.0f} s")
     if all((args.out / name).exists() for name in (*ERRORS.values(), TIMES)):
         report(args.out)
+
+
+def _with_rivals(ours: Ours, args: argparse.Namespace) -> None:
+    training, _ = read_w300([args.photos300 / folder for folder in TRAINING])
+    dlib, meshes = RivalLandmarks("dlib"), {key: RivalLandmarks(name) for key, name in MESHES.items()}
+    systems = Systems(ours, dlib, meshes, np.array([0.0, 0, 1, 1]), {})
+    if args.only != "errors":
+        times(training, systems, args.turns, args.repetitions, args.out)
+    if args.only != "times":
+        place, adaptations = fit(training, dlib, meshes)
+        systems = systems._replace(dlib_place=place, adaptations=adaptations)
+        measure(args.photos300, systems, args.limit, args.out)
+    for rival in (dlib, *meshes.values()):
+        rival.close()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -222,4 +223,41 @@ def test_errors_are_named_by_300ws_folders_through_links_too(tmp_path, monkeypat
             ["lfpw/testset/0.png", "common"],
             ["helen/testset/1.png", "common"],
             ["ibug/2.png", "challenging"],
+        ]
+
+
+def test_our_rows_are_measured_again_beside_the_rivals_as_they_are_written(tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="needs the train extra")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    from benchmarks import rivals
+
+    root, out = tmp_path / "300w", tmp_path / "out"
+    out.mkdir()
+    grid = np.array([(10 + x, 20 + x % 7 * 9) for x in range(68)], float)
+    for folder in ("lfpw/testset", "helen/testset", "ibug"):
+        (root / folder).mkdir(parents=True)
+        Image.new("RGB", (90, 90)).save(root / folder / "a.png")
+        points = "\n".join(f"{x + 0.5} {y + 0.5}" for x, y in grid)
+        (root / folder / "a.pts").write_text(f"version: 1\nn_points: 68\n{{\n{points}\n}}\n")
+    (root / "detector_boxes.csv").write_text(
+        "set,file,x0,y0,x1,y1\nlfpw/testset,a.png,9,9,80,80\nhelen/testset,a.png,9,9,80,80\nibug,a.png,9,9,80,80\n"
+    )
+    for name in ("rivals-68.csv", "rivals-51.csv"):
+        (out / name).write_text(
+            "name,subset,ours official,ours own,dlib own\n"
+            "lfpw/testset/a.png,common,0.5,0.5,0.0123\nibug/a.png,challenging,0.5,0.5,\n"
+            "helen/testset/a.png,common,0.5,0.5,0.0456\n"
+        )
+
+    class Exact:
+        def detect(self, photo, boxes=None):
+            return [SimpleNamespace(landmarks=grid)] if boxes is not None else []
+
+    rivals.measure(root, rivals.Ours({"ours": Exact()}), None, out)
+    for name in ("rivals-68.csv", "rivals-51.csv"):
+        assert (out / name).read_text("utf-8").splitlines() == [
+            "name,subset,ours official,ours own,dlib own",
+            "lfpw/testset/a.png,common,0.0000,,0.0123",
+            "helen/testset/a.png,common,0.0000,,0.0456",
+            "ibug/a.png,challenging,0.0000,,",
         ]
