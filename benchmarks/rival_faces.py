@@ -1,6 +1,5 @@
-"""An annotated face among those that a system finds, its errors, and a photo as times are measured on it."""
+"""An annotated face among those that a system finds, and its errors."""
 
-import cv2
 import numpy as np
 
 from benchmarks.rival_points import INNER, MESH_TO_68
@@ -9,9 +8,6 @@ from occlumark.data.sample import Sample
 from occlumark.markup import tight_box
 from occlumark.metrics.finder import MIN_OVERLAP
 from occlumark.metrics.landmarks import point_errors
-
-#: Width and height of the photos that times are measured on.
-SIZE = (640, 480)
 
 #: Landmarks (n, 68, 2) of all faces that a system gives for a photo, pixels.
 Points = np.ndarray
@@ -47,12 +43,3 @@ def face_errors(points: Points, sample: Sample, *, given: bool) -> tuple[float, 
         return float("nan"), float("nan")
     (each,) = point_errors(face[None], sample.landmarks[None], "inter_ocular")
     return float(each.mean()), float(each[INNER].mean())
-
-
-def fitted(photo: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A photo and a box in it, brought to SIZE with black below or to the right."""
-    zoom = min(SIZE[0] / photo.shape[1], SIZE[1] / photo.shape[0])
-    sides = [round(zoom * side) for side in photo.shape[1::-1]]
-    zoomed = cv2.resize(photo, sides, interpolation=cv2.INTER_CUBIC)
-    below, right = SIZE[1] - sides[1], SIZE[0] - sides[0]
-    return cv2.copyMakeBorder(zoomed, 0, below, 0, right, cv2.BORDER_CONSTANT), box * zoom

@@ -28,7 +28,8 @@ from speed import write_onnx
 from tqdm import tqdm
 from training_step import PLAIN
 
-from benchmarks.rival_faces import Points, face_errors, fitted, inside, mesh_68, on_face, place_in
+from benchmarks.photo_size import fitted
+from benchmarks.rival_faces import Points, face_errors, inside, mesh_68, on_face, place_in
 from benchmarks.rival_landmarks import RivalLandmarks, cpu_time_s
 from benchmarks.rival_points import Adaptation
 from benchmarks.rivals_report import ERRORS, TIMES, report

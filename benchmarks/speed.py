@@ -1,8 +1,11 @@
 """Speed of detection, loading and training beside a plain ResNet-18 in the same run, as ratios.
 
     python benchmarks/speed.py [--only detect|folder|load|train] [--repetitions 30]
+    python benchmarks/speed.py --photos 300w/lfpw/trainset
 
-What is compared takes turns, and medians count, so that a busy moment of the machine falls on both alike.
+What is compared takes turns, and medians count, so that a busy moment of the machine falls on both alike. With --photos
+the face detector and whole photos alone, over 30 photos below a folder brought to 640 x 480: their time depends on the
+photo.
 """
 
 import argparse
@@ -21,8 +24,10 @@ import cv2
 import numpy as np
 import onnxruntime
 import torch
+from photo_size import SIZE, fitted
 from training_step import PLAIN, Training, batch_of
 
+from occlumark.data.sample import evenly_spaced
 from occlumark.demo import SAMPLES
 from occlumark.detect import Detector
 from occlumark.export.landmarks import to_onnx
@@ -36,6 +41,8 @@ from occlumark.train.config import LandmarkConfig
 BATCH = 32
 #: Most time of the packaged networks, over plain ResNet-18's.
 TARGETS = {"odn": 1.2, "occlumark": 0.36, "occlumark-fast": 0.06, "finder": 0.15}
+#: Photos below a folder that --photos times, and turns of each.
+MANY, TURNS = 30, 5
 #: Photos in the folder that `occlumark detect` reads.
 FOLDER_PHOTOS = 100
 
@@ -66,24 +73,25 @@ def write_onnx(config: NetworkConfig, path: Path) -> None:
     path.write_bytes(to_onnx(network, LandmarkConfig(network=config), fp16=False).SerializeToString())
 
 
-def detect(repetitions: int, folder: Path) -> None:
-    """The packaged networks, the face detector and whole photos beside plain ResNet-18 in fp32, one thread each."""
+def crop_through(path: Path) -> Callable[[], object]:
+    """One crop of noise through an exported network, one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    size = session.get_inputs()[0].shape[1]
+    crop = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
+    return lambda: session.run(None, {"crops": crop})
 
-    def run(path: Path) -> Callable[[], object]:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        size = session.get_inputs()[0].shape[1]
-        crop = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
-        return lambda: session.run(None, {"crops": crop})
 
+def detect(repetitions: int, folder: Path) -> None:
+    """The packaged networks, the face detector and whole photos beside plain ResNet-18 in fp32, one thread each."""
     write_onnx(PLAIN, folder / "plain.onnx")
-    networks = {name: run(packaged_weights(name)[0]) for name in packaged_names()}
-    photo = cv2.resize(read_photo(SAMPLES / "astronaut.jpg"), (640, 480))
+    networks = {name: crop_through(packaged_weights(name)[0]) for name in packaged_names()}
+    photo = cv2.resize(read_photo(SAMPLES / "astronaut.jpg"), SIZE)
     networks["finder"] = partial(NetworkFinder(threads=1), photo)
     detectors = {f"photo {name}": partial(Detector(name, threads=1).detect, photo) for name in packaged_names()}
-    took = median_times_s({**networks, **detectors, "plain": run(folder / "plain.onnx")}, repetitions)
+    took = median_times_s({**networks, **detectors, "plain": crop_through(folder / "plain.onnx")}, repetitions)
     said = ", ".join(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in took.items())
     print(f"detect, 1 thread, plain in fp32: {said}")
     for name in networks:
@@ -93,9 +101,31 @@ def detect(repetitions: int, folder: Path) -> None:
     report("the same, occlumark-fast over occlumark", took["photo occlumark-fast"] / took["photo occlumark"], "x")
 
 
+def detect_photos(photos: list[Path], turns: int, folder: Path) -> None:
+    """The face detector and whole photos over plain ResNet-18: the median photo, and the tenths at either end."""
+    write_onnx(PLAIN, folder / "plain.onnx")
+    plain = crop_through(folder / "plain.onnx")
+    tasks: dict[str, Callable[[np.ndarray], object]] = {"finder": NetworkFinder(threads=1)}
+    tasks |= {f"photo {name}": Detector(name, threads=1).detect for name in packaged_names()}
+    took: dict[str, list[float]] = {name: [] for name in (*tasks, "plain")}
+    for path in photos:
+        photo, _ = fitted(read_photo(path), np.zeros(4))
+        each = {name: partial(task, photo) for name, task in tasks.items()}
+        for name, median in median_times_s({**each, "plain": plain}, turns).items():
+            took[name].append(median)
+    one = statistics.median(took.pop("plain"))
+    print(
+        f"{len(photos)} photos brought to {SIZE[0]} x {SIZE[1]}, 1 thread, plain ResNet-18 in fp32 {one * 1e3:.1f} ms"
+    )
+    for name, seconds in took.items():
+        low, middle, high = np.quantile(seconds, [0.1, 0.5, 0.9]) / one
+        report(f"{name} over plain ResNet-18, median photo", middle, "x", at_most=TARGETS.get(name))
+        print(f"    a tenth below {low:.2f}, a tenth above {high:.2f}")
+
+
 def detect_folder(photos: Path) -> None:
     """Photos per second of `occlumark detect` on a folder of JPEGs of 640 x 480, its start and reading included."""
-    photo = cv2.resize(read_photo(SAMPLES / "astronaut.jpg"), (640, 480))
+    photo = cv2.resize(read_photo(SAMPLES / "astronaut.jpg"), SIZE)
     for index in range(FOLDER_PHOTOS):
         write_photo(photos / f"{index:03}.jpg", photo)
     speed = {}
@@ -156,8 +186,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["detect", "folder", "load", "train"])
     parser.add_argument("--repetitions", type=int, help="default: detect 50, load 7, train 7")
+    parser.add_argument("--photos", metavar="DIR", type=Path, help=f"{MANY} photos below this folder alone")
     args = parser.parse_args()
     logging.disable(logging.WARNING)  # the exporter names every operator that it does not know
+    if args.photos is not None:
+        found = sorted(path for path in args.photos.rglob("*") if path.suffix.lower() in (".jpg", ".png"))
+        if not found:
+            parser.error(f"no .jpg or .png below {args.photos}")
+        with tempfile.TemporaryDirectory() as folder:
+            detect_photos(evenly_spaced(found, MANY), args.repetitions or TURNS, Path(folder))
+        return
     if args.only in (None, "detect"):
         with tempfile.TemporaryDirectory() as folder:
             detect(args.repetitions or 50, Path(folder))

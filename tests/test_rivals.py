@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.rival_faces import face_errors, fitted, inside, mesh_68, on_face, place_in
+from benchmarks.photo_size import fitted
+from benchmarks.rival_faces import face_errors, inside, mesh_68, on_face, place_in
 from benchmarks.rival_landmarks import RivalLandmarks, answer
 from benchmarks.rival_points import INNER, MESH_TO_68, Adaptation, Frame
 from benchmarks.rivals_report import Summary, draw, error_table, read_errors, summaries, time_table
