@@ -188,6 +188,10 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=2, help="of the times (default %(default)s)")
     parser.add_argument("--repetitions", type=int, default=3, help="in each turn (default %(default)s)")
     args = parser.parse_args()
+    if args.only == "ours" and args.limit is not None:
+        parser.error("--only ours measures all test photos anew: --limit would drop the rivals' errors of the others")
+    if args.only == "ours" and not all((args.out / name).exists() for name in ERRORS.values()):
+        parser.error(f"--only ours needs the rivals' errors in {args.out}: {', '.join(ERRORS.values())}")
     if args.only != "report":
         logging.disable(logging.WARNING)  # the exporter names every operator that it does not know
         cv2.setNumThreads(1)
