@@ -16,7 +16,7 @@ from occlumark.finder import FaceFinder, NetworkFinder
 from occlumark.landmarker import Landmarker
 from occlumark.markup import W300, Markup, tight_box
 from occlumark.network_file import Provider
-from occlumark.packaged import DEFAULT_MODEL, packaged_presence_shift, packaged_weights
+from occlumark.packaged import DEFAULT_MODEL, packaged_weights
 from occlumark.photo import MAX_PIXELS
 from occlumark.photo.given import ColorOrder, PhotoInput
 from occlumark.recrop import (
@@ -101,7 +101,6 @@ class Detector:
         path, sha256 = (Path(weights), None) if weights is not None else packaged_weights(model)
         self._landmarker = Landmarker(path, sha256=sha256, threads=threads, providers=providers, mirror=mirror)
         self.face_finder = face_finder or NetworkFinder(threads=threads, providers=providers)
-        self._presence_shift = packaged_presence_shift(model) if weights is None else 0.0
 
     def __repr__(self) -> str:
         return f"Detector({self.model!r}, {self.markup.n} landmarks, recrop={self.recrop!r})"
@@ -125,7 +124,7 @@ class Detector:
     def _certainty(self) -> Certainty | None:
         """What decides on the boxes of a face finder of ours; None: presence alone, if anything."""
         asked = self.min_presence if self._landmarker.has_presence else 0.0
-        return certainty_of(self.face_finder, asked, self._presence_shift)
+        return certainty_of(self.face_finder, asked)
 
     def most_reduction(self, boxes: Boxes | None = None) -> int:
         """By how much read_reduced may divide a photo's sides with every face still as large as the network sees it.

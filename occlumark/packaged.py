@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from occlumark.errors import CheckpointError
 
@@ -17,7 +17,6 @@ _FINDER = "finder"
 class _Entry(TypedDict):
     file: str
     sha256: str
-    presence_shift: NotRequired[float]
 
 
 def packaged_weights(model: str) -> tuple[Path, str]:
@@ -31,11 +30,6 @@ def packaged_weights(model: str) -> tuple[Path, str]:
     if model not in models:
         raise CheckpointError(f"no packaged model '{model}'; there is {', '.join(models) or 'none'}")
     return networks[model]
-
-
-def packaged_presence_shift(model: str) -> float:
-    """Logits by which a network's presence is below the default's (face.presence.Certainty.shift); 0 of others."""
-    return _table()[model].get("presence_shift", 0.0) if model in _table() else 0.0
 
 
 def packaged_names() -> tuple[str, ...]:

@@ -59,11 +59,11 @@ def search(
     return SearchedPhoto(pixels, given / reduction, [1.0] * len(given), are_given=True, reduction=reduction)
 
 
-def certainty_of(face_finder: FaceFinder, min_presence: float, shift: float) -> Certainty | None:
+def certainty_of(face_finder: FaceFinder, min_presence: float) -> Certainty | None:
     """What decides on a face finder's boxes; None: it is not of ours, or no presence is asked for."""
     if not min_presence or not isinstance(face_finder, NetworkFinder):
         return None
-    return Certainty(min_presence, shift, face_finder.score)
+    return Certainty(min_presence, face_finder.score)
 
 
 def with_boxes(

@@ -29,11 +29,9 @@ from occlumark.face import presence as said
 from occlumark.face.presence import Certainty, least_presence
 from occlumark.finder import CANDIDATE_SCORE, SCORE, NetworkFinder
 from occlumark.metrics.finder import MIN_OVERLAP
-from occlumark.packaged import packaged_presence_shift
 from occlumark.photo import read_photo
 
 _EVERY = 3
-_SHIFTS = (0.0, 2.0, 2.5, 3.0)
 # A box with half of itself in an ignored place is neither face nor false positive.
 _MOST_IGNORED = 0.5
 
@@ -66,19 +64,18 @@ def main() -> None:
     rules = {
         "score": sure,
         "presence": sure & (presence >= [least_presence(face, MIN_PRESENCE) for face in faces]),
+        "together": Certainty(MIN_PRESENCE).are_faces(scores, boxes, presence),
     }
-    for shift in sorted({*_SHIFTS, packaged_presence_shift(args.model)}):
-        rules[f"together, shift {shift:g}"] = Certainty(MIN_PRESENCE, shift).are_faces(scores, boxes, presence)
     for name, kept in rules.items():
         false = f"{(~true & kept).sum()} false positives, {(~true & kept & other).sum()} of them on {BACKGROUND}"
         print(f"{name:20} {(true & kept).sum()} faces, {false}")
     seen = Certainty(MIN_PRESENCE).may_be_faces(scores, boxes)
     print(f"boxes seen: {sure.sum()} from {SCORE} on, {seen.sum()} where they may be faces")
     if args.turned:
-        _turned(args.turned, detector, packaged_presence_shift(args.model))
+        _turned(args.turned, detector)
 
 
-def _turned(folders: list[Path], detector: Detector, shift: float) -> None:
+def _turned(folders: list[Path], detector: Detector) -> None:
     """Print how many turned faces are found, by their surest box."""
     samples, _ = read_w300(folders)
     chosen = held_out_whole([sample.name for sample in samples], HELD_OUT["validation"], VALIDATION_SEED)
@@ -89,7 +86,7 @@ def _turned(folders: list[Path], detector: Detector, shift: float) -> None:
         on_it = [face for face in faces if box_iou(face.box[None], sample.tight_box[None])[0, 0] >= MIN_OVERLAP]
         found += [max(on_it, key=lambda face: face.score)] if on_it else []
     scores, boxes = np.array([face.score for face in found]), np.stack([face.box for face in found])
-    kept = Certainty(MIN_PRESENCE, shift).are_faces(scores, boxes, np.array([face.presence for face in found]))
+    kept = Certainty(MIN_PRESENCE).are_faces(scores, boxes, np.array([face.presence for face in found]))
     print(f"turned: {len(chosen)} faces, {(scores >= SCORE).sum()} found by the score, {kept.sum()} together")
 
 

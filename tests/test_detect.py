@@ -14,7 +14,6 @@ from occlumark.demo import SAMPLES
 from occlumark.errors import BoxError, PhotoError
 from occlumark.face import Face
 from occlumark.finder import SCORE, NetworkFinder
-from occlumark.packaged import packaged_presence_shift, packaged_weights
 from occlumark.photo import ReducedPhoto, read_photo, read_reduced
 from occlumark.recrop import Recrop, less_doubtful
 
@@ -507,13 +506,6 @@ def test_what_is_put_in_place_of_an_attribute_counts():
     detector.min_presence = 0.5
     detector.face_finder = lambda photo: [(face.box, 0.9)]
     assert detector._certainty is None and len(detector.detect(photo)) == 1
-
-
-def test_a_network_of_ones_own_has_no_share_in_what_was_measured_of_a_packaged_one():
-    shipped = Detector("occlumark-fast", threads=1)
-    own = Detector(weights=packaged_weights("occlumark-fast")[0], threads=1)
-    assert own.model == shipped.model
-    assert (shipped._certainty.shift, own._certainty.shift) == (packaged_presence_shift("occlumark-fast"), 0)
 
 
 def test_scores_of_faces_followed_may_be_an_array():

@@ -6,7 +6,7 @@ import pytest
 from occlumark import packaged
 from occlumark.errors import CheckpointError
 from occlumark.network_file import open_network
-from occlumark.packaged import DEFAULT_MODEL, packaged_finder, packaged_presence_shift, packaged_weights
+from occlumark.packaged import DEFAULT_MODEL, packaged_finder, packaged_weights
 
 
 @pytest.fixture
@@ -33,13 +33,6 @@ def test_packaged_weights(package):
     path.write_bytes(path.read_bytes() + b"\x08")
     with pytest.raises(CheckpointError, match="altered"):
         open_network(path, sha256=sha256)
-
-
-def test_a_presence_shift_is_told_of_networks_that_have_one(package):
-    table = json.loads((package / "weights.json").read_text())
-    table["odn"]["presence_shift"] = 1.5
-    (package / "weights.json").write_text(json.dumps(table))
-    assert [packaged_presence_shift(name) for name in ("odn", "another", "someone's own")] == [1.5, 0, 0]
 
 
 def test_the_face_finder_is_no_landmark_model(package):

@@ -19,7 +19,7 @@ from occlumark.export.unquantised import unquantised
 from occlumark.face.pose import mean_head
 from occlumark.landmarker import Landmarker
 from occlumark.markup import N_LANDMARKS
-from occlumark.packaged import packaged_finder, packaged_names, packaged_presence_shift, packaged_weights
+from occlumark.packaged import packaged_finder, packaged_names, packaged_weights
 
 HERE = Path(__file__).parent
 RUNTIME = HERE / "node_modules" / "onnxruntime-web" / "dist"
@@ -48,7 +48,6 @@ def settings(path: Path, model: str) -> dict[str, Any]:
     front = mean_head()[0][:, :2]
     return {
         "model": model,
-        "presence_shift": packaged_presence_shift(model),
         "crop": {"size": network.crop.size, "scale": network.crop.scale},
         "mean_face": (front - front.mean(axis=0)).round(6).tolist(),
         "contours": [list(contour) for contour in network.markup.contours],

@@ -29,13 +29,11 @@ _RULED_OUT = 0.02
 
 @dataclass(frozen=True)
 class Certainty:
-    """What decides whether boxes of NetworkFinder's show a face, for one landmark network."""
+    """What decides whether boxes of NetworkFinder's show a face."""
 
     min_presence: float
     """The presence that a face of 48 pixels needs which the finder found with a score of 0.7, above 0, at most 1. A
     higher score or a smaller box needs less, others more."""
-    shift: float = 0.0
-    """Logits by which the network's presence is lower than the default's at as many faces kept."""
     sure_score: float = 0.0
     """Boxes with a lower score are candidates, of which one crop decides whether they are worth more."""
 
@@ -67,7 +65,7 @@ class Certainty:
     def of(self, scores: np.ndarray, boxes: np.ndarray, presence: np.ndarray) -> np.ndarray:
         """(n,) 0..1: the presence that faces of 48 pixels found with 0.7 would have to be as sure; see are_faces."""
         sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).clip(1, LARGEST_SIDE)
-        said = np.clip(_logit(presence) + self.shift, *_logit(np.array(SAID)))
+        said = np.clip(_logit(presence), *_logit(np.array(SAID)))
         evidence = _SCORE * _logit(scores) + _SIDE * np.log(sides) + _CONSTANT
         return np.asarray(1 / (1 + np.exp(-said - evidence / _PRESENCE)))
 

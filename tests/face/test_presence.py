@@ -10,9 +10,9 @@ def square(side: float) -> list[float]:
     return [10, 20, 10 + side, 20 + side]
 
 
-def told(score: float, side: float, presence: float, shift: float = 0.0) -> float:
+def told(score: float, side: float, presence: float) -> float:
     box = np.array([square(side)])
-    return float(Certainty(0.5, shift).of(np.array([score]), box, np.array([presence]))[0])
+    return float(Certainty(0.5).of(np.array([score]), box, np.array([presence]))[0])
 
 
 def face(side: float, presence: float, score: float = 0.8) -> Face:
@@ -22,18 +22,17 @@ def face(side: float, presence: float, score: float = 0.8) -> Face:
 
 
 @pytest.mark.parametrize(
-    ("score", "side", "presence", "shift", "expected"),
+    ("score", "side", "presence", "expected"),
     [
         # 2.95 logit(0.8) - 0.85 ln 20 + 0.75 = 4.0896 - 2.5464 + 0.75 = 2.2932; / 0.363 = 6.3174; + logit(0.1) = 4.1201
-        (0.8, 20, 0.1, 0, 0.98402),
-        (0.8, 20, 0.1, -2, 0.89285),  # 2.1201
+        (0.8, 20, 0.1, 0.98402),
         # a side counts up to 64: 1.1961 - 3.5351 + 0.75 = -1.5889; / 0.363 = -4.3772; + logit(0.9) = -2.18
-        (0.6, 100, 0.9, 0, 0.10155),
-        (0.6, 100, 1.0, 0, 0.92619),  # presence counts up to 0.999: + 6.9068 = 2.5295
+        (0.6, 100, 0.9, 0.10155),
+        (0.6, 100, 1.0, 0.92619),  # presence counts up to 0.999: + 6.9068 = 2.5295
     ],
 )
-def test_worked_by_hand(score, side, presence, shift, expected):
-    assert told(score, side, presence, shift) == pytest.approx(expected, abs=2e-4)
+def test_worked_by_hand(score, side, presence, expected):
+    assert told(score, side, presence) == pytest.approx(expected, abs=2e-4)
 
 
 def test_a_face_of_48_pixels_found_with_07_needs_the_least_presence():

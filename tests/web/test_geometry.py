@@ -138,13 +138,13 @@ def test_what_is_cropped_again_or_dropped(call):
     np.testing.assert_allclose(least, [least_presence(face, 0.3) for face in made])
     scores, presences = rng.uniform(0, 1, len(made)), rng.uniform(0, 1, len(made))
     presences[:2] = 0, 1
-    sides = [("certainty", [scores[i], face.box.tolist(), presences[i], 1.5]) for i, face in enumerate(made)]
-    ours = Certainty(0.5, 1.5).of(scores, np.stack([face.box for face in made]), presences)
+    sides = [("certainty", [scores[i], face.box.tolist(), presences[i]]) for i, face in enumerate(made)]
+    ours = Certainty(0.5).of(scores, np.stack([face.box for face in made]), presences)
     np.testing.assert_allclose(call(*sides), ours, rtol=1e-9)
-    certainty = Certainty(0.5, 1.5, SCORE)
+    certainty = Certainty(0.5, SCORE)
     told = [replace(face, score=scores[i], presence=presences[i]) for i, face in enumerate(made)]
     ours = [is_ruled_out(face, certainty) for face in told]
-    assert call(*[("isRuledOut", [as_js(face), 1.5]) for face in told]) == ours and {True, False} == set(ours)
+    assert call(*[("isRuledOut", [as_js(face)]) for face in told]) == ours and {True, False} == set(ours)
     fours = [made[i : i + 4] for i in range(0, 60, 4)]
     taken = call(*[("lessDoubtful", [as_js(first), [as_js(face) for face in turned]]) for first, *turned in fours])
     ours = [less_doubtful(first, turned) for first, *turned in fours]

@@ -7,7 +7,6 @@
  *
  * @typedef {object} Settings what the build writes of the packaged networks (settings.json)
  * @property {string} model the landmark network's name
- * @property {number} presence_shift logits by which its presence is below the default network's
  * @property {import("./geometry.js").CropConfig} crop
  * @property {import("./geometry.js").Point[]} mean_face landmarks 17 to 67, seen from the front
  * @property {number[][]} contours indices along each line to draw
@@ -43,13 +42,13 @@ export class Detector {
 
   /** Whether a box of the finder's shows a face. @param {Pick<Face, "score" | "box" | "presence">} face */
   isFace({ score, box, presence }) {
-    return certainty(score, box, presence, this.settings.presence_shift) >= MIN_PRESENCE;
+    return certainty(score, box, presence) >= MIN_PRESENCE;
   }
 
   /** Whether a candidate's crop clearly shows no face: no other crop is worth its time. @param {Pick<Face, "score" | "box" | "presence">} face */
   isRuledOut(face) {
     const { score, box, presence } = face;
-    return score < SCORE && certainty(score, box, presence, this.settings.presence_shift) < RULED_OUT * MIN_PRESENCE;
+    return score < SCORE && certainty(score, box, presence) < RULED_OUT * MIN_PRESENCE;
   }
 
   /** The landmarks in boxes that the finder gave. @param {Rgba} photo @param {Found[]} found @returns {Promise<Face[]>} */

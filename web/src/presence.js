@@ -16,9 +16,9 @@ export function leastPresence(box, minPresence) {
   return minPresence * Math.min(Math.max((longerSide(box) - low) / (high - low), 0), 1);
 }
 
-/** The presence that a face of 48 pixels found with 0.7 would have to be as sure. @param {number} score @param {Box} box @param {number} presence @param {number} shift of the network's presence, logits */
-export function certainty(score, box, presence, shift) {
-  const said = Math.min(Math.max(logit(presence) + shift, logit(SAID[0])), logit(SAID[1]));
+/** The presence that a face of 48 pixels found with 0.7 would have to be as sure. @param {number} score @param {Box} box @param {number} presence */
+export function certainty(score, box, presence) {
+  const said = Math.min(Math.max(logit(presence), logit(SAID[0])), logit(SAID[1]));
   const evidence = SCORE * logit(score) + SIDE * Math.log(Math.min(Math.max(longerSide(box), 1), LARGEST_SIDE)) + CONSTANT;
   return 1 / (1 + Math.exp(-said - evidence / PRESENCE));
 }

@@ -48,7 +48,7 @@ async function follow(frames) {
 const FUNCTIONS = {
   find,
   follow,
-  isRuledOut: (face, shift) => new Detector(null, null, { presence_shift: shift }).isRuledOut(face),
+  isRuledOut: (face) => new Detector(null, null, {}).isRuledOut(face),
   needsRecrop,
   doubt,
   leastPresence,
