@@ -40,6 +40,9 @@ SEARCH_EVERY_S, SEARCH_LOST_EVERY_S = 0.5, 0.1
 # Where a network does not tell presence, the most doubt (recrop.doubt) of a face that is followed: half as much is
 # usual at worst, a black frame, noise or a hand over all give more.
 _MOST_DOUBT = 0.07
+# A face with less than this mean visibility is not seen: where a hand is over all of it, hair and outline may still be
+# taken for a face (0.03). The least of 2,129 faces of 300W's training parts, real occlusion among them, is 0.44.
+_LEAST_VISIBLE = 0.15
 # A new face is on trial, without an id till the next frame confirms it, if its doubt is above this or it is too small
 # for presence to count in full: so are false positives of the finder's that come and go (studies/new_faces.py), while
 # other faces' doubt was 0.021 at most.
@@ -196,7 +199,8 @@ class Tracker:
         """Whether the network takes it for one; None where it does not tell."""
         if math.isnan(face.presence):
             return doubt(face) <= _MOST_DOUBT if face.has_expected_error else None
-        return face.presence >= least_presence(face, self.detector.min_presence) and not doubt(face) > LOST_ABOVE
+        shows = face.presence >= least_presence(face, self.detector.min_presence)
+        return shows and not face.visibility.mean() < _LEAST_VISIBLE and not doubt(face) > LOST_ABOVE
 
     def _needs_trial(self, face: Face) -> bool:
         """Whether one frame alone does not make a new face of it."""

@@ -307,6 +307,25 @@ def test_presence_of_a_face_too_small_for_it_does_not_count(face, side, n_seen):
     assert first == [] and len(tracker.update(frame_of(1), 0.1)) == n_seen
 
 
+@pytest.mark.parametrize(("visible", "lost"), [(10, [1]), (11, [])])
+def test_a_face_of_which_hardly_a_landmark_shows_is_lost_whatever_its_presence(face, visible, lost):
+    """A hand over all but the hair: 10 of 68 are less than 0.15, 11 more."""
+    detector = KnownFaces({i: [at(face, 200, 240)] for i in range(5)})
+    seen = detector._predict
+
+    def predict(frame, near):
+        covered = np.arange(68) < (visible if frame[0, 0, 0] else 68)
+        return replace(seen(frame, near), visibility=covered.astype(float))
+
+    detector._predict = predict
+    tracker = Tracker(detector)
+    said = []
+    for i in range(5):
+        tracker.update(frame_of(i), i / RATE)
+        said += tracker.lost
+    assert said == lost
+
+
 @pytest.mark.parametrize("place", [np.zeros((68, 2)), np.full((68, 2), 1e6)], ids=["a point", "far away"])
 def test_landmarks_that_are_no_face_are_none(face, place):
     """Whatever a network says of them."""
@@ -328,9 +347,9 @@ def test_time_goes_on(time):
         tracker.update(frame_of(1), time)
 
 
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    return Detector(threads=1)
+@pytest.fixture(scope="module", params=["occlumark", "occlumark-fast"])
+def detector(request) -> Detector:
+    return Detector(request.param, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -375,7 +394,7 @@ def test_the_networks_still_face_jitters_less_than_half(detector, portrait):
     for smooth in (True, False):
         landmarks = np.stack([tracked[0].face.landmarks for tracked, _ in run(clip, detector, smooth)])
         steps.append(np.sqrt((np.diff(landmarks[3:], axis=0) ** 2).sum(axis=-1).mean()))
-    assert steps[0] < 0.4 * steps[1]
+    assert steps[0] < (0.4 if detector.model == "occlumark" else 0.5) * steps[1]  # docs/video.md, "How well it tracks"
 
 
 @pytest.mark.slow

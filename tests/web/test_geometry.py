@@ -173,10 +173,11 @@ def test_a_new_face_that_is_small_or_in_doubt_is_shown_from_its_second_frame_on(
     (points,) = faces(rng, 1)
     points = (points - points.mean(axis=0)) / np.ptp(points, axis=0).max()
 
-    def seen(side: float, doubt: float, presence: float = 0.9) -> dict[str, Any]:
+    def seen(side: float, doubt: float, presence: float = 0.9, visible: float = 0.9) -> dict[str, Any]:
         landmarks = points * side + [200, 200]
         face = face_of(landmarks, tight_box(landmarks), rng)
-        face = replace(face, presence=presence, expected_error=np.full(68, doubt * side))
+        errors, visibility = np.full(68, doubt * side), np.full(68, visible)
+        face = replace(face, presence=presence, expected_error=errors, visibility=visibility)
         return as_js(face)
 
     def frames(face: dict[str, Any], again: dict[str, Any]) -> list[dict[str, Any]]:
@@ -186,6 +187,8 @@ def test_a_new_face_that_is_small_or_in_doubt_is_shown_from_its_second_frame_on(
     sure, doubtful, small = seen(100, 0.02), seen(100, 0.05), seen(20, 0.02)
     cases = [frames(sure, sure), frames(doubtful, doubtful), frames(small, small), frames(small, seen(20, 0.02, 0.01))]
     assert call(*[("follow", [each]) for each in cases]) == [[1, 1, 1], [0, 1, 1], [0, 1, 1], [0, 0, 0]]
+    covered = [frames(sure, seen(100, 0.02, visible=visible)) for visible in (0.14, 0.16)]  # as video/tracker.py has it
+    assert call(*[("follow", [each]) for each in covered]) == [[1, 0, 0], [1, 1, 1]]
 
 
 class _Told:

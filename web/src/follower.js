@@ -10,6 +10,7 @@ import { doubt, isLost } from "./recrop.js";
 // As occlumark/video/tracker.py and place.py have them; landmarks are not smoothed here, and faces have no ids.
 const SEARCH_EVERY_MS = 500;
 const TRIAL_ABOVE = 0.04;
+const LEAST_VISIBLE = 0.15;
 const [MOST_SHIFT, MOST_GROWTH] = [0.5, 1.6];
 const [SAME_IOU, SAME_SHARE] = [0.35, 0.7];
 
@@ -62,7 +63,8 @@ export class Follower {
 
 /** Whether the network takes it for one. @param {Face} face */
 function isFace(face) {
-  return face.presence >= leastPresence(face.box, MIN_PRESENCE) && !isLost(face);
+  const visible = face.visibility.reduce((sum, share) => sum + share, 0) / face.visibility.length;
+  return face.presence >= leastPresence(face.box, MIN_PRESENCE) && visible >= LEAST_VISIBLE && !isLost(face);
 }
 
 /** Whether one frame alone does not make a new face of it: it is small, or in doubt. @param {Face} face */
