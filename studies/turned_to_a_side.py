@@ -1,10 +1,11 @@
-"""How exact are faces turned to a side, and what does the expected error tell of them?
+"""How exact are faces turned to a side, what does the expected error tell of them, and are they found?
 
     python studies/turned_to_a_side.py afw_large_pose 300w/afw 300w/lfpw/trainset 300w/helen/trainset [--model NAME]
 
 Photos that the shipped network's last run held out, tight boxes, one crop: 300W's by the yaw that their points tell,
 and the views of AFW's photos that a 3D model turned (300W-LP), by the yaw of their index.csv; their points are fitted,
-not annotated. Errors are over the square root of the tight box's area, as eyes lie behind one another in profile.
+not annotated. Errors are over the square root of the tight box's area, as eyes lie behind one another in profile. A
+face is found where one that detection finds in the whole photo overlaps the tight box by 0.4.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from occlumark.boxes import areas
+from occlumark.boxes import areas, box_iou
 from occlumark.data.sample import Sample
 from occlumark.data.split import held_out_whole, split_validation
 from occlumark.data.w300 import read_w300
@@ -23,6 +24,7 @@ from occlumark.detect import Detector
 from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
 from occlumark.face.pose import head_pose
 from occlumark.markup import N_LANDMARKS, W300
+from occlumark.metrics.finder import MIN_OVERLAP
 from occlumark.packaged import packaged_names
 
 _BOUNDS = (10, 20, 30, 45, 60, 75, 90)
@@ -59,12 +61,15 @@ def _print_rows(what: str, faces: list[tuple[Sample, float]], detector: Detector
         (face,) = detector.detect(sample.read_photo(), sample.tight_box[None])
         unit = areas(sample.tight_box[None])[0] ** 0.5
         error = np.linalg.norm(face.landmarks - sample.landmarks, axis=1).mean() / unit
-        found[int(np.searchsorted(_BOUNDS, yaw))].append((error, face.expected_error.mean() / unit))
+        boxes = np.array([each.box for each in detector.detect(sample.read_photo())]).reshape(-1, 4)
+        is_found = box_iou(boxes, sample.tight_box[None]).max(initial=0) >= MIN_OVERLAP
+        found[int(np.searchsorted(_BOUNDS, yaw))].append((error, face.expected_error.mean() / unit, is_found))
     for place, errors in sorted(found.items()):
-        error, expected = 100 * np.mean(errors, axis=0)
+        error, expected, share = 100 * np.mean(errors, axis=0)
         low, high = (0, *_BOUNDS, 180)[place : place + 2]
         print(
-            f"{what:14}{low:3} to {high:3} degrees: {len(errors):4} faces, error {error:5.2f}, expected {expected:5.2f}"
+            f"{what:14}{low:3} to {high:3} degrees: {len(errors):4} faces,"
+            f" error {error:5.2f}, expected {expected:5.2f}, found {share:5.1f} %"
         )
 
 
