@@ -41,7 +41,8 @@ SEARCH_EVERY_S, SEARCH_LOST_EVERY_S = 0.5, 0.1
 # usual at worst, a black frame, noise or a hand over all give more.
 _MOST_DOUBT = 0.07
 # A face with less than this mean visibility is not seen: where a hand is over all of it, hair and outline may still be
-# taken for a face (0.03). The least of 2,129 faces of 300W's training parts, real occlusion among them, is 0.44.
+# taken for a face (0.03). The least of 2,129 faces of 300W's training parts, real occlusion among them, is 0.44
+# (studies/least_visible.py).
 _LEAST_VISIBLE = 0.15
 # A new face is on trial, without an id till the next frame confirms it, if its doubt is above this or it is too small
 # for presence to count in full: so are false positives of the finder's that come and go (studies/new_faces.py), while
