@@ -11,7 +11,8 @@ import numpy as np
 from occlumark.crop import CropTransform
 from occlumark.errors import OcclumarkError
 from occlumark.face import Face
-from occlumark.face.presence import Certainty, is_present, is_ruled_out
+from occlumark.face.doubt import doubt
+from occlumark.face.presence import Certainty, is_ruled_out
 from occlumark.finder import FaceFinder, NetworkFinder
 from occlumark.landmarker import Landmarker
 from occlumark.markup import W300, Markup, tight_box
@@ -23,14 +24,13 @@ from occlumark.recrop import (
     Recrop,
     check_recrop,
     crop_around,
-    doubt,
     is_lost,
     less_doubtful,
     needs_recrop,
     recrop_of_passes,
     turned_crops,
 )
-from occlumark.searched import Boxes, SearchedPhoto, certainty_of, most_reduction, search, with_boxes
+from occlumark.searched import Boxes, SearchedPhoto, certainty_of, faces_in, most_reduction, search, with_boxes
 
 #: Boxes of the face finder's whose crop shows a face with less certainty are dropped, where the network tells it.
 MIN_PRESENCE = 0.5
@@ -267,14 +267,9 @@ class Detector:
                 if not (self.recrop == "auto" and is_lost(face) and doubt(faces[i]) < doubt(face)):
                     faces[i] = face
         remaining = iter(faces)
-        return [
-            [
-                face.scaled(photo.reduction) if photo.reduction > 1 else face
-                for face in [next(remaining) for _ in photo.scores]
-                if photo.are_given or is_present(face, self.min_presence, self._certainty)
-            ]
-            for photo in photos
-        ]
+        each = [[next(remaining) for _ in photo.scores] for photo in photos]
+        kept = zip(photos, each, strict=True)
+        return [faces_in(photo, seen, self.min_presence, self._certainty) for photo, seen in kept]
 
     def _found_again(self, face: Face, photo: np.ndarray) -> Face:
         """A face that may be turned, as the least doubtful of its crops turned by quarters shows it."""

@@ -12,6 +12,7 @@ from occlumark.boxes import box_iou
 from occlumark.crop import CropConfig, CropTransform
 from occlumark.face import Face
 from occlumark.face.align import upright_crop
+from occlumark.face.doubt import doubt
 from occlumark.face.pose import roll_of
 from occlumark.markup import W300, Markup, tight_box
 
@@ -87,13 +88,6 @@ def crop_around(landmarks: np.ndarray, markup: Markup, config: CropConfig) -> Cr
     if markup == W300 and abs(roll := roll_of(landmarks, markup)) > UPRIGHT_WITHIN:
         return upright_crop(landmarks, roll, config.size, config.scale)
     return CropTransform.from_box(tight_box(landmarks), config)
-
-
-def doubt(face: Face) -> float:
-    """The median expected error over the longer side of the face's box; NaN where the network predicts none."""
-    ordered = np.sort(face.expected_error)  # np.median takes five times as long
-    median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
-    return float(median / (face.box[2:] - face.box[:2]).max())
 
 
 def is_lost(face: Face) -> bool:

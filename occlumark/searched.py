@@ -9,7 +9,9 @@ import numpy as np
 
 from occlumark.boxes import as_boxes, box_in_photo
 from occlumark.crop import CropConfig
-from occlumark.face.presence import Certainty
+from occlumark.face import Face
+from occlumark.face.doubles import without_doubles
+from occlumark.face.presence import Certainty, is_present
 from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.photo import ReducedPhoto
 from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
@@ -64,6 +66,16 @@ def certainty_of(face_finder: FaceFinder, min_presence: float) -> Certainty | No
     if not min_presence or not isinstance(face_finder, NetworkFinder):
         return None
     return Certainty(min_presence, face_finder.score)
+
+
+def faces_in(
+    photo: SearchedPhoto, seen: Sequence[Face], min_presence: float, certainty: Certainty | None
+) -> list[Face]:
+    """The faces of a photo, in its own pixels: all in boxes given, else those that are faces, each once."""
+    faces = list(seen)
+    if not photo.are_given:
+        faces = without_doubles([face for face in faces if is_present(face, min_presence, certainty)])
+    return [face.scaled(photo.reduction) for face in faces] if photo.reduction > 1 else faces
 
 
 def with_boxes(

@@ -16,10 +16,11 @@ import numpy as np
 from benchmarks.clips import RATE, Clip, clips, photo_of
 from occlumark import Detector, Face, read_photo
 from occlumark.data.pts import read_pts
+from occlumark.face.doubt import doubt
 from occlumark.face.presence import least_presence
 from occlumark.markup import tight_box
 from occlumark.packaged import DEFAULT_MODEL, packaged_names
-from occlumark.recrop import LOST_ABOVE, doubt
+from occlumark.recrop import LOST_ABOVE
 from studies.fit_smoothing import validation_photos
 
 

@@ -13,12 +13,14 @@ import numpy as np
 
 from occlumark.detect import Detector
 from occlumark.face import Face
+from occlumark.face.doubles import without_doubles
+from occlumark.face.doubt import doubt
 from occlumark.face.presence import least_presence
 from occlumark.finder import FaceFinder, NetworkFinder, find_faces
 from occlumark.markup import W300, tight_box
 from occlumark.photo import ReducedPhoto
 from occlumark.photo.given import ColorOrder, PhotoInput, as_photo
-from occlumark.recrop import LOST_ABOVE, doubt
+from occlumark.recrop import LOST_ABOVE
 from occlumark.video.place import (
     MOST_SHIFT,
     carried_box,
@@ -217,13 +219,13 @@ class Tracker:
         known = [*seen.values(), *confirmed.values()]
         rest = [i for i, box in enumerate(boxes) if not is_on_any(box, known)][: self._room(len(known))]
         found = self.detector.detect(pixels, boxes[rest]) if rest else []
+        found = [replace(face, score=scores[i]) for i, face in zip(rest, found, strict=True)]
+        # Of a network that tells nothing the finder's word stands.
+        faces = [face for face in found if is_within(face, pixels) and self._is_face(face) is not False]
         candidates: list[Face] = []
-        for i, face in zip(rest, found, strict=True):
-            # Of a network that tells nothing the finder's word stands.
-            if is_within(face, pixels) and self._is_face(face) is not False:
-                box = tight_box(face.landmarks)
-                if not is_on_any(box, [*known, *candidates]):
-                    candidates.append(replace(face, score=scores[i]))
+        for face in sorted(without_doubles(faces), key=doubt):
+            if not is_on_any(tight_box(face.landmarks), [*known, *candidates]):
+                candidates.append(face)
         waiting = [track for track in self._tracks if track.id not in seen and track.id not in confirmed]
         return confirmed | self._named(candidates, waiting, time)
 

@@ -256,6 +256,17 @@ def test_what_is_large_and_sure_needs_none(face):
     assert [each.id for each in tracker.update(frame_of(0), 0.0)] == [1]
 
 
+def test_of_two_boxes_on_one_face_the_one_whose_landmarks_are_surer_is_followed(face):
+    """The finder is surer of the wrong one; too small an overlap for either to be the other once more."""
+    right, wrong = at(face, 200, 240), at(face, 247, 240)
+    detector = Doubtful({i: [right] for i in range(3)}, wrong, 3, 0.014)
+    detector.face_finder = lambda frame: [(tight_box(wrong), 0.9), (tight_box(right), 0.6)]
+    tracker = Tracker(detector, smooth=False)
+    said = [tracker.update(frame_of(i), i / RATE) for i in range(3)]
+    assert [[each.id for each in frame] for frame in said] == [[1]] * 3
+    assert all(np.array_equal(each.face.landmarks, right) for frame in said for each in frame)
+
+
 def test_another_face_far_away_is_no_return(face):
     faces = {i: [at(face, 100, 240)] for i in range(5)} | {i: [at(face, 560, 240)] for i in range(5, 10)}
     said = track(faces, 10)

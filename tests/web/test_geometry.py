@@ -14,12 +14,14 @@ from occlumark.crop import CropConfig, CropTransform
 from occlumark.demo import SAMPLES
 from occlumark.face import Face
 from occlumark.face.align import upright_crop
+from occlumark.face.doubles import without_doubles
+from occlumark.face.doubt import doubt
 from occlumark.face.pose import mean_head, roll_of
 from occlumark.face.presence import Certainty, is_ruled_out, least_presence
 from occlumark.finder import CANDIDATE_SCORE, OUTPUTS, SCORE, NetworkFinder, padded, zoomed
 from occlumark.markup import MARKUPS, tight_box
 from occlumark.photo import read_photo
-from occlumark.recrop import crop_around, doubt, less_doubtful, needs_recrop, turned_crops
+from occlumark.recrop import crop_around, less_doubtful, needs_recrop, turned_crops
 from occlumark.video.place import moves_like_a_face
 
 MARKUP = MARKUPS[68]
@@ -150,6 +152,22 @@ def test_what_is_cropped_again_or_dropped(call):
     ours = [less_doubtful(first, turned) for first, *turned in fours]
     np.testing.assert_allclose([face["box"] for face in taken], [face.box for face in ours], atol=EXACT)
     assert {True, False} == {ours[i] is fours[i][0] for i in range(15)}
+
+
+def test_one_face_found_twice(call):
+    rng = np.random.default_rng(8)
+    (points,) = faces(rng, 1)
+    side = np.ptp(points, axis=0).max()
+    photos, kept = [], []
+    for _ in range(60):
+        moved = [points + rng.uniform(-0.7, 0.7, 2) * side for _ in range(3)]
+        made = [face_of(each, tight_box(each + rng.uniform(-0.3, 0.3, 2) * side), rng) for each in moved]
+        made = [replace(face, expected_error=np.full(68, rng.uniform(1, 3))) for face in made]
+        photos.append(made)
+        kept.append([face.box.tolist() for face in without_doubles(made)])
+    theirs = call(*[("withoutDoubles", [[as_js(face) for face in made]]) for made in photos])
+    assert [[face["box"] for face in each] for each in theirs] == kept
+    assert {1, 2, 3} == {len(each) for each in kept}
 
 
 def turn_of(angle_deg: float) -> np.ndarray:

@@ -12,6 +12,7 @@
  * @property {number[][]} contours indices along each line to draw
  * @property {Record<string, number[]>} regions
  */
+import { withoutDoubles } from "./doubles.js";
 import { CropTransform, tightBox } from "./geometry.js";
 import { CANDIDATE_SCORE, SCORE } from "./finder.js";
 import { cut } from "./pixels.js";
@@ -37,7 +38,7 @@ export class Detector {
   async detect(photo) {
     const found = await this.finder.find(photo, CANDIDATE_SCORE);
     const faces = await this.detectIn(photo, found.filter((face) => this.isFace({ ...face, presence: 1 })));
-    return faces.filter((face) => this.isFace(face));
+    return withoutDoubles(faces.filter((face) => this.isFace(face)));
   }
 
   /** Whether a box of the finder's shows a face. @param {Pick<Face, "score" | "box" | "presence">} face */

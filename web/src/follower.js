@@ -1,4 +1,5 @@
 /** A camera's faces: each cropped around its last landmarks, the finder run where one is missing or none is there. */
+import { withoutDoubles } from "./doubles.js";
 import { area, boxIou, centre, commonArea, longerSide, tightBox } from "./geometry.js";
 import { isInPhoto } from "./finder.js";
 import { leastPresence, MIN_PRESENCE } from "./presence.js";
@@ -50,9 +51,10 @@ export class Follower {
     if (!last.length || missing || time - this.searched >= SEARCH_EVERY_MS) {
       this.searched = time;
       const found = (await this.detector.finder.find(frame)).filter(({ box }) => !isOnAny(box, faces));
-      for (const face of await this.detector.detectIn(frame, found)) {
-        const box = tightBox(face.landmarks);
-        if (!isInPhoto(box, frame.width, frame.height) || !isFace(face) || isOnAny(box, [...faces, ...this.trial])) continue;
+      const seen = await this.detector.detectIn(frame, found);
+      const here = seen.filter((face) => isInPhoto(tightBox(face.landmarks), frame.width, frame.height) && isFace(face));
+      for (const face of withoutDoubles(here).sort((one, other) => doubt(one) - doubt(other))) {
+        if (isOnAny(tightBox(face.landmarks), [...faces, ...this.trial])) continue;
         (needsTrial(face) ? this.trial : faces).push(face);
       }
     }

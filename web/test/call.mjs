@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Detector } from "../src/detector.js";
+import { withoutDoubles } from "../src/doubles.js";
 import { faceToJson } from "../src/face_json.js";
 import { Follower, movesLikeAFace } from "../src/follower.js";
 import { Finder } from "../src/finder.js";
@@ -54,6 +55,7 @@ const FUNCTIONS = {
   leastPresence,
   certainty,
   lessDoubtful,
+  withoutDoubles,
   rollOf,
   tightBox,
   uprightCrop,
