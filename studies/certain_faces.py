@@ -19,11 +19,9 @@ import numpy as np
 from occlumark.boxes import areas, box_iou, common_areas
 from occlumark.data.rotated import rotated
 from occlumark.data.scenes import Scene, held_out, read_scenes
-from occlumark.data.split import held_out_whole
-from occlumark.data.w300 import read_w300
 from occlumark.detect import MIN_PRESENCE, Detector
 from occlumark.evaluation.finder import BACKGROUND
-from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
+from occlumark.evaluation.held_out import held_out_photos
 from occlumark.face import Face
 from occlumark.face import presence as said
 from occlumark.face.presence import Certainty, least_presence
@@ -77,11 +75,10 @@ def main() -> None:
 
 def _turned(folders: list[Path], detector: Detector) -> None:
     """Print how many turned faces are found, by their surest box."""
-    samples, _ = read_w300(folders)
-    chosen = held_out_whole([sample.name for sample in samples], HELD_OUT["validation"], VALIDATION_SEED)
+    chosen = held_out_photos(folders)
     found: list[Face] = []
-    for number, i in enumerate(chosen):
-        sample = rotated(samples[i], 30 * (1 + number % 11))
+    for number, upright in enumerate(chosen):
+        sample = rotated(upright, 30 * (1 + number % 11))
         faces = detector.detect(sample.read_photo())
         on_it = [face for face in faces if box_iou(face.box[None], sample.tight_box[None])[0, 0] >= MIN_OVERLAP]
         found += [max(on_it, key=lambda face: face.score)] if on_it else []

@@ -20,10 +20,8 @@ from occlumark import searched
 from occlumark.boxes import box_iou
 from occlumark.data.rotated import rotated
 from occlumark.data.scenes import held_out, read_scenes
-from occlumark.data.split import held_out_whole
-from occlumark.data.w300 import read_w300
 from occlumark.detect import Detector
-from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
+from occlumark.evaluation.held_out import held_out_photos
 from occlumark.face import Face
 from occlumark.face.doubles import without_doubles
 from occlumark.markup import tight_box
@@ -43,14 +41,13 @@ def main() -> None:
     cv2.setNumThreads(1)
     mock.patch.object(searched, "without_doubles", list).start()  # all that detection keeps otherwise
     detector = Detector(args.model, threads=1)
-    samples, _ = read_w300(args.folders)
-    chosen = held_out_whole([sample.name for sample in samples], HELD_OUT["validation"], VALIDATION_SEED)
+    chosen = held_out_photos(args.folders)
     usable, _ = held_out(read_scenes(args.scenes))
     apart = sum((_pairs(scene.faces, scene.faces) for scene in usable), Counter[float]())
     print(f"annotated faces: {sum(len(scene.faces) for scene in usable)}, pairs by overlap {dict(apart)}")
     _report("scenes", [(detector.detect(read_photo(scene.photo)), scene.faces, scene.ignored) for scene in usable])
     for name, turns in (("upright", [0] * len(chosen)), ("turned", [30 * (1 + n % 11) for n in range(len(chosen))])):
-        made = [rotated(samples[i], turn) for i, turn in zip(chosen, turns, strict=True)]
+        made = [rotated(sample, turn) for sample, turn in zip(chosen, turns, strict=True)]
         none = np.zeros((0, 4))
         _report(name, [(detector.detect(each.read_photo()), each.tight_box[None], none) for each in made])
 

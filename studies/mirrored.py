@@ -16,9 +16,7 @@ import numpy as np
 from occlumark.boxes import longer_sides
 from occlumark.crop import CropTransform
 from occlumark.data.sample import Sample
-from occlumark.data.split import held_out_whole
-from occlumark.data.w300 import read_w300
-from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
+from occlumark.evaluation.held_out import held_out_photos
 from occlumark.landmarker import Landmarker
 from occlumark.metrics.landmarks import nme
 from occlumark.packaged import packaged_weights
@@ -34,12 +32,10 @@ def main() -> None:
     parser.add_argument("--model", default="occlumark")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    samples, _ = read_w300(args.folders)
-    chosen = held_out_whole([sample.name for sample in samples], HELD_OUT["validation"], VALIDATION_SEED)
     once, mirrored = (Landmarker(packaged_weights(args.model)[0], threads=1, mirror=mirror) for mirror in (False, True))
     rows: dict[str, list[float]] = {}
-    for i in chosen:
-        for name, error in _errors(samples[i], once, mirrored).items():
+    for sample in held_out_photos(args.folders):
+        for name, error in _errors(sample, once, mirrored).items():
             rows.setdefault(name, []).append(error)
     for name, errors in rows.items():
         worst = np.sort(errors)[-(len(errors) // 5) :]

@@ -16,9 +16,7 @@ import onnx
 
 from occlumark.boxes import box_iou
 from occlumark.crop import CropTransform
-from occlumark.data.split import held_out_whole
-from occlumark.data.w300 import read_w300
-from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
+from occlumark.evaluation.held_out import held_out_photos
 from occlumark.export.unquantised import unquantised
 from occlumark.finder import NetworkFinder
 from occlumark.landmarker import Landmarker
@@ -34,8 +32,6 @@ def main() -> None:
     parser.add_argument("--model", default="occlumark-fast")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    samples, _ = read_w300(args.folders)
-    chosen = held_out_whole([sample.name for sample in samples], HELD_OUT["validation"], VALIDATION_SEED)
     finder, packaged = NetworkFinder(threads=1), packaged_weights(args.model)[0]
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.onnx"
@@ -43,8 +39,8 @@ def main() -> None:
         networks = [Landmarker(path, threads=1) for path in (packaged, page)]
     errors: list[list[float]] = []
     moved: list[np.ndarray] = []
-    for i in chosen:
-        sample, photo = samples[i], samples[i].read_photo()
+    for sample in held_out_photos(args.folders):
+        photo = sample.read_photo()
         boxes = np.array([box for box, _ in finder(photo)]).reshape(-1, 4)
         overlaps = box_iou(boxes, sample.tight_box[None])[:, 0]
         if overlaps.max(initial=0) < MIN_OVERLAP:

@@ -19,10 +19,8 @@ from occlumark import recrop
 from occlumark.boxes import box_iou
 from occlumark.data.rotated import rotated
 from occlumark.data.sample import Sample
-from occlumark.data.split import held_out_whole
-from occlumark.data.w300 import read_w300
 from occlumark.detect import Detector
-from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
+from occlumark.evaluation.held_out import held_out_photos
 from occlumark.metrics.landmarks import nme
 from occlumark.occluders.kinds import TRAINING
 from occlumark.occluders.occlude import OccludeConfig, occlude
@@ -51,15 +49,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     args = parser.parse_args()
-    samples, _ = read_w300(args.folders)
-    chosen = held_out_whole([sample.name for sample in samples], HELD_OUT["validation"], VALIDATION_SEED)
     detector = Detector(threads=1, min_presence=0)
     rng = np.random.default_rng(0)
     upright: list[list[float]] = []
     turned: list[list[float]] = []
     seen = 0
-    for number, i in enumerate(chosen):
-        sample = samples[i] if number % 3 == 0 else _occluded(samples[i], rng)
+    for number, held_out in enumerate(held_out_photos(args.folders)):
+        sample = held_out if number % 3 == 0 else _occluded(held_out, rng)
         # every face upright, and turned by one of the angles
         for angle in (0, _ANGLES[number % len(_ANGLES)]):
             found = _errors(rotated(sample, angle), detector)

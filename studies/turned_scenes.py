@@ -21,7 +21,7 @@ from occlumark.data.sample import Sample
 from occlumark.data.scenes import SCENE_TABLE, Scene, held_out, read_scenes
 from occlumark.data.split import split_validation
 from occlumark.data.w300 import read_w300
-from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
+from occlumark.evaluation.held_out import HELD_OUT, VALIDATION_SEED
 from occlumark.files import write_csv
 from occlumark.finder import NetworkFinder
 from occlumark.photo import read_photo

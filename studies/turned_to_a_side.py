@@ -18,10 +18,10 @@ import numpy as np
 
 from occlumark.boxes import areas, box_iou
 from occlumark.data.sample import Sample
-from occlumark.data.split import held_out_whole, split_validation
+from occlumark.data.split import split_validation
 from occlumark.data.w300 import read_w300
 from occlumark.detect import Detector
-from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
+from occlumark.evaluation.held_out import HELD_OUT, VALIDATION_SEED, held_out_photos
 from occlumark.face.pose import head_pose
 from occlumark.markup import N_LANDMARKS, W300
 from occlumark.metrics.finder import MIN_OVERLAP
@@ -40,18 +40,13 @@ def main() -> None:
     cv2.setNumThreads(1)
     packaged = args.model in packaged_names()
     detector = Detector(**({"model": args.model} if packaged else {"weights": args.model}), threads=1, recrop="never")
-    photos, _ = read_w300(args.folders)
-    share = HELD_OUT["validation"]
-    held_out = held_out_whole([sample.name for sample in photos], share, VALIDATION_SEED)
-    _print_rows(
-        "photos",
-        [(photos[i], abs(head_pose(photos[i].landmarks, np.ones(N_LANDMARKS), W300).yaw_deg)) for i in held_out],
-        detector,
-    )
+    photos = held_out_photos(args.folders)
+    yaws_of = [abs(head_pose(photo.landmarks, np.ones(N_LANDMARKS), W300).yaw_deg) for photo in photos]
+    _print_rows("photos", list(zip(photos, yaws_of, strict=True)), detector)
     with (args.views / "index.csv").open(newline="", encoding="utf-8") as file:
         yaws = {row["name"]: abs(float(row["yaw_deg"])) for row in csv.DictReader(file)}
     views, _ = read_w300([args.views])
-    _, held_out = split_validation([view.name for view in views], share, VALIDATION_SEED)
+    _, held_out = split_validation([view.name for view in views], HELD_OUT["validation"], VALIDATION_SEED)
     _print_rows("turned views", [(views[i], yaws[views[i].photo.stem]) for i in held_out], detector)
 
 

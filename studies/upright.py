@@ -15,10 +15,8 @@ import numpy as np
 from occlumark import recrop
 from occlumark.data.rotated import rotated
 from occlumark.data.sample import Sample
-from occlumark.data.split import held_out_whole
-from occlumark.data.w300 import read_w300
 from occlumark.detect import Detector
-from occlumark.evaluation.visibility import HELD_OUT, VALIDATION_SEED
+from occlumark.evaluation.held_out import held_out_photos
 from occlumark.face import Face
 from occlumark.face.pose import roll_of
 from occlumark.metrics.landmarks import nme
@@ -33,14 +31,13 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--weights", type=Path, help="an ONNX file instead of the packaged network")
     args = parser.parse_args()
-    samples, _ = read_w300(args.folders)
-    chosen = held_out_whole([sample.name for sample in samples], HELD_OUT["unseen"], VALIDATION_SEED)
+    chosen = held_out_photos(args.folders, "unseen")
     detector = Detector(weights=args.weights, threads=1)
     print(f"{len(chosen)} faces, inter-ocular NME x 10^-2; % of the faces cropped upright")
     print("turned", *(f"{threshold:>12}" for threshold in _THRESHOLDS))
     rows = []
     for angle in _ANGLES:
-        found = np.array([_errors(rotated(samples[i], angle), detector) for i in chosen])
+        found = np.array([_errors(rotated(sample, angle), detector) for sample in chosen])
         cells = []
         for threshold in _THRESHOLDS:
             upright = found[:, 2] > threshold

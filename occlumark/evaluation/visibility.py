@@ -6,7 +6,7 @@ Not in the paper, which measures no occlusion.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from occlumark.data.wflw import read_wflw_points
 from occlumark.data.wflw_to_68 import to_68
 from occlumark.detect import Detector
 from occlumark.errors import AnnotationError
+from occlumark.evaluation.held_out import HELD_OUT, VALIDATION_SEED, Part
 from occlumark.evaluation.landmarks import check_markup
 from occlumark.evaluation.loop import BoxSource, given_box, measure_each
 from occlumark.markup import N_LANDMARKS, REGIONS
@@ -30,11 +31,6 @@ from occlumark.metrics.visibility import (
     reliability,
 )
 
-Part = Literal["unseen", "validation", "all"]
-#: Shares of the photos that were held out of every run of the shipped network, and of its last one (validation_share of
-#: their configurations), and the seed of both.
-HELD_OUT: dict[Part, float] = {"unseen": 0.05, "validation": 0.2}
-VALIDATION_SEED = 0
 #: Where 300W's and WFLW's training faces lie, below the folder that the labels' paths begin at.
 _W300 = ("300w/afw", "300w/lfpw/trainset", "300w/helen/trainset")
 _WFLW = "wflw/train"
