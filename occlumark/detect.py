@@ -154,7 +154,7 @@ class Detector:
             max_pixels: a file with more pixels is refused before it is decoded.
 
         Returns:
-            One Face a box, in the order of the boxes; empty where there is no face.
+            One Face a box given, in their order; of the face finder's boxes those that show a face, each face once.
 
         Raises:
             PhotoError: the file cannot be read.
