@@ -62,12 +62,12 @@ def main() -> None:
     rules = {
         "score": sure,
         "presence": sure & (presence >= [least_presence(face, MIN_PRESENCE) for face in faces]),
-        "together": Certainty(MIN_PRESENCE).are_faces(scores, boxes, presence),
+        "together": Certainty(MIN_PRESENCE, SCORE).are_faces(scores, boxes, presence),
     }
     for name, kept in rules.items():
         false = f"{(~true & kept).sum()} false positives, {(~true & kept & other).sum()} of them on {BACKGROUND}"
         print(f"{name:20} {(true & kept).sum()} faces, {false}")
-    seen = Certainty(MIN_PRESENCE).may_be_faces(scores, boxes)
+    seen = Certainty(MIN_PRESENCE, SCORE).may_be_faces(scores, boxes)
     print(f"boxes seen: {sure.sum()} from {SCORE} on, {seen.sum()} where they may be faces")
     if args.turned:
         _turned(args.turned, detector)
@@ -83,7 +83,7 @@ def _turned(folders: list[Path], detector: Detector) -> None:
         on_it = [face for face in faces if box_iou(face.box[None], sample.tight_box[None])[0, 0] >= MIN_OVERLAP]
         found += [max(on_it, key=lambda face: face.score)] if on_it else []
     scores, boxes = np.array([face.score for face in found]), np.stack([face.box for face in found])
-    kept = Certainty(MIN_PRESENCE).are_faces(scores, boxes, np.array([face.presence for face in found]))
+    kept = Certainty(MIN_PRESENCE, SCORE).are_faces(scores, boxes, np.array([face.presence for face in found]))
     print(f"turned: {len(chosen)} faces, {(scores >= SCORE).sum()} found by the score, {kept.sum()} together")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from occlumark.boxes import longer_sides
 from occlumark.face.face import Face
 
 # So small a face, longer side in pixels, is too blurred in its crop for presence to count; from the second on it counts
@@ -35,7 +36,8 @@ class Certainty:
     """The presence that a face of 48 pixels needs which the finder found with a score of 0.7, above 0, at most 1. A
     higher score or a smaller box needs less, others more."""
     sure_score: float = 0.0
-    """Boxes with a lower score are candidates, of which one crop decides whether they are worth more."""
+    """Boxes with a lower score are candidates, of which one crop decides whether they are worth more; none of those
+    that are too small for presence to count."""
 
     def may_be_faces(self, scores: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """Whether a crop's presence may still tell.
@@ -60,11 +62,12 @@ class Certainty:
         Returns:
             (n,) bool.
         """
-        return np.asarray(self.of(scores, boxes, presence) >= self.min_presence)
+        is_told = (scores >= self.sure_score) | (longer_sides(boxes) >= _PRESENCE_COUNTS[0])
+        return np.asarray(is_told & (self.of(scores, boxes, presence) >= self.min_presence))
 
     def of(self, scores: np.ndarray, boxes: np.ndarray, presence: np.ndarray) -> np.ndarray:
         """(n,) 0..1: the presence that faces of 48 pixels found with 0.7 would have to be as sure; see are_faces."""
-        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).clip(1, LARGEST_SIDE)
+        sides = longer_sides(boxes).clip(1, LARGEST_SIDE)
         said = np.clip(_logit(presence), *_logit(np.array(SAID)))
         evidence = _SCORE * _logit(scores) + _SIDE * np.log(sides) + _CONSTANT
         return np.asarray(1 / (1 + np.exp(-said - evidence / _PRESENCE)))

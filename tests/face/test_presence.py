@@ -72,6 +72,15 @@ def test_a_candidate_that_shows_no_face_is_ruled_out_and_what_the_finder_is_sure
     assert not is_ruled_out(face(40, float("nan"), score=0.5), certainty)
 
 
+@pytest.mark.parametrize(("score", "side", "is_one"), [(0.53, 15.9, 0), (0.53, 16.1, 1), (0.54, 15.9, 1), (0.54, 8, 1)])
+def test_a_candidate_too_small_for_presence_to_count_is_none(score, side, is_one):
+    certainty = Certainty(0.5, sure_score=0.54)
+    assert is_present(face(side, 0.999, score=score), 0.5, certainty) == is_one
+    boxes, scores = np.array([square(side)]), np.array([score])
+    assert certainty.may_be_faces(scores, boxes).tolist() == [bool(is_one)]
+    assert Certainty(0.5).may_be_faces(scores, boxes).tolist() == [True]
+
+
 def test_a_network_that_does_not_tell_drops_nothing():
     silent = face(200, float("nan"), score=0.4)
     assert is_present(silent, 0.5, None) and is_present(silent, 0.5, Certainty(0.5))

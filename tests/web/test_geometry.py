@@ -17,7 +17,7 @@ from occlumark.face.align import upright_crop
 from occlumark.face.doubles import without_doubles
 from occlumark.face.doubt import doubt
 from occlumark.face.pose import mean_head, roll_of
-from occlumark.face.presence import Certainty, is_ruled_out, least_presence
+from occlumark.face.presence import Certainty, is_present, is_ruled_out, least_presence
 from occlumark.finder import CANDIDATE_SCORE, OUTPUTS, SCORE, NetworkFinder, padded, zoomed
 from occlumark.markup import MARKUPS, tight_box
 from occlumark.photo import read_photo
@@ -147,6 +147,9 @@ def test_what_is_cropped_again_or_dropped(call):
     told = [replace(face, score=scores[i], presence=presences[i]) for i, face in enumerate(made)]
     ours = [is_ruled_out(face, certainty) for face in told]
     assert call(*[("isRuledOut", [as_js(face)]) for face in told]) == ours and {True, False} == set(ours)
+    small = [replace(face, box=tight_box(rng.uniform(0, 40, (2, 2))), score=0.3 + 0.4 * face.score) for face in told]
+    ours = [is_present(face, 0.5, certainty) for face in (*told, *small)]
+    assert call(*[("isFace", [as_js(face)]) for face in (*told, *small)]) == ours and {True, False} == set(ours[-60:])
     fours = [made[i : i + 4] for i in range(0, 60, 4)]
     taken = call(*[("lessDoubtful", [as_js(first), [as_js(face) for face in turned]]) for first, *turned in fours])
     ours = [less_doubtful(first, turned) for first, *turned in fours]

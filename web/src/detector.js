@@ -16,7 +16,7 @@ import { withoutDoubles } from "./doubles.js";
 import { CropTransform, tightBox } from "./geometry.js";
 import { CANDIDATE_SCORE, SCORE } from "./finder.js";
 import { cut } from "./pixels.js";
-import { certainty, MIN_PRESENCE } from "./presence.js";
+import { certainty, counts, MIN_PRESENCE } from "./presence.js";
 import { cropAround, doubt, isLost, lessDoubtful, needsRecrop, turnedCrops } from "./recrop.js";
 
 const RULED_OUT = 0.02;
@@ -43,7 +43,7 @@ export class Detector {
 
   /** Whether a box of the finder's shows a face. @param {Pick<Face, "score" | "box" | "presence">} face */
   isFace({ score, box, presence }) {
-    return certainty(score, box, presence) >= MIN_PRESENCE;
+    return (score >= SCORE || counts(box)) && certainty(score, box, presence) >= MIN_PRESENCE;
   }
 
   /** Whether a candidate's crop clearly shows no face: no other crop is worth its time. @param {Pick<Face, "score" | "box" | "presence">} face */

@@ -16,6 +16,11 @@ export function leastPresence(box, minPresence) {
   return minPresence * Math.min(Math.max((longerSide(box) - low) / (high - low), 0), 1);
 }
 
+/** Whether a box is large enough for its crop's presence to say something. @param {Box} box */
+export function counts(box) {
+  return longerSide(box) >= PRESENCE_COUNTS[0];
+}
+
 /** The presence that a face of 48 pixels found with 0.7 would have to be as sure. @param {number} score @param {Box} box @param {number} presence */
 export function certainty(score, box, presence) {
   const said = Math.min(Math.max(logit(presence), logit(SAID[0])), logit(SAID[1]));

@@ -49,6 +49,7 @@ async function follow(frames) {
 const FUNCTIONS = {
   find,
   follow,
+  isFace: (face) => new Detector(null, null, {}).isFace(face),
   isRuledOut: (face) => new Detector(null, null, {}).isRuledOut(face),
   needsRecrop,
   doubt,
