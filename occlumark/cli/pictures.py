@@ -43,7 +43,7 @@ def picture_paths(args: argparse.Namespace, photos: list[Path]) -> Iterator[Path
         args.usage_error("--out names a picture or a folder; - is none")
     suffix = args.out.suffix.lower()
     if args.out.is_dir() or not _SUFFIX.fullmatch(suffix):
-        return iter(_not_among(photos, names_in_folder(args.out, photos)))
+        return iter(_not_among(photos, names_in_folder(args.out, photos, args.photos)))
     if suffix not in WRITTEN_SUFFIXES:
         args.usage_error(f"--out writes {', '.join(WRITTEN_SUFFIXES)}, not {suffix}; or name a folder that is there")
     if len(photos) != 1:
@@ -68,19 +68,29 @@ def without_own_pictures(photos: list[Path], named: Sequence[str]) -> tuple[list
     return [photo for photo in photos if photo not in without], own
 
 
-def names_in_folder(folder: Path, photos: list[Path]) -> list[Path]:
+def names_in_folder(folder: Path, photos: list[Path], named: Sequence[str] = ()) -> list[Path]:
     """`name-faces.jpg` for each photo, numbered where photos share a name, also one in capitals.
 
     Names are cut off where they would be longer than file systems take.
+
+    Args:
+        folder: of the pictures.
+        photos: what they are drawn of.
+        named: the files, folders and patterns that the photos were found in; a picture goes into the subfolder that its
+            photo has in a folder named here.
     """
+    roots = [Path(source) for source in named if source != str(STDIN) and Path(source).is_dir()]
     seen: Counter[str] = Counter()
     names = []
     for photo in photos:
+        root = next((root for root in roots if photo.is_relative_to(root)), photo.parent)
+        subfolder = photo.relative_to(root).parent
         # Room for the number: so many photos that share a name are not met.
         stem = cut_name("stdin" if photo == STDIN else photo.stem, LONGEST_NAME - len("-faces-123456789.jpg"))
-        seen[stem.casefold()] += 1
-        number = f"-{count}" if (count := seen[stem.casefold()]) > 1 else ""
-        names.append(folder / f"{stem}-faces{number}.jpg")
+        place = str(subfolder / stem).casefold()
+        seen[place] += 1
+        number = f"-{count}" if (count := seen[place]) > 1 else ""
+        names.append(folder / subfolder / f"{stem}-faces{number}.jpg")
     return names
 
 

@@ -201,15 +201,27 @@ def test_errors_of_a_model_that_tells_none_are_one_line(run, astronaut, tmp_path
 
 def test_pictures_in_a_folder_never_meet(run, astronaut, tmp_path):
     (tmp_path / "sub").mkdir()
-    shutil.copy(astronaut, tmp_path / "sub" / "astronaut.jpg")
+    copy = shutil.copy(astronaut, tmp_path / "sub" / "astronaut.jpg")
     before = astronaut.read_bytes()
-    assert run(tmp_path, "--out", tmp_path)[0] == 0
+    assert run(astronaut, copy, "--out", tmp_path)[0] == 0
     assert sorted(path.name for path in tmp_path.glob("*.jpg")) == [
         "astronaut-faces-2.jpg",
         "astronaut-faces.jpg",
         "astronaut.jpg",
     ]
     assert astronaut.read_bytes() == before
+
+
+def test_pictures_keep_the_subfolders_of_a_folder(run, tmp_path):
+    photos = [tmp_path / "photos" / name for name in ("a/1.png", "a/1.jpg", "b/c/1.png", "1.png")]
+    for photo in photos:
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        black(photo)
+    alone = black(tmp_path / "1.png")
+    out = tmp_path / "out"
+    assert run(tmp_path / "photos", alone, "--out", out)[0] == 0
+    drawn = {str(path.relative_to(out)) for path in out.rglob("*.jpg")}
+    assert drawn == {"1-faces.jpg", "1-faces-2.jpg", "a/1-faces.jpg", "a/1-faces-2.jpg", "b/c/1-faces.jpg"}
 
 
 def test_pictures_of_an_earlier_run_are_no_photos(run, astronaut, tmp_path):
