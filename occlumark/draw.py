@@ -9,6 +9,7 @@ import numpy as np
 
 from occlumark.crop import CropTransform
 from occlumark.face import HIDDEN_BELOW, Face
+from occlumark.photo import ReducedPhoto
 from occlumark.photo.given import PhotoInput, as_photo
 
 _VISIBLE = (40, 220, 110)  # green, RGB
@@ -57,6 +58,8 @@ def draw_faces(
     faces = [faces] if isinstance(faces, Face) else list(faces)
     if errors and not all(face.has_expected_error for face in faces):
         raise ValueError("errors draws Face.expected_error, but a face has none; leave errors out")
+    if isinstance(photo, ReducedPhoto):
+        faces = [face.scaled(1 / photo.reduction) for face in faces]
     drawing = as_photo(photo).copy()
     if overlay:
         for face in faces:

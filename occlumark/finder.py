@@ -16,6 +16,7 @@ from occlumark.boxes import areas, as_boxes, box_in_photo, common_areas, joined_
 from occlumark.errors import BoxError, CheckpointError
 from occlumark.network_file import Form, Provider, open_network
 from occlumark.packaged import packaged_finder
+from occlumark.photo.zoom import halved_towards, zoomed
 
 #: Version of the exported form; raised when detection must know of a change.
 FORMAT = 1
@@ -84,14 +85,15 @@ def find_faces(face_finder: FaceFinder, photo: np.ndarray) -> tuple[np.ndarray, 
     boxes: list[np.ndarray] = []
     scores: list[float] = []
     left_out: list[BoxError] = []
-    found = face_finder(photo) or []
+    result = face_finder(photo)
+    found = [] if result is None else list(result)
     for face in found:
         if len(face) != 2:
             raise ValueError(f"a face finder returns (box, score) pairs (finder.FaceFinder), not {len(face)} values")
         box, score = as_boxes(face[0]), face[1]
         if len(box) != 1:
             raise ValueError(f"a face finder's box is x0, y0, x1, y1 (finder.FaceFinder), not {box.shape}")
-        if score is not None and not 0 <= score <= 1:
+        if score is None or not 0 <= score <= 1:
             raise ValueError(f"a face finder's score is in 0..1 (finder.FaceFinder), not {score}")
         try:
             boxes.append(box_in_photo(box[0], *photo.shape[:2]))
@@ -167,7 +169,7 @@ class NetworkFinder:
         Args:
             photo: (height, width, 3) uint8, RGB.
             reduction: the photo that min_face is meant for has sides so many times as long (photo.read_reduced).
-            candidates: from CANDIDATE_SCORE on, where no score was given.
+            candidates: from CANDIDATE_SCORE on, where no score was given; three times max_faces, as some are no faces.
         """
         score = self._candidate_score if candidates else self.score
         min_face = self.min_face and self.min_face / reduction
@@ -185,7 +187,8 @@ class NetworkFinder:
         whole = np.concatenate([large.in_photo[large.scores >= sure], half.in_photo[is_whole]])
         doubtful = doubtful[(common_areas(doubtful, whole) <= _MAX_IN_FOUND * areas(doubtful)[:, None]).all(axis=1)]
         coarse = [(large.in_photo, large.scores), (half.in_photo[seen], half.scores[seen])]
-        return self._best(photo, [*coarse, *self._around(photo, zoom, score, doubtful, halved)], score, min_face)
+        found = [*coarse, *self._around(photo, zoom, score, doubtful, halved)]
+        return self._best(photo, found, score, min_face, spare=3 if candidates else 1)
 
     def large(self, photo: np.ndarray, /, reduction: int = 1) -> list[tuple[np.ndarray, float]]:
         """Find faces of at least three times min_face, else a tenth of the photo's longer side: in less time."""
@@ -223,13 +226,18 @@ class NetworkFinder:
         return boxes[sure].astype(np.float64), scores[sure].astype(np.float64).clip(0, 1)
 
     def _best(
-        self, photo: np.ndarray, found: Sequence[tuple[np.ndarray, np.ndarray]], score: float, min_face: float | None
+        self,
+        photo: np.ndarray,
+        found: Sequence[tuple[np.ndarray, np.ndarray]],
+        score: float,
+        min_face: float | None,
+        spare: int = 1,
     ) -> list[tuple[np.ndarray, float]]:
         """What is returned of what was found at all scales."""
         boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
         # what lies in the black below and to the right of the photo (padded) is no place in it
         kept = (boxes[:, :2] < photo.shape[1::-1]).all(axis=1) & (longer_sides(boxes) >= (min_face or 0))
-        boxes, scores = best_faces(boxes[kept], scores[kept], score, self.max_faces)
+        boxes, scores = best_faces(boxes[kept], scores[kept], score, self.max_faces and spare * self.max_faces)
         return [(box, float(sure)) for box, sure in zip(boxes, scores, strict=True)]
 
 
@@ -240,38 +248,6 @@ def _fine_zoom(photo: np.ndarray, min_face: float | None) -> float:
     min_face = min_face or longer / min(most, max(least, longer / _SMALLEST_SEEN))
     largest = (_MOST_PIXELS / (photo.shape[0] * photo.shape[1])) ** 0.5
     return min(_LARGEST_ZOOM, _SMALLEST_SEEN / min_face, largest)
-
-
-def zoomed(photo: np.ndarray, zoom: float, halved: np.ndarray | None = None) -> np.ndarray:
-    """A photo with its sides so many times as long, each at least a pixel.
-
-    Args:
-        photo: (height, width, 3).
-        zoom: what its sides are multiplied by.
-        halved: what halved_towards gave for a zoom at least as large, which then is not done again; None: it is.
-    """
-    size = _zoomed_size(photo, zoom)
-    if size == photo.shape[:2]:
-        return photo
-    return cv2.resize(halved_towards(photo, zoom, halved), size[::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def halved_towards(photo: np.ndarray, zoom: float, halved: np.ndarray | None = None) -> np.ndarray:
-    """A photo with its sides halved as often as they stay at least as long as zoomed makes them; see zoomed."""
-    return _halved(photo if halved is None else halved, _zoomed_size(photo, zoom))
-
-
-def _zoomed_size(photo: np.ndarray, zoom: float) -> tuple[int, int]:
-    height, width = (max(1, round(side * zoom)) for side in photo.shape[:2])
-    return height, width
-
-
-def _halved(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    # Averaging by a half, again and again, is an eighth of the time of averaging by any other share.
-    while photo.shape[0] >= 2 * size[0] and photo.shape[1] >= 2 * size[1]:
-        half = [-(-side // 2) for side in photo.shape[1::-1]]
-        photo = cv2.resize(photo, half, interpolation=cv2.INTER_AREA)
-    return photo
 
 
 def padded(photo: np.ndarray) -> np.ndarray:

@@ -34,6 +34,8 @@ class SearchedPhoto(NamedTuple):
     """Whether the boxes are the caller's, whose faces are never dropped."""
     reduction: int
     """The photo's sides are so many times those of `pixels`."""
+    most: int | None = None
+    """So many faces are returned, the best; None: all."""
 
 
 def search(
@@ -48,13 +50,14 @@ def search(
     reduction = photo.reduction if isinstance(photo, ReducedPhoto) else 1
     pixels = as_photo(photo, color, max_pixels)
     if boxes is None:
+        most = face_finder.max_faces if isinstance(face_finder, NetworkFinder) else None
         if isinstance(face_finder, NetworkFinder):
             face_finder = partial(face_finder, reduction=reduction, candidates=certainty is not None)
         found, scores = find_faces(face_finder, pixels)
         if certainty is not None:
             kept = certainty.may_be_faces(np.array(scores), found)
             found, scores = found[kept], [score for score, keep in zip(scores, kept, strict=True) if keep]
-        return SearchedPhoto(pixels, found, scores, are_given=False, reduction=reduction)
+        return SearchedPhoto(pixels, found, scores, are_given=False, reduction=reduction, most=most)
     given = as_boxes(boxes)
     for box in given:
         box_in_photo(box, pixels.shape[0] * reduction, pixels.shape[1] * reduction)
@@ -71,10 +74,10 @@ def certainty_of(face_finder: FaceFinder, min_presence: float) -> Certainty | No
 def faces_in(
     photo: SearchedPhoto, seen: Sequence[Face], min_presence: float, certainty: Certainty | None
 ) -> list[Face]:
-    """The faces of a photo, in its own pixels: all in boxes given, else those that are faces, each once."""
+    """The faces of a photo, in its own pixels: all in boxes given, else those that are faces, each once, the best."""
     faces = list(seen)
     if not photo.are_given:
-        faces = without_doubles([face for face in faces if is_present(face, min_presence, certainty)])
+        faces = without_doubles([face for face in faces if is_present(face, min_presence, certainty)])[: photo.most]
     return [face.scaled(photo.reduction) for face in faces] if photo.reduction > 1 else faces
 
 

@@ -117,6 +117,7 @@ def test_any_callable_finds_the_faces(dot_network):
         ([(BOX, 0.5), (BOX, float("nan"))], "score is in 0..1"),
         ([BOX], r"a face finder returns \(box, score\) pairs \(finder.FaceFinder\), not 4 values"),
         ([([1, 2, 3], 0.5)], r"boxes are .*; came \(3,\)"),
+        (zip([BOX], [None], strict=True), r"a face finder's score is in 0..1 \(finder.FaceFinder\), not None"),
         ([([BOX, BOX], 0.5)], r"a face finder's box is x0, y0, x1, y1 \(finder.FaceFinder\), not \(2, 4\)"),
     ],
 )
@@ -540,12 +541,16 @@ def test_a_candidate_whose_first_crop_shows_no_face_gets_no_other():
     assert sizes[:3] == [2, 3, 3]
 
 
+def faces_of(pairs: list[tuple[list[float], float]]) -> list[tuple[np.ndarray, float]]:
+    return [(np.array(box, float), score) for box, score in pairs]
+
+
 class _FinderOf(NetworkFinder):
     """The packaged face finder that finds what it is told to."""
 
     def __init__(self, faces: list[tuple[list[float], float]]) -> None:
         super().__init__(threads=1)
-        self.faces, self.asked = [(np.array(box, float), score) for box, score in faces], []
+        self.faces, self.asked = faces_of(faces), []
 
     def __call__(self, photo, /, reduction=1, *, candidates=False):
         self.asked.append(candidates)
@@ -569,6 +574,12 @@ def test_our_finders_score_and_the_presence_decide_together():
     assert seen == [3] and finder.asked == [True]
     everything = Detector(face_finder=finder, threads=1, recrop="never", min_presence=0)
     assert len(everything.detect(photo)) == 4 and finder.asked == [True, False]
+    finder.max_faces, finder.faces = 1, faces_of(faces[1:])
+    presence[:] = [0.2, 0.999, 0.2]
+    assert [face.score for face in detector.detect(photo)] == [0.48]  # the best that is a face
+    finder.faces = faces_of(faces)
+    presence[:] = 0.999
+    assert [face.score for face in detector.detect(photo)] == [0.9]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from occlumark.demo import SAMPLES
 from occlumark.detect import Detector
 from occlumark.draw import draw_faces
 from occlumark.face import Face
-from occlumark.photo import read_photo
+from occlumark.photo import ReducedPhoto, read_photo
 
 GREY = 100
 
@@ -32,6 +32,13 @@ def make_face(box=(100, 80, 380, 360), hidden=(), occlusion=0.0, **more) -> Face
 def colour_at(drawing: np.ndarray, point: np.ndarray) -> np.ndarray:
     x, y = np.floor(point).astype(int)
     return drawing[y, x].astype(int)
+
+
+def test_on_a_reduced_photo_a_face_is_drawn_where_it_is():
+    face = make_face()
+    expected = draw_faces(photo(200, 250), face.scaled(0.5))
+    np.testing.assert_array_equal(draw_faces(ReducedPhoto(photo(200, 250), 2), face), expected)
+    assert (expected != GREY).any()
 
 
 def test_visible_landmarks_are_filled_and_hidden_ones_hollow():

@@ -4,8 +4,9 @@ import pytest
 from occlumark import finder as finder_module
 from occlumark.boxes import box_iou
 from occlumark.errors import CheckpointError
-from occlumark.finder import NetworkFinder, best_faces, halved_towards, padded, zoomed
+from occlumark.finder import NetworkFinder, best_faces, padded
 from occlumark.photo import read_photo
+from occlumark.photo.zoom import halved_towards, zoomed
 
 #: The tight box of the landmarks that the landmark network finds in the sample photo, whatever box it starts from.
 ASTRONAUT = np.array([[180, 88, 272, 179]])
@@ -55,6 +56,11 @@ def test_max_faces_keeps_the_best(cell_finder):
     photo = red_squares((480, 640), (16, 24, 8, 204), (96, 64, 8, 255))
     ((box, _),) = NetworkFinder(weights=cell_finder, max_faces=1)(photo)
     np.testing.assert_allclose(box, [96, 64, 104, 72])
+
+
+def test_of_candidates_there_are_more_as_some_are_no_faces(cell_finder):
+    photo = red_squares((480, 640), *((96 * i, 64, 8, 255 - i) for i in range(5)))
+    assert len(NetworkFinder(weights=cell_finder, max_faces=1)(photo, candidates=True)) == 3
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3])

@@ -58,11 +58,9 @@ def without_own_pictures(photos: list[Path], named: Sequence[str]) -> tuple[list
         photos: found in files, folders and patterns.
         named: these; a picture that is named by itself stays.
     """
-    stems = {photo.stem for photo in photos}
+    stems, alone = {photo.stem for photo in photos}, {Path(name) for name in named}
     own = [
-        photo
-        for photo in photos
-        if (match := _OWN.fullmatch(photo.name)) and match[1] in stems and str(photo) not in named
+        photo for photo in photos if (match := _OWN.fullmatch(photo.name)) and match[1] in stems and photo not in alone
     ]
     without = set(own)
     return [photo for photo in photos if photo not in without], own
@@ -83,8 +81,7 @@ def names_in_folder(folder: Path, photos: list[Path], named: Sequence[str] = ())
     seen: Counter[str] = Counter()
     names = []
     for photo in photos:
-        root = next((root for root in roots if photo.is_relative_to(root)), photo.parent)
-        subfolder = photo.relative_to(root).parent
+        subfolder = _subfolder(photo, roots)
         # Room for the number: so many photos that share a name are not met.
         stem = cut_name("stdin" if photo == STDIN else photo.stem, LONGEST_NAME - len("-faces-123456789.jpg"))
         place = str(subfolder / stem).casefold()
@@ -92,6 +89,14 @@ def names_in_folder(folder: Path, photos: list[Path], named: Sequence[str] = ())
         number = f"-{count}" if (count := seen[place]) > 1 else ""
         names.append(folder / subfolder / f"{stem}-faces{number}.jpg")
     return names
+
+
+def _subfolder(photo: Path, roots: Sequence[Path]) -> Path:
+    """A photo's folder, seen from the first folder that it was found in."""
+    for root in roots:
+        if photo.is_relative_to(root) and ".." not in (subfolder := photo.relative_to(root).parent).parts:
+            return subfolder
+    return Path()
 
 
 def cut_name(name: str, most: int) -> str:

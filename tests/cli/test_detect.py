@@ -224,6 +224,24 @@ def test_pictures_keep_the_subfolders_of_a_folder(run, tmp_path):
     assert drawn == {"1-faces.jpg", "1-faces-2.jpg", "a/1-faces.jpg", "a/1-faces-2.jpg", "b/c/1-faces.jpg"}
 
 
+def test_no_picture_leaves_its_folder(run, tmp_path, monkeypatch):
+    for folder in ("in", "other"):
+        (tmp_path / folder).mkdir()
+        black(tmp_path / folder / f"{folder}.png")
+    monkeypatch.chdir(tmp_path / "in")
+    assert run(".", "../other/other.png", "--out", "../out")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["in-faces.jpg", "other-faces.jpg"]
+    assert len(list((tmp_path / "other").iterdir())) == 1
+
+
+def test_a_photo_named_by_itself_is_one_by_any_spelling(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    black(tmp_path / "c.jpg")
+    black(tmp_path / "c-faces.jpg")
+    notes = run("./c.jpg", "./c-faces.jpg")[2]
+    assert not any("left out" in note for note in notes) and sum("no face" in note for note in notes) == 2
+
+
 def test_pictures_of_an_earlier_run_are_no_photos(run, astronaut, tmp_path):
     for out in (tmp_path, tmp_path / "drawn"):
         run(tmp_path, "--out", out)

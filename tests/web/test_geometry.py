@@ -18,9 +18,10 @@ from occlumark.face.doubles import without_doubles
 from occlumark.face.doubt import doubt
 from occlumark.face.pose import mean_head, roll_of
 from occlumark.face.presence import Certainty, is_present, is_ruled_out, least_presence
-from occlumark.finder import CANDIDATE_SCORE, OUTPUTS, SCORE, NetworkFinder, padded, zoomed
+from occlumark.finder import CANDIDATE_SCORE, OUTPUTS, SCORE, NetworkFinder, padded
 from occlumark.markup import MARKUPS, tight_box
 from occlumark.photo import read_photo
+from occlumark.photo.zoom import zoomed
 from occlumark.recrop import crop_around, less_doubtful, needs_recrop, turned_crops
 from occlumark.video.place import moves_like_a_face
 
