@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,7 @@ from occlumark.photo import PHOTO_SUFFIXES, find_photos
 #: Beside the shards; readers of a folder of Parquet files pass over names that begin so.
 PLAN_FILE, ABOUT_FILE = "_plan.parquet", "_about.json"
 FORMAT = 1
+_PARQUET = (".parquet", ".pq")
 _SCHEMA = pa.schema([("shard", pa.int32()), ("photo", pa.string()), ("row", pa.int64())])
 
 
@@ -118,12 +120,18 @@ def _in_utf8(name: str) -> str:
 
 
 def _is_parquet(source: str) -> bool:
-    if source.lower().endswith((".parquet", ".pq")):
-        return True
-    if "://" not in source and any(sign in source for sign in "*?["):
+    if "://" not in source and not Path(source).exists() and glob.has_magic(source):
         return False
     place = Storage(source)
-    return place.is_folder() and any(name.lower().endswith(".parquet") for name in place.files())
+    if not place.is_folder():
+        return source.lower().endswith(_PARQUET)
+    data = _data_files(place)
+    if data and (photo := next(filter(_is_photo, place.files()), None)):
+        raise OcclumarkError(
+            f"{source} holds photos and Parquet files, as {photo} and {data[0]}; name the folder of one, a pattern "
+            "or a list"
+        )
+    return bool(data)
 
 
 def _photo_rows(source: str, photos_in_shard: int) -> Iterator[tuple[int, str, int]]:
@@ -144,16 +152,27 @@ def _photos(source: str) -> list[str]:
     place = Storage(source)
     if not place.is_folder():
         return [source]
-    shown = [name for name in place.files() if not any(part.startswith(".") for part in name.split("/"))]
-    names = [name for name in shown if PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES]
-    return [f"{source.rstrip('/')}/{name}" for name in names]
+    return [_below(source, name) for name in place.files() if _is_photo(name)]
+
+
+def _is_photo(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES and not any(
+        part.startswith(".") for part in name.split("/")
+    )
+
+
+def _below(source: str, name: str) -> str:
+    """What lies below a folder, as a path or a URL."""
+    if "://" not in source:
+        return f"{source.rstrip('/')}/{name}"
+    folder, sign, query = source.partition("?")
+    return f"{folder.rstrip('/')}/{quote(name)}{sign}{query}"
 
 
 def _parquet_rows(source: str, photos_in_shard: int) -> Iterator[tuple[int, str, int]]:
     place, shard = Storage(source), -1
-    names = [name for name in place.files() if _is_data(name)] if place.is_folder() else [""]
-    for name in names:
-        file = f"{source.rstrip('/')}/{name}" if name else source
+    for name in _data_files(place) if place.is_folder() else [""]:
+        file = _below(source, name) if name else source
         if "://" not in file:
             file = Storage(file).path
         try:
@@ -169,6 +188,12 @@ def _parquet_rows(source: str, photos_in_shard: int) -> Iterator[tuple[int, str,
             first += count
 
 
+def _data_files(place: Storage) -> list[str]:
+    """The Parquet files in a folder, as readers of one have it, without those that a run wrote."""
+    names = place.files()
+    runs = {str(PurePosixPath(name).parent) for name in names if PurePosixPath(name).name == ABOUT_FILE}
+    return [name for name in names if _is_data(name) and str(PurePosixPath(name).parent) not in runs]
+
+
 def _is_data(name: str) -> bool:
-    """As readers of a folder of Parquet files have it."""
-    return name.lower().endswith(".parquet") and not any(part.startswith(("_", ".")) for part in name.split("/"))
+    return name.lower().endswith(_PARQUET) and not any(part.startswith(("_", ".")) for part in name.split("/"))

@@ -142,7 +142,8 @@ class ShardWorker:
                 group += 1
             columns = file.schema_arrow
             column = _column(place, columns, self.options.bytes_column, BYTES_COLUMNS, _holds_photos)
-            name = _column(place, columns, self.options.name_column, NAME_COLUMNS)
+            usual = [each for each in NAME_COLUMNS if each != column]
+            name = _column(place, columns, self.options.name_column, usual)
             read = file.read_row_group(group, columns=[c for c in (column, name) if c]).slice(first - start, count)
         except (OSError, pa.ArrowException) as error:
             raise OcclumarkError(f"cannot read {place}: {' '.join(str(error).split())[:200]}") from error
@@ -150,6 +151,8 @@ class ShardWorker:
         told = read[name].to_pylist() if name else [None] * count
         for i, (value, given) in enumerate(zip(values, told, strict=True)):
             content = value.get("bytes") if isinstance(value, dict) else value  # datasets' images are such structures
+            if isinstance(given, bytes):
+                given = given.decode(errors="backslashreplace")
             yield str(given) if given is not None else f"{place}#{first + i}", _nothing if content is None else content
 
 

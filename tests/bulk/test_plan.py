@@ -12,6 +12,7 @@ pa = pytest.importorskip("pyarrow", reason="needs the bulk extra")
 
 import pyarrow.parquet as pq  # noqa: E402
 
+from occlumark.bulk import plan as plan_module  # noqa: E402
 from occlumark.bulk.plan import Plan  # noqa: E402
 from occlumark.bulk.storage import Storage  # noqa: E402
 from occlumark.errors import OcclumarkError  # noqa: E402
@@ -47,6 +48,33 @@ def test_a_folder_by_url_and_a_list(photos, tmp_path, monkeypatch):
     (tmp_path / "here.txt").write_text("b.jpg\n")
     assert rows(Plan.of(str(tmp_path / "here.txt"), 1)) == [(0, str(photos / "b.jpg"), -1)]
     assert rows(Plan.of(str(tmp_path / "list.txt"), 1)) == [(0, f"{url}/b.jpg", -1), (1, "/none.jpg", -1)]
+
+
+def test_any_name_below_a_url_can_be_read(tmp_path):
+    names = ["a b.jpg", "c#d.jpg", "e%20f.jpg", "g?h.jpg", "ü (1).jpg"]
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    places = [place for _, place, _ in rows(Plan.of(tmp_path.as_uri(), 9))]
+    assert sorted(Storage(place).read().decode() for place in places) == sorted(names)
+
+
+def test_what_lies_below_a_url_stands_before_its_query():
+    assert (
+        plan_module._below("s3://b/photos/?endpoint_override=h", "a b.jpg")
+        == "s3://b/photos/a%20b.jpg?endpoint_override=h"
+    )
+
+
+def test_a_run_among_the_photos_is_none_of_them(photos):
+    (photos / "out").mkdir()
+    (photos / "out" / "_about.json").write_text("{}")
+    pq.write_table(pa.table({"photo": ["a"]}), photos / "out" / "shard-0000000.parquet")
+    assert len(rows(Plan.of(str(photos), 9))) == 3
+    pq.write_table(pa.table({"bytes": [b"1"]}), photos / "more.pq")
+    with pytest.raises(
+        OcclumarkError, match=r"holds photos and Parquet files, as a\.png and more\.pq; name the folder"
+    ):
+        Plan.of(str(photos), 9)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are UTF-8")

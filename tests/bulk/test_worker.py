@@ -1,6 +1,7 @@
 """A worker's rows: those of Detector, typed; a row for each photo without a face or that cannot be read."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,13 @@ def test_photos_in_parquet(worker, photos, nested, tmp_path):
     rows = ran(worker, 4, [(str(path), 0), (str(path), 1)]).to_pylist()
     assert [(row["photo"], row["status"]) for row in rows] == [("a", "face"), ("b", "unreadable")]
     assert rows[1]["error"] == "its row holds no bytes"
+
+
+def test_a_photo_is_no_name_and_names_may_be_bytes(worker, photos, tmp_path):
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"photo": [photos[4].read_bytes()], "name": [b"a.jpg"]}), path)
+    worker.options = replace(worker.options, bytes_column="photo")
+    assert [row["photo"] for row in ran(worker, 3, [(str(path), 0)]).to_pylist()] == ["a.jpg"]
 
 
 def test_parquet_without_photos_names_its_columns(worker, tmp_path):
