@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from occlumark.cli.options import add_network_options, network_options
 from occlumark.cli.problems import is_one_file
@@ -170,20 +170,23 @@ def _follow(
         make_folder_of(path)
     ids: set[int] = set()
     with ExitStack() as files:
-        lines: BinaryIO | None = sys.stdout.buffer if args.jsonl == _STDOUT else None
-        if args.jsonl in written:
-            lines = files.enter_context(written_whole(args.jsonl))
+        lines = files.enter_context(written_whole(args.jsonl)) if args.jsonl in written else None
         video = files.enter_context(video_written_whole(args.out, frames.rate)) if args.out is not None else None
         show = files.enter_context(_window()) if has_window else None
         for number, (frame, at) in enumerate(timed):
             tracked = tracker.update(frame, at)
             ids.update(each.id for each in tracked)
-            if lines is not None:
+            if args.jsonl is not None:
                 faces = [{"id": each.id, "state": each.state, **each.face.to_json()} for each in tracked]
                 height, width = frame.shape[:2]
                 values = {"frame": number, "time_s": round(at, 4), "width": width, "height": height, "faces": faces}
-                lines.write((json.dumps(values | {"lost": tracker.lost}) + "\n").encode())
-                lines.flush()
+                line = json.dumps(values | {"lost": tracker.lost}) + "\n"
+                if lines is None:
+                    sys.stdout.write(line)
+                    sys.stdout.flush()
+                else:
+                    lines.write(line.encode())
+                    lines.flush()
             if video is not None or show is not None:
                 drawing = draw_tracked(frame, tracked, overlay=args.overlay)
                 if video is not None:

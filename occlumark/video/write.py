@@ -36,9 +36,10 @@ class VideoWriter:
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._start = 0.0
+        self._shown: np.ndarray | None = None
 
     def write(self, frame: np.ndarray, time: float) -> None:
-        """Add a frame as often as it takes to be in step with its time: variable rates become constant.
+        """Add a frame at its time, the one before it as often as it takes until then: variable rates become constant.
 
         Args:
             frame: (height, width, 3) uint8, RGB; an odd side gets a pixel more, other sizes are scaled to the first's.
@@ -62,9 +63,14 @@ class VideoWriter:
         if due > _MOST_COPIES:
             self._start += (due - _MOST_COPIES) / self._rate  # what is left out of the gap stays left out
             due = _MOST_COPIES
-        for _ in range(due):
-            self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        if due < 1:
+            return
+        shown = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+        before = shown if self._shown is None else self._shown
+        for picture in (*[before] * (due - 1), shown):
+            self._writer.write(picture)
             self.n_written += 1
+        self._shown = shown
 
     def close(self) -> None:
         """Finish the file, and see that every frame is in it: OpenCV says nothing of a full disk.

@@ -88,10 +88,10 @@ def test_photos_in_parquet(worker, photos, nested, tmp_path):
     assert rows[1]["error"] == "its row holds no bytes"
 
 
-def test_a_photo_is_no_name_and_names_may_be_bytes(worker, photos, tmp_path):
+def test_a_photo_is_no_name_and_names_may_be_bytes(worker, photos, tmp_path, monkeypatch):
     path = tmp_path / "in.parquet"
     pq.write_table(pa.table({"photo": [photos[4].read_bytes()], "name": [b"a.jpg"]}), path)
-    worker.options = replace(worker.options, bytes_column="photo")
+    monkeypatch.setattr(worker, "options", replace(worker.options, bytes_column="photo"))
     assert [row["photo"] for row in ran(worker, 3, [(str(path), 0)]).to_pylist()] == ["a.jpg"]
 
 

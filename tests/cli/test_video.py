@@ -1,6 +1,9 @@
 import json
+import os
 import pydoc
 import signal
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -82,6 +85,14 @@ def test_lines_to_standard_output_and_a_folder_that_is_made(clip, tmp_path, stil
     lines = capfdbinary.readouterr().out.splitlines()
     assert [json.loads(line)["frame"] for line in lines] == list(range(11))
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a full disk")  # noqa: PTH110
+def test_a_full_disk_behind_standard_output(clip):
+    command = [sys.executable, "-m", "occlumark", "video", str(clip), "--jsonl", "-", "--model", "occlumark-fast"]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "occlumark: standard output: No space left on device\n")
 
 
 def test_options_reach_the_tracker(clip, tmp_path, still_face, monkeypatch):

@@ -69,11 +69,11 @@ def test_a_variable_rate_is_made_constant(tmp_path):
     with video_written_whole(tmp_path / "a.mp4", 10.0) as video:
         for number, time in ((1, 5.0), (4, 5.1), (6, 5.12), (9, 5.4)):
             video.write(bar(number), time)
-    assert [number_of(frame) for frame, _ in read(tmp_path / "a.mp4")] == [1, 4, 9, 9, 9]
+    assert [number_of(frame) for frame, _ in read(tmp_path / "a.mp4")] == [1, 4, 4, 4, 9]
 
 
 def test_a_gap_longer_than_is_filled_is_left_out_once():
-    """300 copies at most, by the frame behind the gap; the next is a tenth of a second later again, so one frame."""
+    """300 copies at most, by the frame before the gap; the next is a tenth of a second later again, so one frame."""
     writer = VideoWriter(Path("none.mp4"), 10.0)
     writer._writer, writer._size, counts = SimpleNamespace(write=lambda frame: None), (64, 48), []
     for time in (0.0, 0.1, 3600.0, 3600.1, 3600.2):
