@@ -68,6 +68,7 @@ function ask(task) {
       show(photo.width, photo.height);
       picture.putImageData(new ImageData(new Uint8ClampedArray(photo.data), photo.width, photo.height), 0, 0);
       draw();
+      save.disabled = false;
       resolve(data.tookMs);
     };
     worker.postMessage(task, [task.photo.data.buffer]);
@@ -83,7 +84,6 @@ function show(width, height) {
 
 function draw() {
   drawFaces(drawing, faces, settings.contours, withMap.checked);
-  save.disabled = false;
 }
 
 /** @param {string} text */
@@ -94,6 +94,7 @@ function say(text) {
 /** @param {Blob} file */
 async function openPhoto(file) {
   stopCamera();
+  const mine = asked;
   say("Searching …");
   let bitmap;
   try {
@@ -101,6 +102,7 @@ async function openPhoto(file) {
   } catch {
     return say("This browser cannot read that file; JPEG, PNG and WebP are photos that every browser reads.");
   }
+  if (mine !== asked) return; // another was opened, or the camera, while this one was decoded
   const zoom = Math.min(1, LARGEST_PHOTO / Math.max(bitmap.width, bitmap.height));
   show(Math.max(1, Math.round(bitmap.width * zoom)), Math.max(1, Math.round(bitmap.height * zoom)));
   picture.fillStyle = "white"; // under what is transparent
@@ -108,6 +110,7 @@ async function openPhoto(file) {
   picture.imageSmoothingQuality = "high";
   picture.drawImage(bitmap, 0, 0, picture.canvas.width, picture.canvas.height);
   faces = [];
+  save.disabled = true;
   draw();
   try {
     const tookMs = await find(false);
@@ -181,6 +184,7 @@ function saveJson() {
   URL.revokeObjectURL(link.href);
 }
 
+chosen.addEventListener("click", () => (chosen.value = "")); // the same file again is a change, too
 chosen.addEventListener("change", () => chosen.files?.[0] && openPhoto(chosen.files[0]));
 camera.addEventListener("click", () => (stream ? stopCamera() : startCamera()));
 withMap.addEventListener("change", draw);
