@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=60)
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    faces = faces_of_folder(args.faces, 12, args.size)
+    faces, _ = faces_of_folder(args.faces, 12, args.size)
     source = Source(textures=[crop for crop, _ in faces], faces=faces)
     whole: list[float] = []
     print("kind: draw, compose (median ms)")

@@ -167,6 +167,7 @@ def errors_on_aflw(folder: Path, detector: Detector, n_train: int = N_TRAIN) -> 
         OcclumarkError: the network is of another markup.
     """
     samples, problems = read_aflw_any(folder, n_train)
+    problems = [problem for problem in problems if problem.part != "train"]
     return _from_official_boxes([s for s in samples if "full" in s.subsets], problems, detector, "box_width")
 
 

@@ -1,6 +1,6 @@
 """Are real faces found right of which one side is out of sight? AFLW's reduced copy, where no 68 points are known.
 
-    PYTHONPATH=. python studies/aflw_turned.py AFLW [--model NAME | --weights FILE.onnx]
+    python -m studies.aflw_turned AFLW [--model NAME | --weights FILE.onnx]
 
 Faces by how many of the six points of an eye and its brow can be seen on the side that shows fewer of them; the mean
 distance over the box's width of those eyes, nose tips and mouth corners that can be seen, from the copy's boxes, beside

@@ -12,8 +12,8 @@ _NAMES = ("300w", "cofw", "cofw68", "aflw", "wflw")  # data.check.CHECKS, which 
 _DESCRIPTION = """\
 Count the usable faces of a data set's parts beside the published counts, and name what is missing or unusable.
 
-Where each data set is to be had, and what lies where in its folder: docs/datasets.md. cofw, cofw68 and aflw need
-pip install '.[data]' in a clone. The exit code is 0 when the copy is complete, 1 when it is not.
+Where each data set is to be had, and what lies where in its folder: docs/datasets.md. cofw, and cofw68 with photos,
+need pip install '.[data]' in a clone. The exit code is 0 when the copy is complete, 1 when it is not.
 """
 _EXAMPLE = """\
 example:

@@ -12,6 +12,7 @@ from occlumark.cli.options import (
     check_own_options,
     degrees,
     network_options,
+    picture_name,
     positive_count,
     seed,
 )
@@ -85,7 +86,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     # What was here before it became `occlumark evaluate-occlusion`: still taken, with a line that says so.
     add("--occlude", metavar="SEED", type=seed, help=argparse.SUPPRESS)
     add("--models", metavar="M", nargs="+", help=argparse.SUPPRESS)
-    add("--sheet", metavar="FILE", type=Path, help=argparse.SUPPRESS)
+    add("--sheet", metavar="FILE", type=picture_name, help=argparse.SUPPRESS)
     add_network_options(parser)
     parser.set_defaults(run=run)
 
@@ -160,6 +161,11 @@ def _run_occlusion(args: argparse.Namespace) -> int:
     """What `evaluate --occlude` did."""
     from occlumark.cli import evaluate_occlusion
 
+    for option in ("rotate", "lists", "photos"):
+        if getattr(args, option):
+            args.usage_error(
+                f"--{option.removesuffix('s') if option == 'lists' else option} does not go with --occlude"
+            )
     print(
         f"occlumark: evaluate --occlude {args.occlude} is called evaluate-occlusion --seed {args.occlude} now",
         file=sys.stderr,

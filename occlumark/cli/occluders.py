@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from occlumark.cli.options import picture_name, positive_count, seed
+from occlumark.cli.problems import report_left_out
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,10 +44,12 @@ def run(args: argparse.Namespace) -> int:
     kinds = [kind.strip() for kind in args.kinds.split(",")] if args.kinds is not None else list(KINDS)
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         args.usage_error(f"no occluder is called {unknown[0]!r}; there are {', '.join(KINDS)}")
-    faces = faces_of_folder(args.faces, args.columns, _SIZE) if args.faces else [_sample_face()] * args.columns
+    faces, problems = faces_of_folder(args.faces, args.columns, _SIZE) if args.faces else ([], [])
+    faces = faces or [_sample_face()] * args.columns
     write_photo(args.out, occluder_sheet(faces, kinds, args.seed, alpha=args.alpha))
     print(args.out)
-    return 0
+    report_left_out(problems)
+    return 1 if problems else 0
 
 
 def _sample_face() -> "tuple[np.ndarray, np.ndarray]":

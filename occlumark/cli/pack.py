@@ -158,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
     from occlumark.data.w300 import read_w300
     from occlumark.data.wflw import read_wflw_points
     from occlumark.data.wflw_to_68 import to_68
+    from occlumark.errors import AnnotationError
     from occlumark.markup import W300
 
     try:
@@ -177,8 +178,13 @@ def run(args: argparse.Namespace) -> int:
         samples += map(to_68, more)
         problems += unusable
     if args.visibility is not None:
+        faces = len(samples)
         samples, unusable = VisibilityLabels.read(args.visibility).apply(samples)
         problems += unusable
+        with_label = len(unusable) + sum(sample.unknown is not None for sample in samples)
+        if not with_label:
+            raise AnnotationError(f"{args.visibility} has no label of any of the {faces} faces: its paths name others")
+        print(f"{with_label} of {faces} faces have a label in {args.visibility}")
     if args.merl_rav is not None:
         more, unusable = read_merl_rav(args.merl_rav)
         samples, problems = [*samples, *more], [*problems, *unusable]

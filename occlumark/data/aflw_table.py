@@ -56,7 +56,7 @@ def read_rows(folder: Path) -> tuple[list[TableRow], list[Problem]]:
     """As read_aflw_table, each sample with what else the table says of it."""
     path = folder / TABLE_FILE
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
             lines = list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -92,6 +92,8 @@ def faces_for_testing(name: str, folder: Path) -> Read:
     """The faces of a data set's test part; arguments, errors and problems as in faces_for_training."""
     samples, problems = DATA_SETS[name].read(folder)
     chosen = [sample for sample in samples if DATA_SETS[name].tests[0] in sample.subsets]
+    if not chosen and not any(sample.subsets for sample in samples):
+        raise AnnotationError(f"no test face of {name} in {folder}: this copy does not tell the parts")
     if not chosen:
         raise AnnotationError(f"no test face of {name} in {folder}: it has the training part alone")
     return chosen, [problem for problem in problems if problem.part != "train"]

@@ -46,7 +46,7 @@ def face_sheet(samples: Sequence[Sample], count: int = 24) -> tuple[np.ndarray, 
     return cell_rows(cells, min(len(cells), _COLUMNS)), problems
 
 
-def faces_of_folder(folder: Path, count: int, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def faces_of_folder(folder: Path, count: int, size: int) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[Problem]]:
     """Crops of so many faces of a folder in the 300W layout, evenly spaced, or all where there are fewer.
 
     Args:
@@ -55,15 +55,16 @@ def faces_of_folder(folder: Path, count: int, size: int) -> list[tuple[np.ndarra
         size: of the crops, a multiple of 32.
 
     Returns:
-        For each face its crop (size, size, 3) uint8 RGB and its landmarks (68, 2) in crop pixels.
+        For each face its crop (size, size, 3) uint8 RGB and its landmarks (68, 2) in crop pixels; and what cannot be
+        used.
 
     Raises:
         AnnotationError: the folder holds no usable face.
         PhotoError: a photo cannot be read.
     """
-    samples, _problems = read_w300([folder])
+    samples, problems = read_w300([folder])
     chosen = evenly_spaced(samples, count)
-    return [cropped(sample.read_photo(), sample.landmarks, sample.tight_box, size) for sample in chosen]
+    return [cropped(sample.read_photo(), sample.landmarks, sample.tight_box, size) for sample in chosen], problems
 
 
 def cropped(photo: np.ndarray, landmarks: np.ndarray, box: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

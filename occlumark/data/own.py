@@ -1,7 +1,8 @@
 """Photos of one's own, annotated in any markup: .pts files, COCO key points or a table; and lists of them."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from occlumark.data.coco import read_coco
 from occlumark.data.points_table import read_points_table
@@ -78,12 +79,26 @@ def chosen(
 ) -> tuple[list[Sample], list[Problem]]:
     """The samples of wanted photos, and the problems with these; a name that neither has becomes a problem."""
     names = set(wanted)
+    by_stem = {PurePosixPath(photo_name(name)).with_suffix(""): name for name in wanted}
     taken = [sample for sample in samples if names & {sample.name, photo_name(sample.name)}]
-    wrong = [problem for problem in problems if photo_name(problem.name) in names or problem.name in names]
-    met = {each.name for each in taken} | {problem.name for problem in wrong}
+    met = {each.name for each in taken}
+    wrong = []
+    for problem in problems:
+        told = {problem.name, photo_name(problem.name), *_photos_of(problem.name, by_stem)} & names
+        wrong += [problem] if told else []
+        met |= told
     met |= {photo_name(name) for name in met}
     absent = [name for name in dict.fromkeys(wanted) if name not in met]
     return taken, [*wrong, *(Problem(name, "in the list, but no face of that photo is annotated") for name in absent)]
+
+
+def _photos_of(name: str, by_stem: Mapping[PurePosixPath, str]) -> set[str]:
+    """The photos that a .pts may be of, which is all that a problem with it names: `a.pts` and `a_2.pts` of `a.jpg`."""
+    path = PurePosixPath(name)
+    if path.suffix.lower() != ".pts":
+        return set()
+    stems = (path.with_suffix(""), path.with_name(re.sub(r"_\d+$", "", path.stem) or path.stem))
+    return {by_stem[stem] for stem in stems if stem in by_stem}
 
 
 def photo_name(name: str) -> str:

@@ -67,7 +67,7 @@ def read_scenes(folder: Path) -> list[Scene]:
     rows: dict[str, list[tuple[str, np.ndarray]]] = {}
     without_face: set[str] = set()
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             if reader.fieldnames != _COLUMNS:
                 raise AnnotationError(f"{table}: expected the columns {','.join(_COLUMNS)}")

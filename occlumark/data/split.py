@@ -21,6 +21,9 @@ def split_validation(
     A sample's side depends on its photo's name and the seed alone, and on the photo's other faces where it has several
     under names of their own: adding photos moves no other.
 
+    Where that would leave a part empty, as it may of few photos or of numbered names (`shoot_001_01.jpg` and so on,
+    which count as faces of one photo), each file is a photo and the share is met as nearly as can be.
+
     Args:
         names: the samples' names.
         share: of the photos that go to validation, 0 up to, not including, 1; met in expectation. A photo whose faces
@@ -42,6 +45,9 @@ def split_validation(
         chosen |= _among(photos, chosen)
         if groups is not None:
             chosen |= _among(groups, chosen)
+    files = _files(names, groups)
+    if share and len(set(files)) > 1 and chosen.all() == chosen.any():
+        chosen = _by_files(files, share, seed)
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
@@ -75,6 +81,22 @@ def _drawn(names: Sequence[str], share: float, seed: int, groups: Sequence[str] 
         raise ValueError(f"the validation share is at least 0 and below 1, not {share}")
     chosen = np.array([hash_fraction(photo_identity(name), seed) < share for name in names], dtype=bool)
     return chosen if groups is None else chosen | _among(groups, chosen)
+
+
+def _files(names: Sequence[str], groups: Sequence[str] | None) -> list[str]:
+    """Of each sample its photo's file, or its group."""
+    files = [name.partition("#")[0] for name in names]
+    if groups is None:
+        return files
+    return [f"group {group}" if group else file for file, group in zip(files, groups, strict=True)]
+
+
+def _by_files(files: Sequence[str], share: float, seed: int) -> np.ndarray:
+    """(n,) bool: the samples of so large a share of the files, at least one and not all."""
+    ranked = sorted(set(files), key=lambda file: hash_fraction(file, seed))
+    count = min(max(1, round(share * len(ranked))), len(ranked) - 1)
+    taken = set(ranked[:count])
+    return np.array([file in taken for file in files], dtype=bool)
 
 
 def _among(groups: Sequence[str], chosen: np.ndarray) -> np.ndarray:

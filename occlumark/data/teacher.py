@@ -58,7 +58,7 @@ def read_boxed_faces(folder: Path) -> list[BoxedFace]:
     """
     table = folder / SCENE_TABLE
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             rows = list(reader) if reader.fieldnames == _COLUMNS else None
     except (OSError, UnicodeDecodeError, csv.Error) as error:

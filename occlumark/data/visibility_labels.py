@@ -96,6 +96,13 @@ class VisibilityLabels:
                 return label
         return None
 
+    def _label_of(self, sample: Sample) -> VisibilityLabel | None:
+        """A face's own: of the second face of a photo that of NAME.jpg#2, never the first one's."""
+        if not isinstance(sample.photo, Path):
+            return None
+        number = sample.name.rpartition("#")[2] if "#" in sample.name else ""
+        return self.find(Path(f"{sample.photo}#{number}") if number.isdigit() else sample.photo)
+
     def apply(self, samples: Sequence[Sample]) -> tuple[list[Sample], list[Problem]]:
         """The samples with what the labels tell of them, in their order.
 
@@ -107,7 +114,7 @@ class VisibilityLabels:
         """
         found, problems = [], []
         for sample in samples:
-            label = self.find(sample.photo) if isinstance(sample.photo, Path) else None
+            label = self._label_of(sample)
             if label is None:
                 found.append(sample)
             elif label.unusable:
@@ -163,7 +170,7 @@ def _points(path: Path, line: int, text: str) -> list[int]:
 
 def _rows(path: Path, columns: list[str]) -> list[tuple[int, dict[str, str]]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             if reader.fieldnames is None or list(reader.fieldnames) != columns:
                 raise AnnotationError(f"{path}: expected the columns {', '.join(columns[:4])}, ...")

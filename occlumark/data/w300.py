@@ -140,7 +140,7 @@ def read_boxes(table: Path) -> dict[Path, np.ndarray]:
     """
     boxes = {}
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with table.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
             if rows.fieldnames != _BOX_COLUMNS:
                 raise AnnotationError(f"{table}: expected the columns {','.join(_BOX_COLUMNS)}")

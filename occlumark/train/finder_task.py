@@ -86,14 +86,14 @@ class FinderTask:
         """Canvases of an epoch."""
         return len(self._source.scenes) * self.config.canvases
 
-    def build(self) -> FinderNetwork:
-        """The network with random weights, or with those that it starts from.
+    def build(self, *, is_resumed: bool = False) -> FinderNetwork:
+        """The network with random weights, or with those that it starts from (train.task.Task).
 
         Raises:
             CheckpointError: the checkpoint or exported file cannot be used.
         """
         network = FinderNetwork(self.config.network)
-        if self.config.start:
+        if self.config.start and not is_resumed:
             path = packaged_finder()[0] if self.config.start == "finder" else Path(self.config.start)
             if path.suffix == ".onnx":
                 unfold(network, read_exported(path), self._some_canvases(), path)

@@ -133,8 +133,10 @@ class LandmarkTask:
         chosen = rng.permutation(len(others))[: round(share * len(others))]
         return np.sort(np.concatenate([self._training[exact], others[chosen]]))
 
-    def build(self) -> OcclusionAdaptiveNetwork:
+    def build(self, *, is_resumed: bool = False) -> OcclusionAdaptiveNetwork:
         """The network that predicts the training part's mean face at first, unless it starts from another run.
+
+        See train.task.Task.
 
         Raises:
             CheckpointError: the weights to start from cannot be used.
@@ -144,16 +146,16 @@ class LandmarkTask:
         if not exact.any():  # a network's labels alone
             exact = (self.pack.exact[self._training] > 0).any(axis=1)
         # The tight box of a markup of one's own may be another than the face's, from which detection starts.
-        own = self.markup != MARKUPS.get(self.markup.n)
+        own = self.markup != MARKUPS.get(self.markup.n) or "jaw" not in self.markup.regions
         boxes = np.stack([validation_box(self.pack, i) for i in range(len(self.pack))]) if own else None
         mean = mean_face(self.pack, self._training[exact], config.crop, boxes)
         if np.isnan(mean).any():
             never = ", ".join(map(str, np.flatnonzero(np.isnan(mean).any(1))))
             raise CheckpointError(f"no training face of the pack has landmark {never}; pack faces that have it")
         network = OcclusionAdaptiveNetwork(config.network, config.crop.size, mean, config.n_landmarks)
-        if config.start:
+        if config.start and not is_resumed:
             self._start(network, config.start)
-        if config.imagenet:
+        if config.imagenet and not is_resumed:
             try:
                 network.load_imagenet(read_imagenet(Path(config.imagenet)))
             except KeyError as error:

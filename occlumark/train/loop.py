@@ -51,7 +51,7 @@ def train(task: Task[Network], out: Path, *, resume: bool = False, device: str =
 
 def _run(task: Task[Network], out: Path, resume: bool, context: DistributedContext) -> Path:
     checkpoint_path = out / "checkpoint.safetensors"
-    state = RunState.start(task, context.device)
+    state = RunState.start(task, context.device, is_resumed=resume)
     if resume:
         state.resume(checkpoint_path)
         if context.is_main and sys.stderr is not None:

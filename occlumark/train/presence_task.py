@@ -72,9 +72,9 @@ class PresenceTask(LandmarkTask):
         """Crops of one epoch: those of all passes."""
         return sum(len(self._faces_of(each)) for each in range(self.config.presence_passes))
 
-    def build(self) -> OcclusionAdaptiveNetwork:
+    def build(self, *, is_resumed: bool = False) -> OcclusionAdaptiveNetwork:
         """The network that the run starts from."""
-        self._network = super().build()
+        self._network = super().build(is_resumed=is_resumed)
         return self._network
 
     def parameter_groups(self, network: OcclusionAdaptiveNetwork) -> list[dict[str, Any]]:

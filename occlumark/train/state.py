@@ -42,19 +42,20 @@ class RunState(Generic[Network]):
     """Of the checkpoint that was resumed: its lines of log.jsonl."""
 
     @classmethod
-    def start(cls, task: Task[Network], device: torch.device) -> "RunState[Network]":
+    def start(cls, task: Task[Network], device: torch.device, *, is_resumed: bool = False) -> "RunState[Network]":
         """A run before its first step, the same for the same seed.
 
         Args:
             task: what is trained.
             device: where the network lives.
+            is_resumed: its weights will come from the run's own checkpoint.
 
         Raises:
             CheckpointError: the weights to start from cannot be used.
         """
         config = task.config.optimiser
         with _seeded(task.config.seed):
-            network = task.build()
+            network = task.build(is_resumed=is_resumed)
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         averaged = AveragedModel(network, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)

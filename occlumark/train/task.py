@@ -36,10 +36,13 @@ class Task(Protocol[Network]):
     def training_size(self) -> int:
         """Samples of one epoch, over all processes."""
 
-    def build(self) -> Network:
+    def build(self, *, is_resumed: bool = False) -> Network:
         """The network before its first step, on the CPU.
 
         Random weights come from torch's global generator, which the caller has seeded.
+
+        Args:
+            is_resumed: its weights come from the run's own checkpoint: what the run started from is not read.
         """
 
     def parameter_groups(self, network: Network) -> list[dict[str, Any]]:

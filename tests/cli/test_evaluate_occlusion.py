@@ -125,10 +125,26 @@ def test_the_old_form_is_taken_with_one_line(
     ]
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--rotate", "30", "--rotate does not go with --occlude"),
+        ("--list", "a.txt", "--list does not go with --occlude"),
+        ("--sheet", "s.txt", "argument --sheet: expected a name in .jpg"),
+    ],
+)
+def test_the_old_form_takes_no_more_than_it_did(
+    photos: Path, option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        occlumark("evaluate", photos, "--occlude", 7, option, value)
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--models", "--sheet"])
 def test_what_the_plain_command_no_longer_takes(photos: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        occlumark("evaluate", photos, option, "x")
+        occlumark("evaluate", photos, option, "x.png")
     assert f"{option} goes with `occlumark evaluate-occlusion`" in capsys.readouterr().err
 
 

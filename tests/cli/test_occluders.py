@@ -1,6 +1,9 @@
+import shutil
+
 import pytest
 
 from occlumark.cli.main import main
+from occlumark.demo import SAMPLES
 from occlumark.photo import read_photo
 
 
@@ -33,6 +36,15 @@ def test_wrong_usage(tmp_path, capsys, arguments, said):
         main(["occluders", "--out", str(tmp_path / "sheet.png"), *arguments])
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_faces_that_cannot_be_used_are_named(tmp_path, capsys):
+    shutil.copy(SAMPLES / "astronaut.jpg", tmp_path / "a.jpg")
+    points = "\n".join(f"{180 + 2 * (i % 10)} {80 + 2 * i}" for i in range(68))
+    (tmp_path / "a.pts").write_text(f"version: 1\nn_points: 68\n{{\n{points}\n}}\n")
+    (tmp_path / "b.pts").write_text("")
+    assert main(["occluders", "--out", str(tmp_path / "sheet.png"), "--faces", str(tmp_path), "--kinds", "cup"]) == 1
+    assert "occlumark: left out b.pts: " in capsys.readouterr().err and (tmp_path / "sheet.png").is_file()
 
 
 def test_a_picture_that_cannot_be_written_is_wrong_usage(tmp_path, capsys):

@@ -47,6 +47,22 @@ def test_the_unusable_is_listed_and_the_exit_code_is_1(
     assert "c.pts" in lines[0] and "67" in lines[0] and "b.jpg" in lines[1] and "empty" in lines[1]
 
 
+def test_labels_of_visibility_are_counted_and_some_must_match(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heads = ["photo", "screen", "kind", "labelled", *(f"v{i}" for i in range(68))]
+    labels = tmp_path / "labels.csv"
+
+    def pack_with(photo: str) -> int:
+        labels.write_text("\n".join([",".join(heads), ",".join([photo, "clean", "", "0", *[""] * 68])]) + "\n")
+        return occlumark("pack", photos, "--visibility", labels, "--out", tmp_path / "x.pack", "--size", "64")
+
+    assert pack_with("photos/a.jpg") == 0
+    assert f"1 of 2 faces have a label in {labels}\n" in capsys.readouterr().out
+    with pytest.raises(AnnotationError, match="has no label of any of the 2 faces: its paths name others"):
+        pack_with("Photos/a.jpg")
+
+
 def test_nothing_usable_writes_nothing(photos: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -160,6 +160,18 @@ def test_lists_take_photos_by_name_and_say_what_is_not_there(photos):
         read_own([path], THREE, lists=[photos / "none.txt"])
 
 
+def test_a_list_keeps_the_reasons_of_its_photos_pts(photos):
+    write_pts(photos / "a.pts", POINTS)
+    (photos / "a_2.pts").write_text("version: 1\nn_points: 3\n{\nno numbers\n}\n")
+    write_pts(photos / "b.pts", [[float("nan"), 1.0], *POINTS[1:]])
+    (photos / "below" / "c.pts").write_text("")
+    (photos / "list.txt").write_text("a.png\nb.png\n")
+    samples, problems = read_own([photos], THREE, lists=[photos / "list.txt"])
+    assert [sample.name for sample in samples] == ["a.png"]
+    assert [problem.name for problem in problems] == ["a_2.pts", "b.pts"]
+    assert not any("in the list" in problem.reason for problem in problems)
+
+
 def test_the_finders_boxes_and_what_stands_in_for_them(photos):
     """Five faces: the finder's box is the tight one, doubled and moved down by a tenth; one face is not found."""
     rng = np.random.default_rng(0)

@@ -54,6 +54,20 @@ def test_turned_views_follow_their_photo() -> None:
     assert {(i - 300) // 2 for i in validation[validation >= 300]} == set(alone.tolist())
 
 
+@pytest.mark.parametrize(
+    ("names", "share", "expected"),
+    [
+        ([f"shoot_20240115_{i:02}.jpg" for i in range(100)], 0.05, 5),  # by 300W's rule faces of one photo
+        ([f"p{i}/{j}.jpg" for i in range(40) for j in range(5)], 0.05, 10),
+        (["a.jpg", "b.jpg"], 0.01, 1),
+        ([], 0.5, 0),
+    ],
+)
+def test_of_photos_that_may_be_held_out_some_are(names, share, expected) -> None:
+    train, validation = split_validation(names, share, seed=0)
+    assert len(validation) == expected and len(train) == len(names) - expected
+
+
 def test_no_share_chooses_none_and_a_bad_one_is_refused() -> None:
     assert len(split_validation(NAMES, 0, seed=0)[1]) == 0
     for share in (-0.1, 1, float("nan")):

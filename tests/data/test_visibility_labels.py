@@ -58,6 +58,23 @@ def test_a_photo_is_found_by_the_end_of_its_path(tmp_path):
     assert labels.find(Path("/x/trainset/image_1.jpg")) is None
 
 
+def test_a_second_face_of_a_photo_has_not_the_first_ones_label(tmp_path):
+    row = ("occluded", "hand", "1")
+    rows = [("b/a.jpg", *row, [1] * 68), ("b/c.jpg", *row, [1] * 68), ("b/c.jpg#2", *row, [0] * 68)]
+    labels = VisibilityLabels.read(_write(tmp_path / "labels.csv", rows))
+    faces = [
+        Sample(name, Path("/b") / name.partition("#")[0], np.zeros((68, 2))) for name in ("a.jpg", "a.jpg#2", "c.jpg#2")
+    ]
+    (first, second, other), _ = labels.apply(faces)
+    assert first.occluded.all() and second.occluded is None and not other.occluded.any()
+
+
+def test_a_table_with_a_byte_order_mark_is_read(tmp_path):
+    path = _write(tmp_path / "labels.csv", [("a.jpg", "clean", "", "0", [""] * 68)])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(VisibilityLabels.read(path).labels) == 1
+
+
 def test_oddities_mark_faulty_points_groups_and_photos_of_no_face(tmp_path):
     rows = [(f"w/{name}.jpg", "occluded", "", "1", [0] * 68) for name in "abcd"]
     oddities = 'w/a.jpg,points,"3-5,57",swapped\nw/a.jpg,border,60,\nw/b.jpg,same_photo,4,\nw/c.jpg,photo,,a statue\n'

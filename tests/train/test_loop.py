@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,16 @@ def test_resuming_ends_where_an_uninterrupted_run_ends(pack_path, finished, tmp_
     logs = [(run / "log.jsonl").read_text().splitlines() for run in (finished, tmp_path / "broken")]
     data = [[json.loads(line)["objective/data"] for line in log] for log in logs]
     assert data[0] == data[1]
+
+
+def test_resuming_needs_nothing_that_the_run_started_from(pack_path, finished, tmp_path):
+    start = tmp_path / "start.safetensors"
+    shutil.copy(finished / "checkpoint.safetensors", start)
+    shorter = small(start=str(start))
+    train_faces(shorter, pack_path, tmp_path / "run", device="cpu")
+    start.unlink()
+    longer = small(start=str(start), optimiser=SMALL["optimiser"] | {"epochs": 3})
+    assert load_checkpoint(train_faces(longer, pack_path, tmp_path / "run", resume=True, device="cpu")).epoch == 3
 
 
 def test_an_epoch_whose_log_line_was_not_written_is_in_the_log_after_resuming(pack_path, tmp_path, monkeypatch):
