@@ -97,7 +97,9 @@ def test_landmarks_are_pythons(driven, photos, detector):
         (ours,) = detector.detect(path)
         assert re.fullmatch(r"1 face in \d+ ms\.", result["said"])
         (theirs,) = [Face.from_json(face) for face in result["faces"]]
-        np.testing.assert_allclose(theirs.landmarks, ours.landmarks, atol=SAME, err_msg=path.stem)
+        distances = np.abs(theirs.landmarks - ours.landmarks).max(axis=1)
+        # a rounding may choose the next cell of 4 crop pixels
+        assert (distances > SAME).sum() <= 2 and distances.max() < 4 * 2**0.5 / ours.crop.zoom + SAME, path.stem
         np.testing.assert_allclose(theirs.visibility, ours.visibility, atol=0.05, err_msg=path.stem)
         np.testing.assert_allclose(theirs.occlusion_map, ours.occlusion_map, atol=0.05, err_msg=path.stem)
         np.testing.assert_allclose(theirs.presence, ours.presence, atol=0.01)
