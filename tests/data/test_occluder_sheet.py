@@ -48,9 +48,11 @@ def test_faces_of_a_folder(tmp_path, symmetric_face) -> None:
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((224, 224, 3), ord(name), np.uint8))
         rows = "\n".join(f"{x + 0.5} {y + 0.5}" for x, y in symmetric_face)
         (tmp_path / f"{name}.pts").write_text(f"version: 1\nn_points: 68\n{{\n{rows}\n}}\n")
-    faces = faces_of_folder(tmp_path, 3, 96)
+    (tmp_path / "f.pts").write_text("")
+    faces, problems = faces_of_folder(tmp_path, 3, 96)
+    assert [problem.name for problem in problems] == ["f.pts"]
     assert [int(crop[48, 48, 0]) for crop, _ in faces] == [ord(name) for name in "abd"]
     # the crop is 1.3 times the tight box's longer side
     tall = np.ptp(faces[0][1], axis=0).max()
     assert faces[0][0].shape == (96, 96, 3) and tall == pytest.approx(96 / 1.3)
-    assert len(faces_of_folder(tmp_path, 9, 96)) == 5
+    assert len(faces_of_folder(tmp_path, 9, 96)[0]) == 5

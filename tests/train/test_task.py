@@ -37,7 +37,7 @@ class LineTask:
         self.training_size = config.n_points
         self.steps: list[int] = []
 
-    def build(self) -> nn.Linear:
+    def build(self, *, is_resumed: bool = False) -> nn.Linear:
         return nn.Linear(1, 1)
 
     def parameter_groups(self, network):
